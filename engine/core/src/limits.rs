@@ -1,0 +1,52 @@
+//! Every hard limit: its name, unit, reason and one home (SEMANTICS.md 18).
+
+/// Bytes of one event's data that are stored in the row itself.
+pub const EVENT_BYTES: usize = 1 << 20;
+/// Bytes of one event at the most; above `EVENT_BYTES` it is stored by reference.
+pub const EVENT_BYTES_MAX: usize = 10 << 20;
+/// Bytes of a webhook body; a larger one is refused with 413 before it is read whole. Meta sends 3 MB at the most.
+pub const WEBHOOK_BYTES: usize = 4 << 20;
+/// Bytes of a step's output; a larger one is stored truncated with a flag, never an error that repeats the effect.
+pub const STEP_OUTPUT_BYTES: usize = 1 << 20;
+/// Bytes of everything that expressions of one run can see.
+pub const RUN_SCOPE_BYTES: usize = 16 << 20;
+/// History entries of one run; then it is paused.
+pub const RUN_ENTRIES: u64 = 200_000;
+/// Bytes of one run's history; then it is paused.
+pub const RUN_HISTORY_BYTES: usize = 256 << 20;
+/// Bytes of a run's key; a longer one is replaced by its hash.
+pub const KEY_BYTES: usize = 256;
+/// Payloads above this many bytes lie apart from their history entry (SEMANTICS.md 17).
+pub const INLINE_PAYLOAD_BYTES: usize = 4 << 10;
+/// Bytes of one workflow file; hostile files are refused before parsing.
+pub const DEFINITION_BYTES: usize = 1 << 20;
+/// Levels of nesting in a workflow file.
+pub const DEFINITION_DEPTH: usize = 64;
+/// Nodes in the YAML tree of a workflow file, aliases expanded.
+pub const DEFINITION_NODES: usize = 50_000;
+/// Steps in one workflow.
+pub const DEFINITION_STEPS: usize = 2_000;
+/// Levels of nesting in JSON that comes from outside.
+pub const JSON_DEPTH: usize = 64;
+/// Instructions that one expression may spend.
+pub const EXPRESSION_FUEL: u64 = 100_000;
+/// Bytes of one rendered text.
+pub const EXPRESSION_OUTPUT_BYTES: usize = 1 << 20;
+/// Paths of one `match`.
+pub const MATCH_PATHS: usize = 4;
+/// Causes in a row before a start is held and reported (SEMANTICS.md 13).
+pub const EVENT_DEPTH: u16 = 16;
+/// Targets of one event that share its commit; the rest follows in batches (SEMANTICS.md 13).
+pub const FAN_OUT_TARGETS: usize = 200;
+/// Events in one `POST /events`.
+pub const EVENTS_PER_REQUEST: usize = 1_000;
+/// Days for which an event's identity is remembered.
+pub const DEDUPE_DAYS: i64 = 90;
+/// Days for which events of awaited types can still be found by a wait.
+pub const CORRELATION_DAYS: i64 = 30;
+/// Held starts of one key.
+pub const HELD_STARTS_PER_KEY: u64 = 100_000;
+/// Held starts of one organisation.
+pub const HELD_STARTS_PER_ORGANISATION: u64 = 1_000_000;
+/// Milliseconds that external calls in flight get to settle when a run ends (SEMANTICS.md 25).
+pub const SETTLE_MS: i64 = 30_000;

@@ -1,0 +1,44 @@
+//! The machine: a pure function of a definition, the history so far and the next happening.
+//!
+//! ```text
+//! decide(workflow, state, happening, context) -> Decision { entries, actions, need }
+//! fold(workflow, state, entry)                -> state
+//! ```
+//! `decide` folds each entry it makes into `state` at once. Recovery folds recorded entries and evaluates nothing again
+//! (SEMANTICS.md 14); what is left to do is then read from the state ([`State::in_flight`]).
+
+mod admit;
+mod correlation;
+mod decide;
+mod fold;
+mod replay;
+mod state;
+mod time;
+
+pub use admit::{Admission, Start, admit, admit_input};
+pub use correlation::{correlation_of, correlations_of_event};
+pub use decide::{Action, Context, Decision, Happening, Known, Need, decide};
+pub use fold::{FoldError, fold, fold_all};
+pub use replay::{CallDifference, Difference, Report, replay, replay_against};
+pub use state::{InFlight, State};
+
+use crate::EventId;
+use serde::{Deserialize, Serialize};
+
+/// The timer key of the whole run's time-out.
+pub const RUN_TIMER: &str = "$run";
+/// The timer key of the time that calls in flight get when a run ends.
+pub const SETTLE_TIMER: &str = "$settle";
+/// Before the number of an `exit_on` rule: the target of its wait.
+pub const EXIT_TARGET: &str = "$exit.";
+
+/// Which `exit_on` rule ended a run, by which event.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExitCause {
+    /// The rule's place, from 0.
+    pub rule: usize,
+    /// The event's type.
+    pub event: String,
+    /// The event.
+    pub event_id: EventId,
+}

@@ -1,0 +1,1 @@
+//! Delays: from what the admin wrote to a due time.

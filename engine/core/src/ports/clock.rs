@@ -1,0 +1,29 @@
+//! Time, chance and tasks as inputs.
+
+use crate::Timestamp;
+use std::{future::Future, pin::Pin};
+
+/// A boxed future that may move between threads.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Engine time (SEMANTICS.md 30).
+pub trait Clock: Send + Sync + 'static {
+    /// Now.
+    fn now(&self) -> Timestamp;
+    /// Completes at `due` or shortly after, never before.
+    fn sleep_until(&self, due: Timestamp) -> BoxFuture<'static, ()>;
+}
+
+/// Makes ids and seeds.
+pub trait Ids: Send + Sync + 'static {
+    /// A `UUIDv7` of the given moment.
+    fn fresh(&self, now: Timestamp) -> uuid::Uuid;
+    /// 64 random bits.
+    fn seed(&self) -> u64;
+}
+
+/// Starts tasks.
+pub trait Executor: Send + Sync + 'static {
+    /// Runs the future to its end beside everything else.
+    fn spawn(&self, task: BoxFuture<'static, ()>);
+}

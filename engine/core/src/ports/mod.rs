@@ -1,0 +1,15 @@
+//! The ports: what the engine needs of the world, as traits. Adapters stand above; nothing here does I/O.
+
+mod clock;
+mod node;
+mod records;
+mod store;
+mod transaction;
+mod writer;
+
+pub use clock::{BoxFuture, Clock, Executor, Ids};
+pub use node::{Effect, Node, NodeDescriptor, Outcome, Reconciled, StepContext};
+pub use records::{Connection, Credentials, RecordRef, Records, Secret};
+pub use store::*;
+pub use transaction::{Change, Outbox, Transaction};
+pub use writer::{Body, Lane, WriteError, Writer, write};

@@ -1,0 +1,503 @@
+//! The store: what the runtime needs of a database. A store is what the conformance suite in `engine/testkit` says it is.
+
+use super::Transaction;
+use crate::{
+    Event, EventId, NewEvent, NodeId, OrganisationId, RunId, Shard, StepError, Timestamp, Value,
+    history::{Entry, StepPath},
+};
+use serde::{Deserialize, Serialize};
+
+/// Why the store could not do it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// A shard that this work relies on is not ours any more; nothing was written.
+    #[error("the lease of shard {shard} was lost (epoch {expected} expected)")]
+    LeaseLost {
+        /// Which.
+        shard: Shard,
+        /// The epoch that we held.
+        expected: i64,
+    },
+    /// `(run, seq)` is taken: someone else wrote this run's history.
+    #[error("history of run {run_id} already has an entry {seq}")]
+    HistoryConflict {
+        /// Which run.
+        run_id: RunId,
+        /// Which entry.
+        seq: u64,
+    },
+    /// Stored data that cannot be read; named, never dropped.
+    #[error("stored data of {what} cannot be read: {reason}")]
+    Corrupt {
+        /// What.
+        what: String,
+        /// Why.
+        reason: String,
+    },
+    /// The disk is full; nothing was written. Goes away when there is room again.
+    #[error("the disk is full")]
+    DiskFull,
+    /// Anything else; nothing was written.
+    #[error("the database failed: {0}")]
+    Failed(String),
+}
+
+/// How a commit ended when it was not confirmed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommitError {
+    /// Surely not stored.
+    #[error("the commit failed: {0}")]
+    Failed(StoreError),
+    /// It may or may not be stored (SEMANTICS.md 5).
+    #[error("the outcome of the commit is unknown: {0}")]
+    Unknown(String),
+}
+
+/// A shard and the epoch under which this node owns it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Lease {
+    /// Which.
+    pub shard: Shard,
+    /// Raised by one at each take-over: the fencing number.
+    pub epoch: i64,
+}
+
+/// A run's state as people see it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// Admitted, not started: a limit or a queue holds it.
+    Held,
+    /// Work is in flight.
+    #[default]
+    Running,
+    /// Sleeps until a time or an event.
+    Waiting,
+    /// Held by a person or by the engine.
+    Paused,
+    /// Ended well.
+    Completed,
+    /// Ended badly.
+    Failed,
+    /// Ended on request.
+    Cancelled,
+}
+
+impl RunStatus {
+    /// As in JSON and in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Paused => "paused",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+    /// Reads what [`RunStatus::as_str`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Held, Self::Running, Self::Waiting, Self::Paused, Self::Completed, Self::Failed, Self::Cancelled]
+            .into_iter()
+            .find(|status| status.as_str() == text)
+    }
+    /// Whether nothing can happen to the run any more.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+    }
+}
+
+/// The derived row of a run: what lists and filters need; can be rebuilt from history.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunRow {
+    /// Its id.
+    pub id: RunId,
+    /// Whose.
+    pub organisation: OrganisationId,
+    /// Where it lives.
+    pub shard: Shard,
+    /// The workflow.
+    pub workflow: String,
+    /// The version it runs on.
+    pub version: u32,
+    /// What it is about.
+    pub key: String,
+    /// State.
+    pub status: RunStatus,
+    /// The run's contact.
+    pub contact: Option<String>,
+    /// The start's input.
+    pub input: Value,
+    /// The run's output, when it has ended well.
+    pub output: Value,
+    /// Why it failed.
+    pub error: Option<StepError>,
+    /// The event type of the `exit_on` that ended it.
+    pub exit: Option<String>,
+    /// What it waits for; `null` when it does not wait.
+    pub waiting_on: Value,
+    /// The event that started it.
+    pub event_id: Option<EventId>,
+    /// First entry's time.
+    pub started_at: Timestamp,
+    /// Last entry's time, once ended.
+    pub ended_at: Option<Timestamp>,
+    /// The last entry's position.
+    pub last_seq: u64,
+    /// Causes in a row that led here.
+    pub depth: u16,
+}
+
+/// Everything that one transition of one run writes.
+#[derive(Clone, Debug)]
+pub struct RunWrite {
+    /// Whose.
+    pub organisation: OrganisationId,
+    /// Which.
+    pub run_id: RunId,
+    /// Where it lives.
+    pub shard: Shard,
+    /// The new entries: consecutive, all of one `at`.
+    pub entries: Vec<Entry>,
+    /// Payloads of these entries' values are personal and lie apart whatever their size.
+    pub personal: bool,
+    /// The derived row, when anything but `last_seq` changed in it; inserted when new.
+    pub row: Option<RunRow>,
+    /// Timers set or moved.
+    pub timers_set: Vec<(String, Timestamp)>,
+    /// Timers gone.
+    pub timers_cleared: Vec<String>,
+    /// Waits opened.
+    pub waits_opened: Vec<OpenWait>,
+    /// Waits closed: every row of these targets.
+    pub waits_closed: Vec<String>,
+    /// Inbox rows that this transition applied.
+    pub inbox_applied: Vec<i64>,
+}
+
+/// A wait's row in the correlation index.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OpenWait {
+    /// Whose.
+    pub organisation: OrganisationId,
+    /// The run that waits.
+    pub run_id: RunId,
+    /// Its shard.
+    pub shard: Shard,
+    /// The step's path, or `$exit.N`.
+    pub target: String,
+    /// The wait's name within the step.
+    pub which: String,
+    /// What is compared.
+    pub correlation: Correlation,
+}
+
+/// A value of the correlation index: hash(organisation, type, sorted paths, canonical typed values) (SEMANTICS.md 10).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Correlation {
+    /// The event's type.
+    pub event: String,
+    /// The paths that are compared, sorted; empty for `match: any`.
+    pub paths: Vec<String>,
+    /// The hash.
+    pub hash: [u8; 16],
+}
+
+/// A run with its whole history, as loaded.
+#[derive(Clone, Debug)]
+pub struct StoredRun {
+    /// The derived row.
+    pub row: RunRow,
+    /// The history, payloads put back.
+    pub entries: Vec<Entry>,
+}
+
+/// A timer's row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timer {
+    /// The run.
+    pub run_id: RunId,
+    /// Whose.
+    pub organisation: OrganisationId,
+    /// Its shard.
+    pub shard: Shard,
+    /// The step's path, or a name that begins with `$`.
+    pub key: String,
+    /// When it falls due.
+    pub due: Timestamp,
+}
+
+/// A row addressed to a shard's owner from outside the shard; unique by (cause, target) (SEMANTICS.md 1).
+#[derive(Clone, Debug, PartialEq)]
+pub struct InboxRow {
+    /// Its number; only for deletion, never for "greater than".
+    pub id: i64,
+    /// Whose.
+    pub organisation: OrganisationId,
+    /// To whom.
+    pub shard: Shard,
+    /// The run, when it is for an existing one.
+    pub run_id: Option<RunId>,
+    /// What is to be done.
+    pub message: InboxMessage,
+}
+
+/// What an inbox row asks for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum InboxMessage {
+    /// An event that matched a wait or an exit.
+    Event {
+        /// The wait's target.
+        target: String,
+        /// The wait's name.
+        which: String,
+        /// The event.
+        event_id: EventId,
+    },
+    /// A start that was matched elsewhere.
+    Start {
+        /// The workflow.
+        workflow: String,
+        /// The trigger's place.
+        trigger: usize,
+        /// The event.
+        event_id: EventId,
+    },
+    /// A request to end the run.
+    Cancel {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: Option<String>,
+        /// At once.
+        force: bool,
+    },
+}
+
+/// What became of one event's insertion.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Inserted {
+    /// New: it is stored.
+    Stored(Event),
+    /// Known within the dedupe time: the first body won; this is its id.
+    Duplicate(EventId),
+}
+
+/// What routing noted on an event, for people.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum RoutingNote {
+    /// A run was started.
+    Started {
+        /// Which.
+        run_id: RunId,
+        /// Of which workflow.
+        workflow: String,
+    },
+    /// A trigger's `if`, `with` or `key` failed (SEMANTICS.md 9).
+    TriggerError {
+        /// Of which workflow.
+        workflow: String,
+        /// The trigger's place.
+        trigger: usize,
+        /// What went wrong.
+        message: String,
+    },
+    /// `mode` or `reentry` refused the start.
+    Suppressed {
+        /// Of which workflow.
+        workflow: String,
+        /// The key.
+        key: String,
+        /// Why.
+        reason: String,
+    },
+    /// The start waits.
+    Held {
+        /// Of which workflow.
+        workflow: String,
+        /// The key.
+        key: String,
+        /// Why.
+        reason: String,
+    },
+    /// A waiting run got it.
+    Delivered {
+        /// Which.
+        run_id: RunId,
+        /// Where.
+        target: String,
+    },
+}
+
+/// An immutable published version.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PublishedVersion {
+    /// Whose.
+    pub organisation: OrganisationId,
+    /// The workflow.
+    pub workflow: String,
+    /// From 1.
+    pub version: u32,
+    /// The file's text.
+    pub source: String,
+    /// SHA-256 of the text, hex.
+    pub digest: String,
+    /// The language it was written in.
+    pub language_revision: u32,
+    /// When.
+    pub published_at: Timestamp,
+    /// New events start it; of each workflow at most one version is current.
+    pub current: bool,
+    /// A paused workflow takes starts in and holds them.
+    pub paused: bool,
+}
+
+/// A start that `mode` or a limit holds back: a durable row (SEMANTICS.md 23).
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeldStart {
+    /// Its number, in order of intake.
+    pub id: i64,
+    /// Whose.
+    pub organisation: OrganisationId,
+    /// The workflow.
+    pub workflow: String,
+    /// The key.
+    pub key: String,
+    /// The trigger's place; `None` for a start by hand.
+    pub trigger: Option<usize>,
+    /// The event.
+    pub event_id: Option<EventId>,
+    /// Input given directly.
+    pub input: Value,
+    /// The id that the run will have: it was told to the caller.
+    pub run_id: RunId,
+    /// Why it is held.
+    pub reason: String,
+    /// Not before.
+    pub not_before: Option<Timestamp>,
+}
+
+/// What is known of a key: who lives, and when the last one ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyState {
+    /// Living runs of the key, oldest first.
+    pub live: Vec<RunId>,
+    /// When the last run of the key ended; remembered longer than the runs.
+    pub last_ended_at: Option<Timestamp>,
+    /// Starts of the key that are held.
+    pub held: u64,
+}
+
+/// The engine's tables. Methods that take a `Tx` run inside it; the others read committed data.
+#[crate::async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// A write transaction.
+    type Tx: Transaction;
+
+    // ---- transactions ----
+
+    /// Begins a write transaction: on SQLite `BEGIN IMMEDIATE`. `now` becomes [`Transaction::now`].
+    async fn begin(&self, now: Timestamp) -> Result<Self::Tx, StoreError>;
+    /// Locks and checks the epochs that this transaction relies on (SEMANTICS.md 4). The first mismatch is
+    /// [`StoreError::LeaseLost`].
+    async fn check_leases(&self, tx: &mut Self::Tx, leases: &[Lease]) -> Result<(), StoreError>;
+    /// Marks a point to return to. Savepoints nest.
+    async fn savepoint(&self, tx: &mut Self::Tx) -> Result<(), StoreError>;
+    /// Keeps what was written since the last savepoint.
+    async fn release_savepoint(&self, tx: &mut Self::Tx) -> Result<(), StoreError>;
+    /// Undoes what was written since the last savepoint, the outbox included, and drops it.
+    async fn rollback_to_savepoint(&self, tx: &mut Self::Tx) -> Result<(), StoreError>;
+    /// Commits durably.
+    async fn commit(&self, tx: Self::Tx) -> Result<(), CommitError>;
+    /// Undoes everything.
+    async fn rollback(&self, tx: Self::Tx);
+
+    // ---- leases ----
+
+    /// Takes every shard that is free, expired by the database's clock, or already ours, raising the epoch of each that
+    /// changes hands; with `take_all` also those that a node on the same file left behind. Returns what we own.
+    async fn acquire_leases(&self, node: NodeId, now: Timestamp, ttl_ms: i64, take_all: bool) -> Result<Vec<Lease>, StoreError>;
+    /// Prolongs what we still own and returns it.
+    async fn renew_leases(&self, node: NodeId, now: Timestamp, ttl_ms: i64) -> Result<Vec<Lease>, StoreError>;
+    /// Gives everything back.
+    async fn release_leases(&self, node: NodeId) -> Result<(), StoreError>;
+
+    // ---- definitions ----
+
+    /// Stores the next version of a workflow and makes it current; the same text as the current version makes none and
+    /// returns that one.
+    async fn publish(&self, tx: &mut Self::Tx, organisation: OrganisationId, workflow: &str, source: &str, digest: &str, language_revision: u32) -> Result<PublishedVersion, StoreError>;
+    /// Makes no version current (the workflow takes no new starts), or an older one.
+    async fn set_current(&self, tx: &mut Self::Tx, organisation: OrganisationId, workflow: &str, version: Option<u32>) -> Result<(), StoreError>;
+    /// Every version that is current, of every organisation.
+    async fn current_versions(&self) -> Result<Vec<PublishedVersion>, StoreError>;
+    /// One version.
+    async fn version(&self, organisation: OrganisationId, workflow: &str, version: u32) -> Result<Option<PublishedVersion>, StoreError>;
+
+    // ---- events ----
+
+    /// Stores events that are not known yet, in order; a repeat within the batch is a duplicate too. `correlations`
+    /// names, for each event, the rows under which waits may still find it (empty when nobody waits for its type).
+    async fn insert_events(&self, tx: &mut Self::Tx, events: Vec<(NewEvent, Vec<Correlation>)>) -> Result<Vec<Inserted>, StoreError>;
+    /// Adds what routing noted.
+    async fn note_routing(&self, tx: &mut Self::Tx, notes: &[(OrganisationId, EventId, RoutingNote)]) -> Result<(), StoreError>;
+    /// Stored events, in the order asked for; missing ones are left out.
+    async fn events(&self, tx: &mut Self::Tx, organisation: OrganisationId, ids: &[EventId]) -> Result<Vec<Event>, StoreError>;
+    /// The ids of the runs that an event started, from its routing notes.
+    async fn runs_of_event(&self, tx: &mut Self::Tx, organisation: OrganisationId, event: EventId) -> Result<Vec<RunId>, StoreError>;
+    /// Events under this correlation taken in at or after `since`, oldest first, at most `limit`.
+    async fn early_events(&self, tx: &mut Self::Tx, organisation: OrganisationId, correlation: &Correlation, since: Timestamp, limit: usize) -> Result<Vec<Event>, StoreError>;
+
+    // ---- waits ----
+
+    /// The distinct (type, paths) of all open waits and of all that were ever opened by current versions: what an event's
+    /// correlations are made from.
+    async fn wait_shapes(&self) -> Result<Vec<(OrganisationId, String, Vec<String>)>, StoreError>;
+    /// Remembers shapes; known ones are no error.
+    async fn add_wait_shapes(&self, tx: &mut Self::Tx, shapes: &[(OrganisationId, String, Vec<String>)]) -> Result<(), StoreError>;
+    /// Open waits under any of these correlations.
+    async fn find_waits(&self, tx: &mut Self::Tx, organisation: OrganisationId, correlations: &[Correlation], limit: usize) -> Result<Vec<OpenWait>, StoreError>;
+
+    // ---- runs ----
+
+    /// Writes transitions: history rows, derived rows, timers, waits, applied inbox rows; all in array statements.
+    async fn write_runs(&self, tx: &mut Self::Tx, writes: &[RunWrite]) -> Result<(), StoreError>;
+    /// Runs with their histories; missing ones are left out. A history that cannot be read comes back as an error of that
+    /// run alone.
+    async fn load_runs(&self, tx: &mut Self::Tx, ids: &[RunId]) -> Result<Vec<Result<StoredRun, (RunId, StoreError)>>, StoreError>;
+    /// Runs in state `running` of these shards, by id, after `after`: what recovery takes up.
+    async fn running_runs(&self, leases: &[Lease], after: Option<RunId>, limit: usize) -> Result<Vec<RunId>, StoreError>;
+    /// Marks a run paused without an entry, when its history cannot be folded (SEMANTICS.md 21).
+    async fn quarantine_run(&self, tx: &mut Self::Tx, organisation: OrganisationId, run: RunId, reason: &str) -> Result<(), StoreError>;
+    /// What is known of a key.
+    async fn key_state(&self, tx: &mut Self::Tx, organisation: OrganisationId, workflow: &str, key: &str) -> Result<KeyState, StoreError>;
+    /// The stored variant for (workflow, step, by), after storing `proposal` if there was none; and whether there was one
+    /// (SEMANTICS.md 35).
+    async fn assign_variant(&self, tx: &mut Self::Tx, organisation: OrganisationId, workflow: &str, step: &StepPath, by: &str, proposal: &str) -> Result<(String, bool), StoreError>;
+
+    // ---- timers ----
+
+    /// Timers of these shards due before `until`, by due time, at most `limit`.
+    async fn timers_due(&self, leases: &[Lease], until: Timestamp, limit: usize) -> Result<Vec<Timer>, StoreError>;
+
+    // ---- inbox ----
+
+    /// Adds a row; a known (cause, target) is no error and adds none.
+    async fn add_inbox(&self, tx: &mut Self::Tx, organisation: OrganisationId, shard: Shard, run: Option<RunId>, cause: &str, message: &InboxMessage) -> Result<(), StoreError>;
+    /// Rows for these shards, in any order, at most `limit`.
+    async fn inbox(&self, tx: &mut Self::Tx, leases: &[Lease], limit: usize) -> Result<Vec<InboxRow>, StoreError>;
+    /// Removes rows that were applied without a run's transition.
+    async fn remove_inbox(&self, tx: &mut Self::Tx, ids: &[i64]) -> Result<(), StoreError>;
+
+    // ---- held starts ----
+
+    /// Holds a start back.
+    async fn hold_start(&self, tx: &mut Self::Tx, start: &HeldStart) -> Result<i64, StoreError>;
+    /// The next held start of a key, in order of intake.
+    async fn next_held(&self, tx: &mut Self::Tx, organisation: OrganisationId, workflow: &str, key: &str) -> Result<Option<HeldStart>, StoreError>;
+    /// Removes a held start that was released or dropped.
+    async fn remove_held(&self, tx: &mut Self::Tx, organisation: OrganisationId, id: i64) -> Result<(), StoreError>;
+}

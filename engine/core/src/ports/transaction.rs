@@ -1,0 +1,45 @@
+//! The transaction that record functions take.
+
+use crate::{NewEvent, OrganisationId, Timestamp, Value};
+use serde::Serialize;
+
+/// Something that changed, for those who watch (`/ws`). Sent after the commit, never before.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Change {
+    /// Whose.
+    #[serde(skip)]
+    pub organisation: OrganisationId,
+    /// `run`, `contact`, `message`, `conversation`, `event` ….
+    pub topic: &'static str,
+    /// The record's id.
+    pub id: String,
+    /// What a screen needs to update without asking again; small.
+    pub data: Value,
+}
+
+/// What a transaction has to say to the outside once it is committed, and to the engine before that.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    /// Events to be stored and routed within this transaction.
+    pub events: Vec<NewEvent>,
+    /// Changes to be announced after the commit.
+    pub changes: Vec<Change>,
+}
+
+/// A write transaction, as every room sees it. SQL itself is the adapter's own (`onward_database::Tx`).
+pub trait Transaction: Send + 'static {
+    /// Engine time of this transaction; the same throughout one body.
+    fn now(&self) -> Timestamp;
+    /// A new id; never make one elsewhere.
+    fn fresh_id(&mut self) -> uuid::Uuid;
+    /// What was emitted and announced so far and not yet taken.
+    fn outbox(&mut self) -> &mut Outbox;
+    /// Stores and routes an event in this very transaction (SEMANTICS.md 7).
+    fn emit(&mut self, event: NewEvent) {
+        self.outbox().events.push(event);
+    }
+    /// Tells those who watch, after the commit.
+    fn announce(&mut self, change: Change) {
+        self.outbox().changes.push(change);
+    }
+}
