@@ -166,7 +166,8 @@ pub trait Node<T: Transaction>: Send + Sync {
     }
 
     /// `external`, `at_most_once`: committed with `step_scheduled`, before the call. `Done` carries what `call` gets; any
-    /// other outcome ends the attempt without a call.
+    /// other outcome ends the attempt without a call. `Hold` keeps what was written (a held message stays visible, and the
+    /// next attempt finds it); on any other outcome but `Done` the writes are rolled back.
     async fn prepare(&self, _tx: &mut T, _ctx: &StepContext, input: &Value) -> Outcome {
         Outcome::done(input.clone())
     }
