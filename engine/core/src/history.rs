@@ -64,6 +64,8 @@ pub enum Fact {
         event_id: Option<EventId>,
         /// Seed of all chance in the run.
         seed: u64,
+        /// The organisation's time zone when the run began, an IANA name: the zone of everything that names none.
+        timezone: String,
         /// When the whole run times out.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         deadline: Option<Timestamp>,
@@ -83,6 +85,9 @@ pub enum Fact {
         /// The rendered input; only on the first attempt of a generation.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         input: Option<Value>,
+        /// Bounds the attempt, in milliseconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timeout_ms: Option<i64>,
         /// What `prepare` made of it, when the node prepares.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         prepared: Option<Value>,
@@ -265,6 +270,10 @@ pub enum Fact {
     Exited {
         /// The event that matched.
         exit: ExitCause,
+        /// Its envelope.
+        event: Value,
+        /// When it was taken in.
+        taken_in_at: Timestamp,
     },
     /// Someone asked for the run to end.
     CancelRequested {

@@ -141,6 +141,10 @@ pub enum Verb {
         with: Template,
         /// How often, how far apart; resolved from the step, the workflow's default and the node's effect.
         retry: RetryPolicy,
+        /// The node's effect, from the catalogue.
+        effect: crate::ports::Effect,
+        /// The record that the node's output becomes when the run has none (`contact`), from the catalogue.
+        binds: Option<String>,
     },
     /// One branch or the other.
     If {

@@ -71,7 +71,7 @@ pub struct Context<'a> {
     pub now: Timestamp,
     /// Answers to needs.
     pub known: &'a Known,
-    /// The organisation's zone, an IANA name.
+    /// The organisation's zone, an IANA name; taken when the run starts and kept by it.
     pub timezone: &'a str,
 }
 

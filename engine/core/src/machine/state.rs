@@ -135,7 +135,7 @@ pub struct InFlight {
     pub input: Arc<Value>,
     /// What `prepare` made of it, once recorded.
     pub prepared: Option<Arc<Value>>,
-    /// When this attempt was scheduled.
+    /// Bounds the attempt, in milliseconds.
     pub timeout_ms: Option<i64>,
 }
 
