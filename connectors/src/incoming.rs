@@ -21,20 +21,6 @@ pub struct Incoming {
 pub enum IncomingItem {
     /// A message of a customer, or one that our side sent from the provider's own app (`outbound`).
     Message(IncomingMessage),
-    /// A message was changed by who wrote it: `context_id` names the original, the rest is its new content, and
-    /// `external_id` is the provider's id of the change itself.
-    Edited(IncomingMessage),
-    /// A message was taken back by who wrote it.
-    Revoked {
-        /// The provider's id of the message that is gone.
-        external_id: String,
-        /// Who wrote it.
-        sender: Sender,
-        /// The provider's id of the act itself.
-        dedupe_id: Option<String>,
-        /// When.
-        at: Option<Timestamp>,
-    },
     /// What became of a message that we sent.
     Status(IncomingStatus),
     /// A customer changed what they want to receive.
