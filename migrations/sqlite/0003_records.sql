@@ -1,0 +1,88 @@
+-- Who we know: contacts, their addresses, identities, tags, timeline.
+
+CREATE TABLE contacts (
+    organisation BLOB    NOT NULL REFERENCES organisations (id),
+    id           BLOB    NOT NULL CHECK (length(id) = 16),
+    -- The name as one text is what most sources give; the parts are kept when they are known.
+    name         TEXT    NOT NULL DEFAULT '',
+    first_name   TEXT    NOT NULL DEFAULT '',
+    last_name    TEXT    NOT NULL DEFAULT '',
+    -- IANA name; NULL: the organisation's counts.
+    timezone     TEXT,
+    -- BCP 47.
+    language     TEXT,
+    -- Whatever the organisation keeps about people: { "company_size": 12 }.
+    fields       TEXT    NOT NULL DEFAULT '{}' CHECK (json_valid(fields)),
+    -- What they refused: ["whatsapp:marketing", "whatsapp:all"]. When, how and in which words is in `consents`.
+    opt_outs     TEXT    NOT NULL DEFAULT '[]' CHECK (json_valid(opt_outs)),
+    score        INTEGER NOT NULL DEFAULT 0,
+    created_at   INTEGER NOT NULL,
+    updated_at   INTEGER NOT NULL,
+    -- Set when the person was erased: the id stays, so that runs and messages still point at something.
+    deleted_at   INTEGER,
+    -- Ids rise with time: a list by id descending is newest first and needs no other index.
+    PRIMARY KEY (organisation, id)
+) STRICT;
+
+-- Phones (E.164) and e-mails (lower case). Not unique over contacts: families share a phone. That exactly one contact has
+-- an address is checked where it matters, when an upsert matches by it.
+CREATE TABLE contact_addresses (
+    organisation BLOB    NOT NULL,
+    kind         TEXT    NOT NULL CHECK (kind IN ('email', 'phone')),
+    value        TEXT    NOT NULL CHECK (value <> ''),
+    contact_id   BLOB    NOT NULL,
+    -- 0 is the main one.
+    position     INTEGER NOT NULL,
+    PRIMARY KEY (organisation, kind, value, contact_id),
+    FOREIGN KEY (organisation, contact_id) REFERENCES contacts (organisation, id) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX contact_addresses_of ON contact_addresses (organisation, contact_id);
+
+-- A contact's address on one channel account (MESSAGING-POLICY R2: the key is the account and the id there; a phone number
+-- is an attribute and may be absent).
+CREATE TABLE identities (
+    organisation  BLOB    NOT NULL,
+    channel       TEXT    NOT NULL,
+    connection_id BLOB    NOT NULL CHECK (length(connection_id) = 16),
+    external_id   TEXT    NOT NULL CHECK (external_id <> ''),
+    contact_id    BLOB    NOT NULL,
+    -- Which of several to write to first: the provider's own order, 0 is strongest.
+    strength      INTEGER NOT NULL DEFAULT 0,
+    username      TEXT,
+    created_at    INTEGER NOT NULL,
+    -- Set when the person moved to another address: history stays readable, nothing is sent there any more.
+    replaced_at   INTEGER,
+    PRIMARY KEY (organisation, channel, connection_id, external_id),
+    FOREIGN KEY (organisation, contact_id) REFERENCES contacts (organisation, id) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX identities_of ON identities (organisation, contact_id);
+
+CREATE TABLE contact_tags (
+    organisation BLOB    NOT NULL,
+    tag          TEXT    NOT NULL CHECK (tag <> ''),
+    contact_id   BLOB    NOT NULL,
+    added_at     INTEGER NOT NULL,
+    PRIMARY KEY (organisation, tag, contact_id),
+    FOREIGN KEY (organisation, contact_id) REFERENCES contacts (organisation, id) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX contact_tags_of ON contact_tags (organisation, contact_id);
+
+-- One row for each thing that happened to a contact; never changed, only erased with the person.
+CREATE TABLE timeline (
+    organisation BLOB    NOT NULL,
+    contact_id   BLOB    NOT NULL,
+    id           BLOB    NOT NULL CHECK (length(id) = 16),
+    at           INTEGER NOT NULL,
+    kind         TEXT    NOT NULL CHECK (kind IN ('message', 'note', 'field', 'tag', 'deal', 'task', 'consent', 'run', 'event')),
+    text         TEXT    NOT NULL,
+    author_kind  TEXT    NOT NULL,
+    author_id    TEXT,
+    -- The run and step that did it, when one did.
+    run_id       BLOB,
+    step         TEXT,
+    -- The record it is about (a message's id …).
+    subject_id   BLOB,
+    -- A page of one contact's timeline is one range of this key.
+    PRIMARY KEY (organisation, contact_id, id),
+    FOREIGN KEY (organisation, contact_id) REFERENCES contacts (organisation, id) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
