@@ -98,8 +98,21 @@ pub struct IncomingMessage {
     pub context_id: Option<String>,
     /// Media and structured parts: `{ kind, external_id, mime_type, sha256, filename, caption, url, voice, … }`.
     pub attachments: Vec<Value>,
+    /// Set when it is no message of its own but changes the one named by `context_id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<MessageChange>,
     /// When it was sent, as the provider says.
     pub at: Option<Timestamp>,
+}
+
+/// What a message does to an earlier one, which its `context_id` names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageChange {
+    /// Its author wrote it anew: `kind`, `text` and `attachments` are the new ones.
+    Edited,
+    /// Its author took it back.
+    Revoked,
 }
 
 /// A status of a message that we sent.
