@@ -1,0 +1,119 @@
+//! The real clock.
+
+use onward_core::{
+    Timestamp,
+    ports::{BoxFuture, Clock},
+};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+/// Engine time on SQLite: the system clock, carried by the monotonic clock between readings (SEMANTICS.md 30).
+///
+/// Between two calls of [`SystemClock::synchronise`] a step of the system clock changes nothing; the step is taken over at
+/// the next one, at the latest a second later while anybody sleeps. Cheap to clone; clones share their reading.
+#[derive(Clone, Debug)]
+pub struct SystemClock {
+    anchor: Arc<Mutex<Anchor>>,
+}
+
+/// A pair of readings taken together.
+#[derive(Clone, Copy, Debug)]
+struct Anchor {
+    wall_nanos: i128,
+    instant: Instant,
+}
+
+impl Anchor {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place where the real clocks are read")]
+    fn read() -> Self {
+        // A system clock before 1970 is a clock that was never set: begin at 1970 and be corrected later.
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { wall_nanos: i128::try_from(wall.as_nanos()).unwrap_or(i128::MAX), instant: Instant::now() }
+    }
+    /// Rounded down: a clock that shows a millisecond has reached it, so nothing that waits for it is early.
+    fn at(self, instant: Instant) -> Timestamp {
+        let elapsed = instant.saturating_duration_since(self.instant).as_nanos();
+        let nanos = self.wall_nanos.saturating_add(i128::try_from(elapsed).unwrap_or(i128::MAX));
+        Timestamp::from_millis(i64::try_from(nanos.div_euclid(1_000_000)).unwrap_or(i64::MAX))
+    }
+}
+
+/// Sleepers look at the system clock this often, so that a step of it, or a machine that slept, wakes them.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+
+impl SystemClock {
+    /// Reads both clocks.
+    pub fn new() -> Self {
+        Self { anchor: Arc::new(Mutex::new(Anchor::read())) }
+    }
+    /// Takes over what the system clock says now. Called at each renewal of leases, and by sleepers.
+    pub fn synchronise(&self) {
+        *self.anchor.lock().unwrap_or_else(PoisonError::into_inner) = Anchor::read();
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let anchor = *self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
+        #[expect(clippy::disallowed_methods, reason = "this is the one place where the real clocks are read")]
+        let instant = Instant::now();
+        anchor.at(instant)
+    }
+
+    fn sleep_until(&self, due: Timestamp) -> BoxFuture<'static, ()> {
+        let clock = self.clone();
+        Box::pin(async move {
+            loop {
+                let left = due.millis_since(clock.now());
+                if left <= 0 {
+                    return;
+                }
+                let nap = Duration::from_millis(u64::try_from(left).unwrap_or(u64::MAX)).min(LONGEST_SLEEP);
+                #[expect(clippy::disallowed_methods, reason = "this is what `Clock::sleep_until` is made of")]
+                tokio::time::sleep(nap).await;
+                clock.synchronise();
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_is_carried_and_rounded_down() {
+        let read = Anchor::read();
+        let anchor = Anchor { wall_nanos: 5_900_000, ..read };
+        assert_eq!(anchor.at(read.instant).as_millis(), 5);
+        assert_eq!(anchor.at(read.instant + Duration::from_micros(100)).as_millis(), 6);
+        assert_eq!(anchor.at(read.instant + Duration::from_hours(1)).as_millis(), 3_600_005);
+    }
+
+    #[tokio::test]
+    async fn a_sleeper_is_never_early() {
+        let clock = SystemClock::new();
+        let due = clock.now().plus_millis(3);
+        clock.sleep_until(due).await;
+        assert!(clock.now() >= due);
+        clock.sleep_until(Timestamp::MIN).await;
+    }
+
+    #[test]
+    fn a_step_of_the_system_clock_is_taken_over_when_synchronised() {
+        let clock = SystemClock::new();
+        let stepped = Anchor { wall_nanos: 1_000_000_000, ..Anchor::read() };
+        *clock.anchor.lock().unwrap() = stepped;
+        assert!(clock.now().as_millis() < 1_000_000);
+        clock.synchronise();
+        assert!(clock.now().as_millis() > 1_000_000_000_000);
+    }
+}

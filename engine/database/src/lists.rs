@@ -1,0 +1,202 @@
+//! Lists as one argument: the array statements of the common dialect.
+//!
+//! A statement names the list's columns and their types in a marker, which stands for a table:
+//!
+//! ```text
+//! INSERT INTO timers (run, key, due) SELECT r.run, r.key, r.due FROM {$1: run uuid, key text, due bigint} AS r WHERE true ON CONFLICT …
+//! SELECT w.* FROM {$2: hash bytes} AS wanted JOIN waits w ON w.organisation = $1 AND w.hash = wanted.hash
+//! ```
+//!
+//! Types: `uuid, bigint, double, text, bytes, boolean, json`. The argument is a [`Rows`] whose cells come in the marker's
+//! order. On SQLite the list travels as one JSON text and the marker becomes a `json_each`; the statement's text is the same
+//! whatever the list's length, so it is prepared once. `WHERE true` before `ON CONFLICT` keeps SQLite's grammar from
+//! reading `ON` as a join. The order of a list is not the order of the result.
+
+use crate::{Arg, Args, DatabaseError, IntoArg};
+use std::{
+    collections::HashMap,
+    fmt::Write as _,
+    sync::{Arc, OnceLock, RwLock},
+};
+
+/// A list of rows as one argument.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rows(Vec<Args>);
+
+impl Rows {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+    /// Rows of one cell each: a list of ids, say.
+    pub fn of<T: IntoArg>(values: impl IntoIterator<Item = T>) -> Self {
+        Self(values.into_iter().map(|value| Args(vec![value.into_arg()])).collect())
+    }
+    /// Adds a row: `rows.push(args![run, key, due])`.
+    pub fn push(&mut self, row: Args) {
+        self.0.push(row);
+    }
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+    /// Whether there are none; a statement over an empty list need not be sent.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+    /// As one JSON text: an array of arrays, bytes in hex.
+    pub(crate) fn to_json(&self) -> String {
+        let mut json = String::with_capacity(self.0.len() * 64 + 2);
+        json.push('[');
+        for (at, row) in self.0.iter().enumerate() {
+            json.push_str(if at == 0 { "[" } else { ",[" });
+            for (at, cell) in row.0.iter().enumerate() {
+                if at > 0 {
+                    json.push(',');
+                }
+                push_cell(&mut json, cell);
+            }
+            json.push(']');
+        }
+        json.push(']');
+        json
+    }
+}
+
+impl FromIterator<Args> for Rows {
+    fn from_iter<I: IntoIterator<Item = Args>>(rows: I) -> Self {
+        Self(rows.into_iter().collect())
+    }
+}
+
+fn push_cell(json: &mut String, cell: &Arg) {
+    match cell {
+        Arg::Null(_) => json.push_str("null"),
+        Arg::Boolean(value) => json.push(if *value { '1' } else { '0' }),
+        // Writing to a String cannot fail.
+        Arg::Integer(value) => {
+            let _ = write!(json, "{value}");
+        }
+        Arg::Float(value) => {
+            let _ = write!(json, "{}", serde_json::Value::from(*value));
+        }
+        Arg::Text(value) | Arg::Json(value) => push_text(json, value),
+        Arg::Bytes(value) => push_hex(json, value),
+        Arg::Uuid(value) => push_hex(json, value.as_bytes()),
+        Arg::Rows(rows) => push_text(json, &rows.to_json()),
+    }
+}
+
+fn push_text(json: &mut String, text: &str) {
+    json.push('"');
+    let mut plain_from = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        let escape = match byte {
+            b'"' => "\\\"",
+            b'\\' => "\\\\",
+            b'\n' => "\\n",
+            0..0x20 => "",
+            _ => continue,
+        };
+        json.push_str(&text[plain_from..at]);
+        if escape.is_empty() {
+            let _ = write!(json, "\\u{byte:04x}");
+        } else {
+            json.push_str(escape);
+        }
+        plain_from = at + 1;
+    }
+    json.push_str(&text[plain_from..]);
+    json.push('"');
+}
+
+fn push_hex(json: &mut String, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    json.push('"');
+    for byte in bytes {
+        json.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        json.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    json.push('"');
+}
+
+/// A statement as one dialect wants it.
+#[derive(Clone)]
+pub(crate) enum Text {
+    /// As it was written.
+    Static(&'static str),
+    /// With its markers expanded.
+    Expanded(Arc<str>),
+}
+
+/// The statement for SQLite; markers are expanded once.
+pub(crate) fn for_sqlite(sql: &'static str) -> Result<Text, DatabaseError> {
+    static EXPANDED: OnceLock<RwLock<HashMap<&'static str, Arc<str>>>> = OnceLock::new();
+    if !sql.contains("{$") {
+        return Ok(Text::Static(sql));
+    }
+    let known = EXPANDED.get_or_init(RwLock::default);
+    // A poisoned lock still holds whole texts: they are inserted in one step.
+    if let Some(text) = known.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(sql) {
+        return Ok(Text::Expanded(Arc::clone(text)));
+    }
+    let text: Arc<str> = expand_sqlite(sql)?.into();
+    known.write().unwrap_or_else(std::sync::PoisonError::into_inner).insert(sql, Arc::clone(&text));
+    Ok(Text::Expanded(text))
+}
+
+fn expand_sqlite(sql: &str) -> Result<String, DatabaseError> {
+    let bad = |reason: String| DatabaseError::Statement { sql: sql.to_owned(), reason };
+    let mut out = String::with_capacity(sql.len() + 128);
+    let mut rest = sql;
+    while let Some(start) = rest.find("{$") {
+        let end = rest[start..].find('}').ok_or_else(|| bad("a list marker has no `}`".into()))? + start;
+        let marker = &rest[start + 1..end];
+        let (placeholder, columns) = marker.split_once(':').ok_or_else(|| bad(format!("`{{{marker}}}` is not `{{$N: column type, …}}`")))?;
+        out.push_str(&rest[..start]);
+        out.push_str("(SELECT ");
+        for (at, column) in columns.split(',').enumerate() {
+            let (name, kind) = column.trim().split_once(' ').ok_or_else(|| bad(format!("column `{}` has no type", column.trim())))?;
+            if at > 0 {
+                out.push_str(", ");
+            }
+            let value = match kind.trim() {
+                "uuid" | "bytes" => format!("unhex(value ->> {at})"),
+                "bigint" | "double" | "text" | "boolean" | "json" => format!("value ->> {at}"),
+                other => return Err(bad(format!("column `{name}` has the unknown type `{other}`"))),
+            };
+            let _ = write!(out, "{value} AS {name}");
+        }
+        let _ = write!(out, " FROM json_each({}))", placeholder.trim());
+        rest = &rest[end + 1..];
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args;
+
+    #[test]
+    fn a_list_becomes_one_json_text() {
+        let rows: Rows = [args![1_i64, "a\"b\\c\n\u{1}é", Option::<i64>::None], args![[255_u8; 16], true, 1.5_f64]].into_iter().collect();
+        let json = rows.to_json();
+        let read: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(read, serde_json::json!([[1, "a\"b\\c\n\u{1}é", null], ["ff".repeat(16), 1, 1.5]]));
+    }
+
+    #[test]
+    fn markers_become_json_each() {
+        let text = expand_sqlite("SELECT r.id FROM {$2: id uuid, n bigint} AS r WHERE r.n = $1").unwrap();
+        assert_eq!(text, "SELECT r.id FROM (SELECT unhex(value ->> 0) AS id, value ->> 1 AS n FROM json_each($2)) AS r WHERE r.n = $1");
+    }
+
+    #[test]
+    fn a_wrong_marker_is_named() {
+        for sql in ["SELECT 1 FROM {$1: id uuid", "SELECT 1 FROM {$1 id uuid}", "SELECT 1 FROM {$1: id}", "SELECT 1 FROM {$1: id uid}"] {
+            assert!(matches!(expand_sqlite(sql), Err(DatabaseError::Statement { .. })), "{sql}");
+        }
+    }
+}

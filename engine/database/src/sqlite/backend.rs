@@ -1,0 +1,225 @@
+//! A SQLite file: opened, checked, migrated; its writer and its readers.
+
+use super::{
+    errors::translate,
+    execute, fetch_all,
+    lock::FileLock,
+    write::{Slot, WriteConnection},
+};
+use crate::{Args, DatabaseError, Report, Row, migrations};
+use sqlx::{
+    ConnectOptions as _, Connection as _, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::Mutex;
+
+/// Reads that run side by side. Each has a thread of its own.
+const READERS: u32 = 4;
+/// Distinct statements that stay prepared on a connection; all of ours, with room.
+const PREPARED_STATEMENTS: usize = 1_000;
+/// How long a connection waits for a lock that another process holds for a moment (a backup, a checkpoint).
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+#[derive(Debug)]
+pub(crate) struct Backend {
+    path: PathBuf,
+    writer: Arc<Mutex<Slot>>,
+    readers: SqlitePool,
+    // Fields are dropped in order: the connections, then the temporary folder, last the lock.
+    _temporary: Option<TemporaryFolder>,
+    _lock: FileLock,
+}
+
+/// The folder of a database that lives as long as its handle.
+#[derive(Debug)]
+struct TemporaryFolder(PathBuf);
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        // Left-overs in the folder for temporary files harm nobody.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Backend {
+    /// Opens `sqlite://PATH` (`sqlite::memory:` is a temporary file: write-ahead logging needs one).
+    pub(crate) async fn open(location: &str) -> Result<Self, DatabaseError> {
+        let mut temporary = None;
+        let path = if location == ":memory:" {
+            let folder = std::env::temp_dir().join(format!("onward-{}-{:016x}", std::process::id(), rand::random::<u64>()));
+            std::fs::create_dir_all(&folder).map_err(|error| DatabaseError::Unfit(format!("{}: {error}", folder.display())))?;
+            let path = folder.join("onward.db");
+            temporary = Some(TemporaryFolder(folder));
+            path
+        } else {
+            PathBuf::from(location)
+        };
+        let lock = FileLock::take(&path)?;
+        let writer = open_writer(&path).await?;
+        let mut slot = Slot::new(path.clone(), writer);
+        migrations::sqlite().run_direct(None, slot.connection().await?, false).await.map_err(|error| DatabaseError::Migration(error.to_string()))?;
+        let options = options(&path).read_only(true).pragma("query_only", "ON").pragma("cache_size", "-4000");
+        let readers =
+            SqlitePoolOptions::new().max_connections(READERS).test_before_acquire(false).idle_timeout(None).max_lifetime(None).connect_lazy_with(options);
+        Ok(Self { path, writer: Arc::new(Mutex::new(slot)), readers, _temporary: temporary, _lock: lock })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Begins a write transaction; waits for the one before it.
+    pub(crate) async fn begin(&self) -> Result<WriteConnection, DatabaseError> {
+        WriteConnection::begin(Arc::clone(&self.writer).lock_owned().await).await
+    }
+
+    /// One statement on a reader.
+    pub(crate) async fn read(&self, sql: &'static str, args: Args) -> Result<Vec<Row>, DatabaseError> {
+        let mut connection = self.readers.acquire().await.map_err(|error| translate(&error))?;
+        fetch_all(&mut connection, sql, args).await
+    }
+
+    /// A reader that stays on one moment.
+    pub(crate) async fn snapshot(&self) -> Result<ReadTransaction, DatabaseError> {
+        let mut transaction = self.readers.begin().await.map_err(|error| translate(&error))?;
+        // The snapshot is taken by the first read, not by BEGIN.
+        fetch_all(&mut transaction, "SELECT 1 AS one FROM sqlite_schema LIMIT 1", Args::new()).await?;
+        Ok(ReadTransaction(transaction))
+    }
+
+    /// Moves the write-ahead log into the file and cuts it back; gives pages that deletions freed back to the disk.
+    pub(crate) async fn tidy(&self) -> Result<(), DatabaseError> {
+        let mut slot = self.writer.lock().await;
+        let connection = slot.connection().await?;
+        execute(connection, "PRAGMA incremental_vacuum(2000)", Args::new()).await?;
+        execute(connection, "PRAGMA wal_checkpoint(TRUNCATE)", Args::new()).await?;
+        Ok(())
+    }
+
+    /// A copy of the committed state as a new file.
+    pub(crate) async fn backup(&self, file: &Path) -> Result<(), DatabaseError> {
+        let text = file.to_str().ok_or_else(|| DatabaseError::Unfit(format!("{}: the name is no UTF-8 text", file.display())))?;
+        let mut connection = options(&self.path).connect().await.map_err(|error| translate(&error))?;
+        execute(&mut connection, "VACUUM INTO $1", crate::args![text]).await?;
+        connection.close().await.map_err(|error| translate(&error))
+    }
+
+    pub(crate) async fn report(&self) -> Result<Report, DatabaseError> {
+        let mut slot = self.writer.lock().await;
+        let connection = slot.connection().await?;
+        let row = fetch_all(
+            connection,
+            "SELECT sqlite_version() AS version, (SELECT synchronous FROM pragma_synchronous) AS synchronous,
+                (SELECT journal_mode FROM pragma_journal_mode) AS journal_mode, (SELECT page_count FROM pragma_page_count) AS pages,
+                (SELECT freelist_count FROM pragma_freelist_count) AS free_pages, (SELECT page_size FROM pragma_page_size) AS page_size,
+                (SELECT max(version) FROM _sqlx_migrations) AS migration",
+            Args::new(),
+        )
+        .await?
+        .into_iter()
+        .next()
+        .ok_or(DatabaseError::NoRow)?;
+        let page_size: u64 = row.get("page_size")?;
+        let mut log = self.path.as_os_str().to_owned();
+        log.push("-wal");
+        Ok(Report {
+            database: format!("SQLite {}", row.get::<String>("version")?),
+            path: Some(self.path.clone()),
+            durability: format!("journal_mode={}, synchronous={}", row.get::<String>("journal_mode")?, row.get::<i64>("synchronous")?),
+            migration: row.get("migration")?,
+            bytes: row.get::<u64>("pages")?.saturating_mul(page_size),
+            free_bytes: row.get::<u64>("free_pages")?.saturating_mul(page_size),
+            log_bytes: std::fs::metadata(&log).map_or(0, |log| log.len()),
+        })
+    }
+
+    pub(crate) async fn close(&self) {
+        self.readers.close().await;
+        self.writer.lock().await.close().await;
+    }
+}
+
+/// A read transaction; ended when dropped.
+#[derive(Debug)]
+pub(crate) struct ReadTransaction(Transaction<'static, Sqlite>);
+
+impl ReadTransaction {
+    pub(crate) async fn fetch_all(&mut self, sql: &'static str, args: Args) -> Result<Vec<Row>, DatabaseError> {
+        fetch_all(&mut self.0, sql, args).await
+    }
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .statement_cache_capacity(PREPARED_STATEMENTS)
+        .row_buffer_size(512)
+        // A failing read of a mapped page ends the process instead of the statement, and mapped pages count as memory used.
+        .pragma("mmap_size", "0")
+        .pragma("temp_store", "MEMORY")
+        .disable_statement_logging()
+}
+
+/// Opens the one writing connection and reads its settings back: SQLite takes a misspelt one without a word.
+pub(super) async fn open_writer(path: &Path) -> Result<SqliteConnection, DatabaseError> {
+    let options = options(path)
+        .create_if_missing(true)
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .pragma("journal_size_limit", "67108864")
+        // A checkpoint syncs the file as well; every 16 MiB keeps it away from most commits.
+        .pragma("wal_autocheckpoint", "4000")
+        .pragma("cache_size", "-16000");
+    let mut connection = options.connect().await.map_err(|error| match translate(&error) {
+        DatabaseError::Failed(reason) => DatabaseError::Unfit(format!("{}: {reason}", path.display())),
+        other => other,
+    })?;
+    let row = fetch_all(
+        &mut connection,
+        "SELECT (SELECT synchronous FROM pragma_synchronous) AS synchronous, (SELECT journal_mode FROM pragma_journal_mode) AS journal_mode,
+            (SELECT foreign_keys FROM pragma_foreign_keys) AS foreign_keys",
+        Args::new(),
+    )
+    .await?
+    .into_iter()
+    .next()
+    .ok_or(DatabaseError::NoRow)?;
+    check_settings(row.get("synchronous")?, &row.get::<String>("journal_mode")?, row.get("foreign_keys")?)?;
+    Ok(connection)
+}
+
+fn check_settings(synchronous: i64, journal_mode: &str, foreign_keys: bool) -> Result<(), DatabaseError> {
+    if synchronous != 2 {
+        return Err(DatabaseError::Unfit(format!("`PRAGMA synchronous` reads {synchronous} where FULL (2) was set: commits could be lost")));
+    }
+    if !journal_mode.eq_ignore_ascii_case("wal") {
+        return Err(DatabaseError::Unfit(format!(
+            "`PRAGMA journal_mode` reads `{journal_mode}` where WAL was set: put the file on a local disk (network file systems cannot share memory)"
+        )));
+    }
+    if !foreign_keys {
+        return Err(DatabaseError::Unfit("`PRAGMA foreign_keys` reads OFF where ON was set".into()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_do_not_hold_are_refused() {
+        assert_eq!(check_settings(2, "wal", true), Ok(()));
+        for (synchronous, journal_mode, foreign_keys) in [(1, "wal", true), (2, "delete", true), (2, "wal", false)] {
+            assert!(matches!(check_settings(synchronous, journal_mode, foreign_keys), Err(DatabaseError::Unfit(_))));
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The write transaction that record functions take.
+
+use crate::{Args, DatabaseError, Query, Row, sqlite};
+use onward_core::{
+    NewEvent, Timestamp, async_trait,
+    ports::{Change, CommitError, Ids, Outbox, Transaction},
+};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// A write transaction: holds the one writing connection until it ends. Dropped without an end, it is rolled back.
+pub struct Tx {
+    connection: sqlite::WriteConnection,
+    now: Timestamp,
+    ids: Arc<dyn Ids>,
+    outbox: Outbox,
+    /// What the outbox held at each savepoint.
+    marks: Vec<(Vec<NewEvent>, Vec<Change>)>,
+}
+
+impl Tx {
+    pub(crate) fn new(connection: sqlite::WriteConnection, now: Timestamp, ids: Arc<dyn Ids>) -> Self {
+        Self { connection, now, ids, outbox: Outbox::default(), marks: Vec::new() }
+    }
+
+    /// Runs a statement; how many rows it inserted, updated or deleted.
+    pub async fn execute(&mut self, sql: &'static str, args: Args) -> Result<u64, DatabaseError> {
+        self.connection.execute(sql, args).await
+    }
+
+    /// Marks a point to return to; savepoints nest.
+    pub async fn savepoint(&mut self) -> Result<(), DatabaseError> {
+        self.connection.savepoint().await?;
+        self.marks.push((self.outbox.events.clone(), self.outbox.changes.clone()));
+        Ok(())
+    }
+
+    /// Keeps what came since the last savepoint.
+    pub async fn release(&mut self) -> Result<(), DatabaseError> {
+        self.connection.release().await?;
+        self.marks.pop();
+        Ok(())
+    }
+
+    /// Undoes what came since the last savepoint, the outbox included, and drops the savepoint.
+    pub async fn rollback_to(&mut self) -> Result<(), DatabaseError> {
+        self.connection.roll_back_to().await?;
+        if let Some((events, changes)) = self.marks.pop() {
+            self.outbox = Outbox { events, changes };
+        }
+        Ok(())
+    }
+
+    /// Commits durably.
+    ///
+    /// # Errors
+    /// `Failed`: surely not stored. `Unknown`: it may or may not be stored (SEMANTICS.md 5).
+    pub async fn commit(self) -> Result<(), CommitError> {
+        self.connection.commit().await.map_err(|error| match error {
+            DatabaseError::CommitUnknown(reason) => CommitError::Unknown(reason),
+            other => CommitError::Failed(other.into()),
+        })
+    }
+
+    /// Undoes everything.
+    pub async fn rollback(self) {
+        self.connection.roll_back().await;
+    }
+}
+
+impl std::fmt::Debug for Tx {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tx").field("now", &self.now).field("savepoints", &self.marks.len()).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Query for Tx {
+    async fn fetch_all(&mut self, sql: &'static str, args: Args) -> Result<Vec<Row>, DatabaseError> {
+        self.connection.fetch_all(sql, args).await
+    }
+}
+
+impl Transaction for Tx {
+    fn now(&self) -> Timestamp {
+        self.now
+    }
+    fn fresh_id(&mut self) -> Uuid {
+        self.ids.fresh(self.now)
+    }
+    fn outbox(&mut self) -> &mut Outbox {
+        &mut self.outbox
+    }
+}
