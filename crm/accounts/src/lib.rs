@@ -1,1 +1,36 @@
-//! onward-accounts
+//! Accounts: organisations, users, sessions, API tokens, sign-in, the audit log.
+//!
+//! What this crate must never know: contacts, messages, HTTP. A function that writes takes the transaction; one that reads
+//! takes anything that can be asked ([`onward_database::Query`]). Secrets are handed in or made by a [`SecretSource`], and
+//! only their hashes are stored.
+
+pub mod actor;
+pub mod audit;
+pub mod error;
+pub mod organisations;
+pub mod password;
+pub mod role;
+pub mod secret;
+pub mod sessions;
+pub mod throttle;
+pub mod tokens;
+pub mod users;
+
+#[cfg(test)]
+mod tests;
+
+pub use actor::{Actor, Author, AuthorKind};
+pub use error::CrmError;
+pub use role::{Action, Role};
+pub use secret::{SecretSource, SystemSecrets};
+
+onward_core::define_id!(
+    /// Someone who signs in.
+    UserId
+);
+onward_database::id_columns!(UserId, TokenId);
+
+onward_core::define_id!(
+    /// An API token; the record, never the secret.
+    TokenId
+);
