@@ -3,6 +3,8 @@
 //! `parse` turns the file's text into a tree with positions, `compile` turns that into a [`Workflow`] and finds every
 //! mistake that can be known before a run.
 
+mod span;
+
 use crate::{
     ErrorCode, Object, Value,
     expression::{Condition, Expression, Template},

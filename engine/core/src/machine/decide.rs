@@ -1,6 +1,6 @@
 //! What to record and what to do next.
 
-use super::{Start, State};
+use super::{Start, State, turn::Turn};
 use crate::{
     Event, NewEvent, OrganisationId, Timestamp, Value,
     definition::Workflow,
@@ -159,6 +159,11 @@ pub struct Decision {
 }
 
 /// Decides. Late and repeated happenings give an empty decision.
-pub fn decide(_workflow: &Workflow, _state: &mut State, _happening: Happening, _context: &Context<'_>) -> Decision {
-    todo!()
+pub fn decide(workflow: &Workflow, state: &mut State, happening: Happening, context: &Context<'_>) -> Decision {
+    let at = context.now.max(state.at);
+    let mut turn = Turn { workflow, state, context, at, decision: Decision::default() };
+    if !turn.state.status.is_final() {
+        turn.happen(happening);
+    }
+    turn.decision
 }

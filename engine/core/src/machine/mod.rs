@@ -12,15 +12,21 @@ mod correlation;
 mod decide;
 mod fold;
 mod replay;
+mod ending;
+mod happenings;
 mod state;
+mod steps;
 mod time;
+mod turn;
+mod what_if;
 
 pub use admit::{Admission, Start, admit, admit_input};
 pub use correlation::{correlation_of, correlations_of_event};
 pub use decide::{Action, Context, Decision, Happening, Known, Need, decide};
 pub use fold::{FoldError, fold, fold_all};
-pub use replay::{CallDifference, Difference, Report, replay, replay_against};
+pub use replay::{CallDifference, Difference, Report, replay};
 pub use state::{InFlight, State};
+pub use what_if::replay_against;
 
 use crate::EventId;
 use serde::{Deserialize, Serialize};

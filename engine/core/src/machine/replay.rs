@@ -1,8 +1,15 @@
 //! Replay: the same function over recorded outcomes. Touches no node, store, live record, clock or event
 //! (SEMANTICS.md 20).
 
-use crate::{RunId, Value, definition::Workflow, history::Entry};
+use super::{Context, Happening, Known, Need, RUN_TIMER, SETTLE_TIMER, Start, State, decide, state::Active};
+use crate::{
+    ErrorCode, Event, EventId, NewEvent, OrganisationId, RunId, Timestamp, Value,
+    definition::Workflow,
+    history::{Entry, Fact, StepPath},
+    ports::Outcome,
+};
 use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Where a re-execution leaves the record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,24 +40,243 @@ pub struct CallDifference {
 pub struct Report {
     /// No difference.
     pub same: bool,
-    /// The first difference first.
+    /// The first difference.
     pub differences: Vec<Difference>,
     /// Calls that would be made and were not.
     pub added: Vec<CallDifference>,
     /// Calls that were made and would not be.
     pub missing: Vec<CallDifference>,
-    /// From this entry on, values are assumed (a node's example), not recorded.
+    /// From this entry of the re-execution on, values are assumed (a node's example), not recorded.
     pub assumed_from: Option<u64>,
-    /// The report ends here: a value is neither recorded nor can be assumed.
+    /// The re-execution ends here: a value is neither recorded nor can be assumed.
     pub unknown: Option<String>,
 }
 
-/// Re-executes a history on its own definition: the first difference ends it.
-pub fn replay(_workflow: &Workflow, _run_id: RunId, _entries: &[Entry]) -> Report {
-    todo!()
+/// Re-executes a history on its own definition; the first difference ends it.
+pub fn replay(workflow: &Workflow, organisation: OrganisationId, run_id: RunId, entries: &[Entry]) -> Report {
+    let mut player = Player::new(workflow, organisation, run_id, entries);
+    let difference = player.play();
+    Report { same: difference.is_none(), differences: difference.into_iter().collect(), ..Report::default() }
 }
 
-/// Re-executes a history on another definition.
-pub fn replay_against(_workflow: &Workflow, _run_id: RunId, _entries: &[Entry]) -> Report {
-    todo!()
+struct Player<'a> {
+    workflow: &'a Workflow,
+    organisation: OrganisationId,
+    recorded: &'a [Entry],
+    /// How many recorded entries the re-execution has reproduced.
+    position: usize,
+    state: State,
+}
+
+impl<'a> Player<'a> {
+    fn new(workflow: &'a Workflow, organisation: OrganisationId, run_id: RunId, recorded: &'a [Entry]) -> Self {
+        Self { workflow, organisation, recorded, position: 0, state: State::new(run_id) }
+    }
+
+    fn play(&mut self) -> Option<Difference> {
+        let Some(start) = self.recorded.first().and_then(|first| start_of(first, self.recorded.get(1))) else {
+            return Some(Difference { seq: 1, step: None, was: self.recorded.first().map(shown).unwrap_or_default(), would: Value::from("run_started") });
+        };
+        let mut happening = Happening::Started(start);
+        loop {
+            if let Some(difference) = self.decide_and_compare(happening) {
+                return Some(difference);
+            }
+            let next = self.recorded.get(self.position)?;
+            match happening_of(next, self.recorded.get(self.position + 1), &self.state) {
+                Some(following) => happening = following,
+                None => return Some(Difference { seq: next.seq, step: next.step.as_deref().map(str::to_owned), was: shown(next), would: Value::Null }),
+            }
+        }
+    }
+
+    /// Decides on one happening, meeting its needs from the record, and compares what comes out.
+    fn decide_and_compare(&mut self, mut happening: Happening) -> Option<Difference> {
+        let mut known = Known { recorded_only: true, ..Known::default() };
+        let timezone = timezone_of(self.recorded);
+        let before = self.position;
+        loop {
+            let now = self.recorded.get(self.position).or(self.recorded.last()).map_or(Timestamp::MIN, |entry| entry.at);
+            let context = Context { organisation: self.organisation, now, known: &known, timezone: &timezone };
+            let decision = decide(self.workflow, &mut self.state, happening, &context);
+            for entry in &decision.entries {
+                let recorded = self.recorded.get(self.position);
+                match recorded {
+                    Some(recorded) if same(recorded, entry) => {
+                        self.take_prepared(recorded);
+                        self.position += 1;
+                    }
+                    _ => {
+                        let would = shown(entry);
+                        let step = entry.step.as_deref().map(str::to_owned);
+                        return Some(Difference { seq: recorded.map_or(entry.seq, |entry| entry.seq), step, was: recorded.map(shown).unwrap_or_default(), would });
+                    }
+                }
+            }
+            match decision.need {
+                None => break,
+                Some(need) => known = self.meet(need, known),
+            }
+            happening = Happening::Continue;
+        }
+        // A happening that changes nothing here, though the record says that it did.
+        (self.position == before && self.position < self.recorded.len()).then(|| {
+            let was = &self.recorded[self.position];
+            Difference { seq: was.seq, step: was.step.as_deref().map(str::to_owned), was: shown(was), would: Value::Null }
+        })
+    }
+
+    /// What `prepare` gave is the runtime's, not the machine's: taken over from the record.
+    fn take_prepared(&mut self, recorded: &Entry) {
+        if let (Fact::StepScheduled { prepared: Some(prepared), .. }, Some(step)) = (&recorded.fact, &recorded.step) {
+            self.state.record_prepared(&mut [], step, prepared.clone());
+        }
+    }
+
+    fn meet(&self, need: Need, mut known: Known) -> Known {
+        match need {
+            Need::Records(asked) => {
+                // What the record says was read next is what the expression at hand used; none: it used no field.
+                let values = match self.recorded.get(self.position).map(|entry| &entry.fact) {
+                    Some(Fact::ValueRead { values }) => values.clone(),
+                    _ => BTreeMap::new(),
+                };
+                let reads = crate::expression::RecordReads::recorded(&values);
+                for record in asked {
+                    let value = reads.known.get(&record.name).cloned().unwrap_or_else(|| Value::Object(crate::Object::new()));
+                    known.records.insert(record.name, value);
+                }
+            }
+            Need::Variant { step, by: _, proposal } => {
+                let recorded = self.recorded[self.position..].iter().find(|entry| entry.step.as_ref() == Some(&step));
+                let answer = match recorded.map(|entry| &entry.fact) {
+                    Some(Fact::VariantChosen { variant, sticky, .. }) => (variant.clone(), *sticky),
+                    _ => (proposal, false),
+                };
+                known.variants.insert(step, answer);
+            }
+        }
+        known
+    }
+}
+
+/// Whether two entries say the same, apart from their time, and from what the runtime adds to them.
+pub(super) fn same(recorded: &Entry, made: &Entry) -> bool {
+    if recorded.step != made.step {
+        return false;
+    }
+    match (&recorded.fact, &made.fact) {
+        (
+            Fact::StepScheduled { node, attempt, generation, input, timeout_ms, .. },
+            Fact::StepScheduled { node: made_node, attempt: made_attempt, generation: made_generation, input: made_input, timeout_ms: made_timeout_ms, .. },
+        ) => (node, attempt, generation, timeout_ms) == (made_node, made_attempt, made_generation, made_timeout_ms) && same_value_or_erased(input.as_ref(), made_input.as_ref()),
+        (Fact::StepCompleted { output, .. }, Fact::StepCompleted { output: made_output, .. }) => output == made_output,
+        (was, made) => was == made,
+    }
+}
+
+/// An erased payload compares equal to anything: replay of such a run compares decisions only (SEMANTICS.md 17).
+fn same_value_or_erased(was: Option<&Value>, made: Option<&Value>) -> bool {
+    was == made || was.is_some_and(|was| was.get("$erased").is_some())
+}
+
+/// An entry without its time, for people.
+pub(super) fn shown(entry: &Entry) -> Value {
+    let mut value = serde_json::to_value(entry).unwrap_or_default();
+    if let Some(object) = value.as_object_mut() {
+        object.shift_remove("at");
+        object.shift_remove("seq");
+    }
+    value
+}
+
+pub(super) fn timezone_of(recorded: &[Entry]) -> String {
+    match recorded.first().map(|entry| &entry.fact) {
+        Some(Fact::RunStarted { timezone, .. }) => timezone.clone(),
+        _ => "UTC".into(),
+    }
+}
+
+/// The start that a history tells of.
+pub(super) fn start_of(first: &Entry, second: Option<&Entry>) -> Option<Start> {
+    let Fact::RunStarted { version, key, trigger, input, event, event_id, seed, depth, .. } = &first.fact else { return None };
+    let reads = match second {
+        Some(Entry { step: None, fact: Fact::ValueRead { values }, .. }) if trigger.is_some() => values.clone(),
+        _ => BTreeMap::new(),
+    };
+    Some(Start { version: *version, key: key.clone(), trigger: *trigger, input: input.clone(), event: event.clone(), event_id: *event_id, seed: *seed, depth: *depth, reads })
+}
+
+/// The happening that the next recorded entry tells of, for a run that rests in this state.
+fn happening_of(next: &Entry, after: Option<&Entry>, state: &State) -> Option<Happening> {
+    let step = || next.step.clone();
+    Some(match &next.fact {
+        Fact::StepCompleted { .. } | Fact::StepFailed { .. } | Fact::RetryScheduled { .. } | Fact::Held { .. } => {
+            let attempt = state.in_flight().first().map(|call| call.attempt)?;
+            Happening::StepEnded { step: step()?, attempt, outcome: outcome_of(next)? }
+        }
+        Fact::StepScheduled { .. } | Fact::WaitTimedOut { .. } => Happening::Due { key: step()?.to_string() },
+        Fact::TimerFired { .. } => Happening::Due { key: step().map_or_else(|| RUN_TIMER.to_owned(), |step| step.to_string()) },
+        Fact::StepCancelled {} => Happening::Due { key: SETTLE_TIMER.to_owned() },
+        Fact::EventConsumed { event_id } => {
+            let Some(Fact::WaitResolved { which, event, taken_in_at }) = after.map(|entry| &entry.fact) else { return None };
+            Happening::Event { target: step()?.to_string(), which: which.clone(), event: Arc::new(event_of(event, *event_id, *taken_in_at)) }
+        }
+        Fact::Exited { exit, event, taken_in_at } => {
+            let target = format!("{}{}", super::EXIT_TARGET, exit.rule);
+            Happening::Event { target, which: "event".into(), event: Arc::new(event_of(event, exit.event_id, *taken_in_at)) }
+        }
+        Fact::CancelRequested { by, reason, force } => Happening::Cancel { by: by.clone(), reason: reason.clone(), force: *force },
+        Fact::Paused { by, reason } => Happening::Pause { by: by.clone(), reason: reason.clone() },
+        Fact::Resumed { by } => Happening::Resume { by: by.clone() },
+        _ => return None,
+    })
+}
+
+/// The outcome that an entry tells of.
+pub(super) fn outcome_of(entry: &Entry) -> Option<Outcome> {
+    Some(match &entry.fact {
+        Fact::StepCompleted { output, .. } => Outcome::done(output.clone()),
+        Fact::StepFailed { error, .. } => {
+            let mut error = error.clone();
+            error.step = None;
+            if error.code == ErrorCode::OutcomeUnknown { Outcome::Unknown { error } } else { Outcome::Failed { error } }
+        }
+        Fact::RetryScheduled { due, error, free, .. } => Outcome::Retry { after_ms: free.then(|| due.millis_since(entry.at)), error: error.clone() },
+        Fact::Held { until, reason } => Outcome::Hold { until: *until, reason: reason.clone() },
+        _ => return None,
+    })
+}
+
+/// The event that an envelope shows.
+pub(super) fn event_of(envelope: &Value, event_id: EventId, taken_in_at: Timestamp) -> Event {
+    let text = |name: &str| envelope[name].as_str().map(str::to_owned);
+    Event {
+        event_id,
+        taken_in_at,
+        body: NewEvent {
+            organisation: OrganisationId(uuid::Uuid::nil()),
+            kind: text("type").unwrap_or_default(),
+            source: text("source").unwrap_or_default(),
+            id: text("id"),
+            subject: text("subject"),
+            time: envelope["time"].as_str().and_then(|time| time.parse().ok()),
+            data: envelope["data"].clone(),
+            cause: None,
+            depth: 0,
+        },
+    }
+}
+
+/// The next moment at which a resting run's own timers let it go on.
+pub(super) fn next_due(state: &State) -> Option<(String, Timestamp)> {
+    state.timers().into_iter().min_by_key(|(_, due)| *due)
+}
+
+/// The step that waits for events, if one does.
+pub(super) fn waiting(state: &State) -> Option<(StepPath, Vec<(String, crate::history::OpenMatch)>, Timestamp)> {
+    match state.cursor.leaf() {
+        Some(Active::Wait { path, waits, since, .. }) => Some((Arc::clone(path), waits.iter().map(|(name, wait)| (name.clone(), wait.clone())).collect(), *since)),
+        _ => None,
+    }
 }

@@ -1,0 +1,359 @@
+//! What each happening does to a run. Late and repeated ones do nothing.
+
+use super::{
+    Action, EXIT_TARGET, ExitCause, Happening, RUN_TIMER, SETTLE_TIMER, Start,
+    state::{Active, Opening, Phase, weight},
+    turn::{Stop, Turn, identifier},
+};
+use crate::{
+    ErrorCode, Event, StepError, Timestamp, Value,
+    definition::{Block, RetryPolicy, Step, Verb},
+    digest,
+    history::{Fact, REVISION, StepPath},
+    limits,
+    ports::{Effect, Outcome},
+};
+use std::sync::Arc;
+
+impl Turn<'_, '_> {
+    /// Takes a happening in and goes on as far as the run can.
+    pub(super) fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Started(start) => self.started(start),
+            Happening::Continue => {
+                if let Some((target, which, event)) = self.state.undecided.take() {
+                    self.event(target, which, event);
+                }
+            }
+            Happening::StepEnded { step, attempt, outcome } => self.step_ended(&step, attempt, outcome),
+            Happening::Due { key } => self.due(&key),
+            Happening::Event { target, which, event } => self.event(target, which, event),
+            Happening::Cancel { by, reason, force } => self.cancel(by, reason, force),
+            Happening::Pause { by, reason } => {
+                if self.state.paused.is_none() {
+                    self.record(None, Fact::Paused { by, reason });
+                }
+            }
+            Happening::Resume { by } => self.resume(by),
+        }
+        self.advance();
+        if self.state.opening == Opening::Done && !self.state.status.is_final() && self.state.ending.is_none() && self.decision.need.is_none() {
+            self.open_exits();
+        }
+    }
+
+    fn started(&mut self, start: Start) {
+        if self.state.seq != 0 {
+            return;
+        }
+        let deadline = self.workflow.timeout.as_ref().map(|span| span.add_to(self.at, self.context.timezone));
+        self.record(
+            None,
+            Fact::RunStarted {
+                workflow: self.workflow.name.clone(),
+                version: start.version,
+                revision: REVISION,
+                key: start.key,
+                trigger: start.trigger,
+                input: start.input,
+                event: start.event,
+                event_id: start.event_id,
+                seed: start.seed,
+                timezone: self.context.timezone.to_owned(),
+                deadline,
+                depth: start.depth,
+            },
+        );
+        if !start.reads.is_empty() {
+            self.record(None, Fact::ValueRead { values: start.reads });
+        }
+        if let Some(due) = deadline {
+            self.act(Action::SetTimer { key: RUN_TIMER.to_owned(), due });
+        }
+    }
+
+    fn step_ended(&mut self, path: &StepPath, attempt: u32, outcome: Outcome) {
+        let Some(Active::Node(progress)) = self.state.cursor.leaf() else { return };
+        if progress.path != *path || progress.attempt != attempt || progress.phase != Phase::InFlight {
+            return;
+        }
+        let (spent, first_at) = (progress.spent + 1, progress.first_at);
+        let Some(step) = find(&self.workflow.steps, path) else { return };
+        let Verb::Do { retry, effect, binds, .. } = &step.verb else { return };
+        match outcome {
+            Outcome::Done { output } => self.step_done(path, output, binds.as_deref()),
+            // A run that is ending starts nothing new: what would be tried again is at its end (SEMANTICS.md 25).
+            Outcome::Retry { error, .. } | Outcome::Failed { error } if self.state.ending.is_some() => {
+                self.record(Some(path), Fact::StepFailed { error: error.at_step(&**path), continued: false });
+                self.finish_ending();
+            }
+            Outcome::Hold { .. } if self.state.ending.is_some() => {
+                self.record(Some(path), Fact::StepCancelled {});
+                self.finish_ending();
+            }
+            Outcome::Unknown { error } if self.state.ending.is_some() => {
+                self.record(Some(path), Fact::StepFailed { error: unknown(error).at_step(&**path), continued: false });
+                self.finish_ending();
+            }
+            Outcome::Retry { after_ms, error } => self.retry_or_fail(step, path, retry, Attempt { number: attempt, spent, first_at }, error, after_ms, true),
+            Outcome::Failed { error } => {
+                let again = retry.retries(&error.code);
+                self.retry_or_fail(step, path, retry, Attempt { number: attempt, spent, first_at }, error, None, again);
+            }
+            Outcome::Unknown { error } if *effect == Effect::AtMostOnce => self.fail_step(step, path, unknown(error)),
+            Outcome::Unknown { error } => self.retry_or_fail(step, path, retry, Attempt { number: attempt, spent, first_at }, error, None, true),
+            Outcome::Hold { until, reason } => {
+                self.record(Some(path), Fact::Held { until, reason });
+                if let Some(due) = until {
+                    self.act(Action::SetTimer { key: path.to_string(), due });
+                }
+            }
+        }
+    }
+
+    fn step_done(&mut self, path: &StepPath, output: Value, binds: Option<&str>) {
+        let (output, truncated) = bounded(output);
+        let bound = binds.filter(|record| !self.state.bindings.contains_key(*record)).and_then(|record| Some((record.to_owned(), identifier(&output["id"])?)));
+        let heavy = self.state.scope_bytes + weight(&output) > limits::RUN_SCOPE_BYTES;
+        self.record(Some(path), Fact::StepCompleted { output, truncated });
+        if let Some((record, id)) = bound {
+            self.record(Some(path), Fact::Bound { record, id });
+        }
+        if self.state.ending.is_some() {
+            self.finish_ending();
+        } else if heavy {
+            self.hold_for_engine(&format!("the values of this run exceed {} bytes; keep less in step outputs and variables", limits::RUN_SCOPE_BYTES));
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the facts of one attempt, used in one place")]
+    fn retry_or_fail(&mut self, step: &Step, path: &StepPath, policy: &RetryPolicy, attempt: Attempt, error: StepError, after_ms: Option<i64>, again: bool) {
+        // `Retry-After` is a floor and costs no attempt.
+        let free = after_ms.is_some();
+        let pause = self.pause_before(policy, path, attempt.spent);
+        let due = self.at.plus_millis(pause.max(after_ms.unwrap_or(0)));
+        let in_time = policy.within_ms.is_none_or(|within| due.millis_since(attempt.first_at) <= within);
+        if !again || !in_time || (!free && attempt.spent >= policy.max_attempts) {
+            self.fail_step(step, path, error);
+            return;
+        }
+        self.record(Some(path), Fact::RetryScheduled { attempt: attempt.number, due, error, free });
+        self.act(Action::SetTimer { key: path.to_string(), due });
+    }
+
+    /// Milliseconds before the attempt that follows `spent` ones.
+    fn pause_before(&self, policy: &RetryPolicy, path: &StepPath, spent: u32) -> i64 {
+        let steps = i32::try_from(spent.saturating_sub(1)).unwrap_or(i32::MAX);
+        let full = (policy.initial_ms as f64 * policy.factor.powi(steps)).min(policy.max_ms as f64).max(0.0);
+        let chance = digest::fraction(&[&self.state.seed.to_be_bytes(), path.as_bytes(), &spent.to_be_bytes()]);
+        (full * (1.0 - policy.jitter.clamp(0.0, 1.0) * chance)) as i64
+    }
+
+    /// Fails a step for good: the run goes on when the step says so, else it fails too.
+    pub(super) fn fail_step(&mut self, step: &Step, path: &StepPath, error: StepError) {
+        let error = error.at_step(&**path);
+        self.record(Some(path), Fact::StepFailed { error: error.clone(), continued: step.continue_on_error });
+        if !step.continue_on_error {
+            self.fail_run(error);
+        }
+    }
+
+    fn due(&mut self, key: &str) {
+        match key {
+            RUN_TIMER => {
+                if let Some(due) = self.state.deadline.filter(|due| *due <= self.at)
+                    && self.state.ending.is_none()
+                {
+                    self.act(Action::ClearTimer { key: RUN_TIMER.to_owned() });
+                    self.record(None, Fact::TimerFired { due });
+                    self.stop_everything(false);
+                }
+            }
+            SETTLE_TIMER => {
+                if self.state.ending.as_ref().is_some_and(|ending| ending.settles_at() <= self.at) {
+                    self.stop_everything(true);
+                }
+            }
+            _ if self.state.paused.is_some() || self.state.ending.is_some() => {}
+            _ => self.step_due(key),
+        }
+    }
+
+    fn step_due(&mut self, key: &str) {
+        let at = self.at;
+        let scheduled = match self.state.cursor.leaf() {
+            Some(Active::Sleep { path, due }) if &**path == key && *due <= at => {
+                let (path, due) = (Arc::clone(path), *due);
+                self.act(Action::ClearTimer { key: key.to_owned() });
+                self.record(Some(&path), Fact::TimerFired { due });
+                return;
+            }
+            Some(Active::Wait { path, deadline: Some(due), .. }) if &**path == key && *due <= at => {
+                let (path, due) = (Arc::clone(path), *due);
+                self.time_out(&path, due);
+                return;
+            }
+            Some(Active::Node(progress)) if &*progress.path == key => match &progress.phase {
+                Phase::Retry { due, .. } | Phase::Held { until: Some(due), .. } if *due <= at => Some((Arc::clone(&progress.path), progress.node.to_string(), progress.attempt, progress.generation)),
+                _ => None,
+            },
+            _ => None,
+        };
+        if let Some((path, node, attempt, generation)) = scheduled {
+            self.act(Action::ClearTimer { key: key.to_owned() });
+            self.record(Some(&path), Fact::StepScheduled { node, attempt: attempt + 1, generation, input: None, timeout_ms: None, prepared: None });
+            self.run_in_flight();
+        }
+    }
+
+    /// Ends a wait without an event.
+    fn time_out(&mut self, path: &StepPath, due: Timestamp) {
+        self.act(Action::ClearTimer { key: path.to_string() });
+        self.act(Action::CloseWait { target: path.to_string() });
+        self.record(Some(path), Fact::WaitTimedOut { due });
+    }
+
+    fn event(&mut self, target: String, which: String, event: Arc<Event>) {
+        if self.state.paused.is_some() || self.state.ending.is_some() || self.state.event_id == Some(event.event_id) {
+            return;
+        }
+        let asked = (target.clone(), which.clone(), Arc::clone(&event));
+        let result = match target.strip_prefix(EXIT_TARGET) {
+            Some(number) => number.parse().map_or(Ok(()), |number| self.exit_event(number, &event)),
+            None => self.wait_event(&target, &which, &event),
+        };
+        if let Err(Stop::Need) = result {
+            self.state.undecided = Some(asked);
+        }
+    }
+
+    fn exit_event(&mut self, number: usize, event: &Event) -> Result<(), Stop> {
+        let (Some(open), Some(exit)) = (self.state.exits_open.get(&number), self.workflow.exit_on.get(number)) else { return Ok(()) };
+        if open.event != event.body.kind || !super::correlation::matches(&open.values, &event.body.data) {
+            return Ok(());
+        }
+        let envelope = Arc::new(event.envelope());
+        let path: StepPath = format!("{EXIT_TARGET}{number}").into();
+        if !self.incoming_passes(exit.rule.condition.as_ref(), &envelope, &path)? {
+            return Ok(());
+        }
+        let exit = ExitCause { rule: number, event: event.body.kind.clone(), event_id: event.event_id };
+        self.record(None, Fact::Exited { exit, event: Value::clone(&envelope), taken_in_at: event.taken_in_at });
+        self.stop_everything(false);
+        Ok(())
+    }
+
+    fn wait_event(&mut self, target: &str, which: &str, event: &Event) -> Result<(), Stop> {
+        let Some((waits, since, deadline)) = self.open_wait(target) else { return Ok(()) };
+        let Some(wait) = waits.get(which) else { return Ok(()) };
+        let path: StepPath = target.into();
+        let consumed = self.state.consumed.get(&path).is_some_and(|events| events.contains(&event.event_id));
+        if consumed || event.taken_in_at < since || wait.event != event.body.kind || !super::correlation::matches(&wait.values, &event.body.data) {
+            return Ok(());
+        }
+        // An event taken in at or before the due time beats the time-out, one taken in after it loses, however late either
+        // is processed (SEMANTICS.md 12).
+        if let Some(due) = deadline
+            && event.taken_in_at > due
+        {
+            self.time_out(&path, due);
+            return Ok(());
+        }
+        let condition = match find(&self.workflow.steps, target).map(|step| &step.verb) {
+            Some(Verb::WaitFor { waits, .. }) => waits.iter().find(|(name, _)| name == which).and_then(|(_, rule)| rule.condition.as_ref()),
+            _ => return Ok(()),
+        };
+        let envelope = Arc::new(event.envelope());
+        if !self.incoming_passes(condition, &envelope, &path)? {
+            return Ok(());
+        }
+        if deadline.is_some() {
+            self.act(Action::ClearTimer { key: target.to_owned() });
+        }
+        self.act(Action::CloseWait { target: target.to_owned() });
+        self.record(Some(&path), Fact::EventConsumed { event_id: event.event_id });
+        self.record(Some(&path), Fact::WaitResolved { which: which.to_owned(), event: Value::clone(&envelope), taken_in_at: event.taken_in_at });
+        Ok(())
+    }
+
+    /// Whether the arriving event passes the `if`. One that cannot be evaluated (an image has no text) does not pass: a
+    /// stranger's odd event must not fail the run.
+    fn incoming_passes(&mut self, condition: Option<&crate::expression::Condition>, envelope: &Arc<Value>, path: &StepPath) -> Result<bool, Stop> {
+        let Some(condition) = condition else { return Ok(true) };
+        let scope = self.scope(condition.records(), Some(envelope))?;
+        let passes = condition.test(&scope).unwrap_or(false);
+        if passes {
+            let step = (!path.starts_with(EXIT_TARGET)).then_some(path);
+            self.note_reads(step, &scope);
+        }
+        Ok(passes)
+    }
+
+    fn resume(&mut self, by: String) {
+        if self.state.paused.is_none() {
+            return;
+        }
+        self.record(None, Fact::Resumed { by });
+        // What fell due meanwhile is applied now: timers are set again, waits look again at what is there.
+        for (key, due) in self.state.timers() {
+            self.act(Action::SetTimer { key, due });
+        }
+        if let Some(Active::Wait { path, waits, since, .. }) = self.state.cursor.leaf() {
+            let mut opened = Vec::new();
+            for (which, wait) in waits {
+                if let Ok(correlation) = super::correlation_of(self.context.organisation, &wait.event, &wait.values) {
+                    opened.push(Action::OpenWait { target: path.to_string(), which: which.clone(), correlation, since: Some(*since) });
+                }
+            }
+            self.decision.actions.append(&mut opened);
+        }
+        for (index, open) in &self.state.exits_open {
+            if let Ok(correlation) = super::correlation_of(self.context.organisation, &open.event, &open.values) {
+                let since = Some(self.state.started_at);
+                self.decision.actions.push(Action::OpenWait { target: format!("{EXIT_TARGET}{index}"), which: "event".into(), correlation, since });
+            }
+        }
+    }
+}
+
+/// The facts of one attempt.
+#[derive(Clone, Copy)]
+struct Attempt {
+    number: u32,
+    spent: u32,
+    first_at: Timestamp,
+}
+
+/// An at-most-once effect that may or may not have happened.
+fn unknown(error: StepError) -> StepError {
+    StepError { code: ErrorCode::OutcomeUnknown, ..error }
+}
+
+/// A step's output within its limit; a larger one is cut and flagged, never an error that would repeat the effect.
+fn bounded(output: Value) -> (Value, bool) {
+    let bytes = weight(&output);
+    if bytes <= limits::STEP_OUTPUT_BYTES {
+        return (output, false);
+    }
+    let text = output.to_string();
+    let mut end = limits::INLINE_PAYLOAD_BYTES.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    (serde_json::json!({ "truncated": true, "bytes": text.len(), "text": &text[..end] }), true)
+}
+
+/// The step of that key, wherever it stands.
+pub(super) fn find<'w>(block: &'w Block, key: &str) -> Option<&'w Step> {
+    block.steps.iter().find_map(|step| {
+        if &*step.key == key {
+            return Some(step);
+        }
+        match &step.verb {
+            Verb::If { then, otherwise, .. } => find(then, key).or_else(|| find(otherwise, key)),
+            Verb::Choose { branches, otherwise } => branches.iter().find_map(|(_, block)| find(block, key)).or_else(|| otherwise.as_ref().and_then(|block| find(block, key))),
+            Verb::Split { variants, .. } => variants.iter().find_map(|variant| find(&variant.steps, key)),
+            _ => None,
+        }
+    })
+}
