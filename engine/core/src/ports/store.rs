@@ -276,6 +276,19 @@ pub enum InboxMessage {
     },
 }
 
+impl InboxMessage {
+    /// What the row is addressed to: with its cause the row's identity (SEMANTICS.md 1). One event may reach several waits of
+    /// one run, and start several workflows.
+    pub fn target(&self, run: Option<RunId>) -> String {
+        let run = run.map(|run| run.to_string()).unwrap_or_default();
+        match self {
+            Self::Event { target, which, .. } => format!("{run}/event/{target}/{which}"),
+            Self::Start { workflow, trigger, .. } => format!("{run}/start/{workflow}/{trigger}"),
+            Self::Cancel { force, .. } => format!("{run}/cancel/{force}"),
+        }
+    }
+}
+
 /// What became of one event's insertion.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Inserted {
@@ -383,7 +396,7 @@ pub struct HeldStart {
 /// What is known of a key: who lives, and when the last one ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyState {
-    /// Living runs of the key, oldest first.
+    /// Living runs of the key, oldest first; one that is still `held` does not live yet.
     pub live: Vec<RunId>,
     /// When the last run of the key ended; remembered longer than the runs.
     pub last_ended_at: Option<Timestamp>,
@@ -463,7 +476,8 @@ pub trait Store: Send + Sync + 'static {
 
     // ---- runs ----
 
-    /// Writes transitions: history rows, derived rows, timers, waits, applied inbox rows; all in array statements.
+    /// Writes transitions: history rows, derived rows, timers, waits, applied inbox rows; all in array statements. Within one
+    /// write, what is cleared or closed goes before what is set or opened; several writes of one run apply in their order.
     async fn write_runs(&self, tx: &mut Self::Tx, writes: &[RunWrite]) -> Result<(), StoreError>;
     /// Runs with their histories; missing ones are left out. A history that cannot be read comes back as an error of that
     /// run alone.
@@ -480,7 +494,7 @@ pub trait Store: Send + Sync + 'static {
 
     // ---- timers ----
 
-    /// Timers of these shards due before `until`, by due time, at most `limit`.
+    /// Timers of these shards due at or before `until`, by due time, at most `limit`.
     async fn timers_due(&self, leases: &[Lease], until: Timestamp, limit: usize) -> Result<Vec<Timer>, StoreError>;
 
     // ---- inbox ----

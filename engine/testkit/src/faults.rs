@@ -1,0 +1,337 @@
+//! A store that fails as databases do, by a seed or on demand.
+
+use crate::simulation::{SimulatedClock, SimulatedExecutor};
+use onward_core::{
+    Event, EventId, NewEvent, NodeId, OrganisationId, RunId, Shard, Timestamp, async_trait,
+    history::StepPath,
+    ports::{
+        Clock as _, CommitError, Correlation, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, OpenWait, PublishedVersion, RoutingNote, RunWrite,
+        Store, StoreError, StoredRun, Timer,
+    },
+};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// How a commit goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommitFault {
+    /// Surely not stored.
+    Failed,
+    /// Not stored, because the disk is full.
+    DiskFull,
+    /// The connection is lost; it is stored.
+    UnknownStored,
+    /// The connection is lost; it is not stored.
+    UnknownLost,
+    /// It takes this many milliseconds, then is stored.
+    Slow(i64),
+}
+
+/// What goes wrong how often, in thousandths.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Faults {
+    /// `begin` fails.
+    pub begin_fails: u64,
+    /// A write within a transaction fails.
+    pub write_fails: u64,
+    /// A commit fails, surely not stored.
+    pub commit_fails: u64,
+    /// A commit's outcome is unknown; every other time it is stored.
+    pub commit_unknown: u64,
+    /// A commit takes up to [`Faults::slowest_ms`].
+    pub commit_slow: u64,
+    /// The slowest commit, in milliseconds.
+    pub slowest_ms: i64,
+}
+
+impl Faults {
+    /// Some of everything.
+    pub const SOME: Self = Self { begin_fails: 5, write_fails: 5, commit_fails: 10, commit_unknown: 10, commit_slow: 50, slowest_ms: 3_000 };
+}
+
+/// A store around another one, which it lets down now and then. Chance comes from the executor's seed.
+#[derive(Clone, Debug)]
+pub struct FaultyStore<S> {
+    inner: S,
+    clock: Arc<SimulatedClock>,
+    executor: Arc<SimulatedExecutor>,
+    plan: Arc<Mutex<Plan>>,
+}
+
+#[derive(Debug, Default)]
+struct Plan {
+    faults: Faults,
+    next_commits: VecDeque<Option<CommitFault>>,
+    next_begin_fails: bool,
+}
+
+impl<S> FaultyStore<S> {
+    /// Without faults until some are set.
+    pub fn new(inner: S, clock: Arc<SimulatedClock>, executor: Arc<SimulatedExecutor>) -> Self {
+        Self { inner, clock, executor, plan: Arc::default() }
+    }
+    /// From now on, this much goes wrong.
+    pub fn set(&self, faults: Faults) {
+        self.plan(|plan| plan.faults = faults);
+    }
+    /// What the commits after this do, one by one, before chance has its say; `None` is a good one.
+    pub fn script(&self, commits: impl IntoIterator<Item = Option<CommitFault>>) {
+        self.plan(|plan| plan.next_commits.extend(commits));
+    }
+    /// The next `begin` fails.
+    pub fn fail_next_begin(&self) {
+        self.plan(|plan| plan.next_begin_fails = true);
+    }
+    /// The store that never fails.
+    pub fn inner(&self) -> &S {
+        &self.inner
+    }
+
+    fn plan<R>(&self, work: impl FnOnce(&mut Plan) -> R) -> R {
+        work(&mut self.plan.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+    fn happens(&self, thousandths: u64) -> bool {
+        thousandths > 0 && self.executor.random_below(1_000) < thousandths
+    }
+    fn commit_fault(&self) -> Option<CommitFault> {
+        if let Some(scripted) = self.plan(|plan| plan.next_commits.pop_front()) {
+            return scripted;
+        }
+        let faults = self.plan(|plan| plan.faults);
+        if self.happens(faults.commit_fails) {
+            Some(CommitFault::Failed)
+        } else if self.happens(faults.commit_unknown) {
+            Some(if self.happens(500) { CommitFault::UnknownStored } else { CommitFault::UnknownLost })
+        } else if self.happens(faults.commit_slow) {
+            Some(CommitFault::Slow(self.executor.random_below(u64::try_from(faults.slowest_ms).unwrap_or(0)) as i64))
+        } else {
+            None
+        }
+    }
+    fn maybe_fail_write(&self) -> Result<(), StoreError> {
+        let thousandths = self.plan(|plan| plan.faults.write_fails);
+        if self.happens(thousandths) { Err(StoreError::Failed("a planted fault of a write".into())) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl<S: Store> Store for FaultyStore<S> {
+    type Tx = S::Tx;
+
+    async fn begin(&self, now: Timestamp) -> Result<S::Tx, StoreError> {
+        let scripted = self.plan(|plan| std::mem::take(&mut plan.next_begin_fails));
+        let thousandths = self.plan(|plan| plan.faults.begin_fails);
+        if scripted || self.happens(thousandths) {
+            return Err(StoreError::Failed("a planted fault of begin".into()));
+        }
+        self.inner.begin(now).await
+    }
+    async fn check_leases(&self, tx: &mut S::Tx, leases: &[Lease]) -> Result<(), StoreError> {
+        self.maybe_fail_write()?;
+        self.inner.check_leases(tx, leases).await
+    }
+    async fn savepoint(&self, tx: &mut S::Tx) -> Result<(), StoreError> {
+        self.inner.savepoint(tx).await
+    }
+    async fn release_savepoint(&self, tx: &mut S::Tx) -> Result<(), StoreError> {
+        self.inner.release_savepoint(tx).await
+    }
+    async fn rollback_to_savepoint(&self, tx: &mut S::Tx) -> Result<(), StoreError> {
+        self.inner.rollback_to_savepoint(tx).await
+    }
+    async fn commit(&self, tx: S::Tx) -> Result<(), CommitError> {
+        match self.commit_fault() {
+            None => self.inner.commit(tx).await,
+            Some(CommitFault::Slow(millis)) => {
+                self.clock.sleep_until(self.clock.now().plus_millis(millis)).await;
+                self.inner.commit(tx).await
+            }
+            Some(CommitFault::UnknownStored) => {
+                self.inner.commit(tx).await?;
+                Err(CommitError::Unknown("a planted fault: the connection is lost, the commit is stored".into()))
+            }
+            Some(fault) => {
+                self.inner.rollback(tx).await;
+                Err(match fault {
+                    CommitFault::Failed => CommitError::Failed(StoreError::Failed("a planted fault of commit".into())),
+                    CommitFault::DiskFull => CommitError::Failed(StoreError::DiskFull),
+                    _ => CommitError::Unknown("a planted fault: the connection is lost, the commit is not stored".into()),
+                })
+            }
+        }
+    }
+    async fn rollback(&self, tx: S::Tx) {
+        self.inner.rollback(tx).await;
+    }
+    async fn acquire_leases(&self, node: NodeId, now: Timestamp, ttl_ms: i64, take_all: bool) -> Result<Vec<Lease>, StoreError> {
+        self.inner.acquire_leases(node, now, ttl_ms, take_all).await
+    }
+    async fn renew_leases(&self, node: NodeId, now: Timestamp, ttl_ms: i64) -> Result<Vec<Lease>, StoreError> {
+        self.inner.renew_leases(node, now, ttl_ms).await
+    }
+    async fn release_leases(&self, node: NodeId) -> Result<(), StoreError> {
+        self.inner.release_leases(node).await
+    }
+    async fn publish(
+        &self,
+        tx: &mut S::Tx,
+        organisation: OrganisationId,
+        workflow: &str,
+        source: &str,
+        digest: &str,
+        language_revision: u32,
+    ) -> Result<PublishedVersion, StoreError> {
+        self.maybe_fail_write()?;
+        self.inner.publish(tx, organisation, workflow, source, digest, language_revision).await
+    }
+    async fn set_current(&self, tx: &mut S::Tx, organisation: OrganisationId, workflow: &str, version: Option<u32>) -> Result<(), StoreError> {
+        self.maybe_fail_write()?;
+        self.inner.set_current(tx, organisation, workflow, version).await
+    }
+    async fn current_versions(&self) -> Result<Vec<PublishedVersion>, StoreError> {
+        self.inner.current_versions().await
+    }
+    async fn version(&self, organisation: OrganisationId, workflow: &str, version: u32) -> Result<Option<PublishedVersion>, StoreError> {
+        self.inner.version(organisation, workflow, version).await
+    }
+    async fn insert_events(&self, tx: &mut S::Tx, events: Vec<(NewEvent, Vec<Correlation>)>) -> Result<Vec<Inserted>, StoreError> {
+        self.maybe_fail_write()?;
+        self.inner.insert_events(tx, events).await
+    }
+    async fn note_routing(&self, tx: &mut S::Tx, notes: &[(OrganisationId, EventId, RoutingNote)]) -> Result<(), StoreError> {
+        self.maybe_fail_write()?;
+        self.inner.note_routing(tx, notes).await
+    }
+    async fn events(&self, tx: &mut S::Tx, organisation: OrganisationId, ids: &[EventId]) -> Result<Vec<Event>, StoreError> {
+        self.inner.events(tx, organisation, ids).await
+    }
+    async fn runs_of_event(&self, tx: &mut S::Tx, organisation: OrganisationId, event: EventId) -> Result<Vec<RunId>, StoreError> {
+        self.inner.runs_of_event(tx, organisation, event).await
+    }
+    async fn early_events(
+        &self,
+        tx: &mut S::Tx,
+        organisation: OrganisationId,
+        correlation: &Correlation,
+        since: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Event>, StoreError> {
+        self.inner.early_events(tx, organisation, correlation, since, limit).await
+    }
+    async fn wait_shapes(&self) -> Result<Vec<(OrganisationId, String, Vec<String>)>, StoreError> {
+        self.inner.wait_shapes().await
+    }
+    async fn add_wait_shapes(&self, tx: &mut S::Tx, shapes: &[(OrganisationId, String, Vec<String>)]) -> Result<(), StoreError> {
+        self.maybe_fail_write()?;
+        self.inner.add_wait_shapes(tx, shapes).await
+    }
+    async fn find_waits(&self, tx: &mut S::Tx, organisation: OrganisationId, correlations: &[Correlation], limit: usize) -> Result<Vec<OpenWait>, StoreError> {
+        self.inner.find_waits(tx, organisation, correlations, limit).await
+    }
+    async fn write_runs(&self, tx: &mut S::Tx, writes: &[RunWrite]) -> Result<(), StoreError> {
+        self.maybe_fail_write()?;
+        self.inner.write_runs(tx, writes).await
+    }
+    async fn load_runs(&self, tx: &mut S::Tx, ids: &[RunId]) -> Result<Vec<Result<StoredRun, (RunId, StoreError)>>, StoreError> {
+        self.inner.load_runs(tx, ids).await
+    }
+    async fn running_runs(&self, leases: &[Lease], after: Option<RunId>, limit: usize) -> Result<Vec<RunId>, StoreError> {
+        self.inner.running_runs(leases, after, limit).await
+    }
+    async fn quarantine_run(&self, tx: &mut S::Tx, organisation: OrganisationId, run: RunId, reason: &str) -> Result<(), StoreError> {
+        self.inner.quarantine_run(tx, organisation, run, reason).await
+    }
+    async fn key_state(&self, tx: &mut S::Tx, organisation: OrganisationId, workflow: &str, key: &str) -> Result<KeyState, StoreError> {
+        self.inner.key_state(tx, organisation, workflow, key).await
+    }
+    async fn assign_variant(
+        &self,
+        tx: &mut S::Tx,
+        organisation: OrganisationId,
+        workflow: &str,
+        step: &StepPath,
+        by: &str,
+        proposal: &str,
+    ) -> Result<(String, bool), StoreError> {
+        self.maybe_fail_write()?;
+        self.inner.assign_variant(tx, organisation, workflow, step, by, proposal).await
+    }
+    async fn timers_due(&self, leases: &[Lease], until: Timestamp, limit: usize) -> Result<Vec<Timer>, StoreError> {
+        self.inner.timers_due(leases, until, limit).await
+    }
+    async fn add_inbox(
+        &self,
+        tx: &mut S::Tx,
+        organisation: OrganisationId,
+        shard: Shard,
+        run: Option<RunId>,
+        cause: &str,
+        message: &InboxMessage,
+    ) -> Result<(), StoreError> {
+        self.maybe_fail_write()?;
+        self.inner.add_inbox(tx, organisation, shard, run, cause, message).await
+    }
+    async fn inbox(&self, tx: &mut S::Tx, leases: &[Lease], limit: usize) -> Result<Vec<InboxRow>, StoreError> {
+        self.inner.inbox(tx, leases, limit).await
+    }
+    async fn remove_inbox(&self, tx: &mut S::Tx, ids: &[i64]) -> Result<(), StoreError> {
+        self.maybe_fail_write()?;
+        self.inner.remove_inbox(tx, ids).await
+    }
+    async fn hold_start(&self, tx: &mut S::Tx, start: &HeldStart) -> Result<i64, StoreError> {
+        self.maybe_fail_write()?;
+        self.inner.hold_start(tx, start).await
+    }
+    async fn next_held(&self, tx: &mut S::Tx, organisation: OrganisationId, workflow: &str, key: &str) -> Result<Option<HeldStart>, StoreError> {
+        self.inner.next_held(tx, organisation, workflow, key).await
+    }
+    async fn remove_held(&self, tx: &mut S::Tx, organisation: OrganisationId, id: i64) -> Result<(), StoreError> {
+        self.maybe_fail_write()?;
+        self.inner.remove_held(tx, organisation, id).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{MemoryStore, Simulation};
+    use onward_core::ports::Ids as _;
+
+    /// Publishes a workflow and commits; how that ended, and whether it is there.
+    async fn publish(store: &FaultyStore<MemoryStore>, organisation: OrganisationId, name: &str) -> (Result<(), CommitError>, bool) {
+        let mut tx = store.begin(Timestamp::default()).await.expect("begin works");
+        store.publish(&mut tx, organisation, name, "steps: []", "digest", 1).await.expect("publish works");
+        let end = store.commit(tx).await;
+        (end, store.version(organisation, name, 1).await.expect("reading works").is_some())
+    }
+
+    #[test]
+    fn each_fault_does_what_it_says() {
+        let world = Simulation::new(1);
+        let store = FaultyStore::new(MemoryStore::new(world.ids.clone()), Arc::clone(&world.clock), Arc::clone(&world.executor));
+        let organisation = OrganisationId(world.ids.fresh(Timestamp::default()));
+        let began = world.clock.now();
+        store.script([
+            None,
+            Some(CommitFault::Failed),
+            Some(CommitFault::DiskFull),
+            Some(CommitFault::UnknownStored),
+            Some(CommitFault::UnknownLost),
+            Some(CommitFault::Slow(700)),
+        ]);
+        world.executor.block_on(async {
+            assert_eq!(publish(&store, organisation, "a").await, (Ok(()), true));
+            assert!(matches!(publish(&store, organisation, "b").await, (Err(CommitError::Failed(StoreError::Failed(_))), false)));
+            assert!(matches!(publish(&store, organisation, "c").await, (Err(CommitError::Failed(StoreError::DiskFull)), false)));
+            assert!(matches!(publish(&store, organisation, "d").await, (Err(CommitError::Unknown(_)), true)));
+            assert!(matches!(publish(&store, organisation, "e").await, (Err(CommitError::Unknown(_)), false)));
+            assert_eq!(publish(&store, organisation, "f").await, (Ok(()), true));
+            store.fail_next_begin();
+            assert!(store.begin(Timestamp::default()).await.is_err());
+            assert!(store.begin(Timestamp::default()).await.is_ok());
+        });
+        assert_eq!(world.clock.now().millis_since(began), 700);
+    }
+}

@@ -1,0 +1,73 @@
+//! A store in memory, complete and honest: transactions, savepoints and committed reads behave as a database's do. What is
+//! committed survives a crash of everything else; what is not, does not.
+
+mod runs;
+mod state;
+mod store;
+mod table;
+mod transaction;
+
+pub use transaction::MemoryTx;
+
+use onward_core::{RunId, Timestamp, history::Entry, ports::Ids, ports::RunRow};
+use state::State;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The engine's tables in memory. Cheap to clone; clones are the same store.
+#[derive(Clone, Debug)]
+pub struct MemoryStore {
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    /// Held by the transaction that is open.
+    turn: Arc<tokio::sync::Mutex<()>>,
+    ids: Arc<dyn Ids>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("MemoryStore(…)")
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic in a test poisons the lock; what the test then looks at is whole all the same.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl MemoryStore {
+    /// An empty store with these ids.
+    pub fn new(ids: Arc<dyn Ids>) -> Self {
+        Self { shared: Arc::new(Shared { state: Mutex::default(), turn: Arc::default(), ids }) }
+    }
+
+    /// Every committed run, by id: for the checks of a simulation.
+    pub fn committed_runs(&self) -> Vec<RunRow> {
+        self.shared.state().runs.committed().values().map(|row| RunRow::clone(row)).collect()
+    }
+
+    /// The committed history of a run; empty when there is none.
+    ///
+    /// # Errors
+    /// When stored text cannot be read: what that means is for the test to say.
+    pub fn committed_history(&self, run: RunId) -> Result<Vec<Entry>, serde_json::Error> {
+        runs::history(self.shared.state().history.committed(), run)
+    }
+
+    /// How many timers, waits, inbox rows and held starts are committed: what must be none once every run has ended.
+    pub fn committed_leftovers(&self) -> (usize, usize, usize, usize) {
+        let state = self.shared.state();
+        (state.timers.committed().len(), state.waits.committed().len(), state.inbox.committed().len(), state.held.committed().len())
+    }
+
+    /// Damages the stored history of a run, as a broken disk would.
+    pub fn corrupt_history(&self, run: RunId) {
+        let mut state = self.shared.state();
+        state.history.put((run, u64::MAX), state::Chunk { at: Timestamp::default(), text: "no json".into() });
+        state.commit();
+    }
+}

@@ -1,0 +1,403 @@
+//! The `Store` port over the tables.
+
+use super::{
+    MemoryStore, MemoryTx, runs,
+    state::{LeaseRow, State},
+};
+use onward_core::{
+    Event, EventId, NewEvent, NodeId, OrganisationId, RunId, Shard, Timestamp, async_trait,
+    history::StepPath,
+    limits,
+    ports::{
+        CommitError, Correlation, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, OpenWait, PublishedVersion, RoutingNote, RunStatus, RunWrite,
+        Store, StoreError, StoredRun, Timer, Transaction as _,
+    },
+};
+use std::sync::Arc;
+
+const DAY_MS: i64 = 86_400_000;
+
+impl MemoryStore {
+    /// A small transaction of its own, for what the port does outside the caller's.
+    async fn at_once<R>(&self, work: impl FnOnce(&mut State) -> R) -> R {
+        let turn = Arc::clone(&self.shared.turn).lock_owned().await;
+        let tx = MemoryTx::new(Arc::clone(&self.shared), turn, Timestamp::default());
+        let result = work(&mut tx.state());
+        tx.commit();
+        result
+    }
+}
+
+fn owned_by(state: &State, node: NodeId) -> Vec<Lease> {
+    state.leases.working().iter().filter(|(_, row)| row.node == Some(node)).map(|(shard, row)| Lease { shard: *shard, epoch: row.epoch }).collect()
+}
+
+fn owns(leases: &[Lease], shard: Shard) -> bool {
+    leases.iter().any(|lease| lease.shard == shard)
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    type Tx = MemoryTx;
+
+    async fn begin(&self, now: Timestamp) -> Result<MemoryTx, StoreError> {
+        let turn = Arc::clone(&self.shared.turn).lock_owned().await;
+        Ok(MemoryTx::new(Arc::clone(&self.shared), turn, now))
+    }
+
+    async fn check_leases(&self, tx: &mut MemoryTx, leases: &[Lease]) -> Result<(), StoreError> {
+        let state = tx.state();
+        match leases.iter().find(|lease| state.leases.get(&lease.shard).is_none_or(|row| row.epoch != lease.epoch)) {
+            Some(lost) => Err(StoreError::LeaseLost { shard: lost.shard, expected: lost.epoch }),
+            None => Ok(()),
+        }
+    }
+
+    async fn savepoint(&self, tx: &mut MemoryTx) -> Result<(), StoreError> {
+        tx.savepoint();
+        Ok(())
+    }
+
+    async fn release_savepoint(&self, tx: &mut MemoryTx) -> Result<(), StoreError> {
+        tx.release()
+    }
+
+    async fn rollback_to_savepoint(&self, tx: &mut MemoryTx) -> Result<(), StoreError> {
+        tx.rollback_to()
+    }
+
+    async fn commit(&self, tx: MemoryTx) -> Result<(), CommitError> {
+        tx.commit();
+        Ok(())
+    }
+
+    async fn rollback(&self, tx: MemoryTx) {
+        drop(tx);
+    }
+
+    async fn acquire_leases(&self, node: NodeId, now: Timestamp, ttl_ms: i64, take_all: bool) -> Result<Vec<Lease>, StoreError> {
+        Ok(self
+            .at_once(|state| {
+                let expires_at = now.plus_millis(ttl_ms);
+                for shard in (0..Shard::COUNT).map(Shard) {
+                    let row = state.leases.get(&shard).cloned();
+                    let epoch = match row {
+                        None => 1,
+                        Some(row) if row.node == Some(node) => row.epoch,
+                        Some(row) if row.node.is_none() || take_all || row.expires_at <= now => row.epoch + 1,
+                        Some(_) => continue,
+                    };
+                    state.leases.put(shard, LeaseRow { node: Some(node), epoch, expires_at });
+                }
+                owned_by(state, node)
+            })
+            .await)
+    }
+
+    async fn renew_leases(&self, node: NodeId, now: Timestamp, ttl_ms: i64) -> Result<Vec<Lease>, StoreError> {
+        Ok(self
+            .at_once(|state| {
+                let owned = owned_by(state, node);
+                for lease in &owned {
+                    state.leases.put(lease.shard, LeaseRow { node: Some(node), epoch: lease.epoch, expires_at: now.plus_millis(ttl_ms) });
+                }
+                owned
+            })
+            .await)
+    }
+
+    async fn release_leases(&self, node: NodeId) -> Result<(), StoreError> {
+        self.at_once(|state| {
+            for lease in owned_by(state, node) {
+                state.leases.put(lease.shard, LeaseRow { node: None, epoch: lease.epoch, expires_at: Timestamp::MIN });
+            }
+        })
+        .await;
+        Ok(())
+    }
+
+    async fn publish(
+        &self,
+        tx: &mut MemoryTx,
+        organisation: OrganisationId,
+        workflow: &str,
+        source: &str,
+        digest: &str,
+        language_revision: u32,
+    ) -> Result<PublishedVersion, StoreError> {
+        let published_at = tx.now();
+        let mut state = tx.state();
+        let place = (organisation, workflow.to_owned());
+        let key = |version| (organisation, workflow.to_owned(), version);
+        if let Some(current) = state.current.get(&place).and_then(|version| state.versions.get(&key(*version)))
+            && current.digest == digest
+        {
+            return Ok(PublishedVersion { current: true, ..PublishedVersion::clone(current) });
+        }
+        let version = state.versions.working().range(key(0)..=key(u32::MAX)).next_back().map_or(1, |(key, _)| key.2 + 1);
+        let published = PublishedVersion {
+            organisation,
+            workflow: workflow.to_owned(),
+            version,
+            source: source.to_owned(),
+            digest: digest.to_owned(),
+            language_revision,
+            published_at,
+            current: true,
+            paused: false,
+        };
+        state.versions.put(key(version), Arc::new(published.clone()));
+        state.current.put(place, version);
+        Ok(published)
+    }
+
+    async fn set_current(&self, tx: &mut MemoryTx, organisation: OrganisationId, workflow: &str, version: Option<u32>) -> Result<(), StoreError> {
+        let mut state = tx.state();
+        let place = (organisation, workflow.to_owned());
+        match version {
+            None => drop(state.current.remove(&place)),
+            Some(version) if state.versions.get(&(organisation, workflow.to_owned(), version)).is_some() => state.current.put(place, version),
+            Some(version) => return Err(StoreError::Failed(format!("workflow {workflow} has no version {version}"))),
+        }
+        Ok(())
+    }
+
+    async fn current_versions(&self) -> Result<Vec<PublishedVersion>, StoreError> {
+        let state = self.shared.state();
+        let key = |((organisation, workflow), version): (&(OrganisationId, String), &u32)| (*organisation, workflow.clone(), *version);
+        let rows = state.current.committed().iter().filter_map(|place| state.versions.committed().get(&key(place)));
+        Ok(rows.map(|row| PublishedVersion { current: true, ..PublishedVersion::clone(row) }).collect())
+    }
+
+    async fn version(&self, organisation: OrganisationId, workflow: &str, version: u32) -> Result<Option<PublishedVersion>, StoreError> {
+        let state = self.shared.state();
+        let current = state.current.committed().get(&(organisation, workflow.to_owned())) == Some(&version);
+        let row = state.versions.committed().get(&(organisation, workflow.to_owned(), version));
+        Ok(row.map(|row| PublishedVersion { current, ..PublishedVersion::clone(row) }))
+    }
+
+    async fn insert_events(&self, tx: &mut MemoryTx, events: Vec<(NewEvent, Vec<Correlation>)>) -> Result<Vec<Inserted>, StoreError> {
+        let now = tx.now();
+        let mut inserted = Vec::with_capacity(events.len());
+        for (body, correlations) in events {
+            let organisation = body.organisation;
+            let key = body.dedupe_key().map(|key| (organisation, key));
+            let forgotten = now.plus_millis(-limits::DEDUPE_DAYS * DAY_MS);
+            let known = key.and_then(|key| tx.state().event_keys.get(&key).copied()).filter(|(_, taken_in_at)| *taken_in_at > forgotten);
+            if let Some((first, _)) = known {
+                inserted.push(Inserted::Duplicate(first));
+                continue;
+            }
+            let event = Event { event_id: EventId(tx.fresh_id()), taken_in_at: now, body };
+            let mut state = tx.state();
+            if let Some(key) = key {
+                state.event_keys.put(key, (event.event_id, now));
+            }
+            for correlation in correlations {
+                state.correlations.put((organisation, correlation.hash, now, event.event_id), ());
+            }
+            state.events.put((organisation, event.event_id), Arc::new(event.clone()));
+            inserted.push(Inserted::Stored(event));
+        }
+        Ok(inserted)
+    }
+
+    async fn note_routing(&self, tx: &mut MemoryTx, notes: &[(OrganisationId, EventId, RoutingNote)]) -> Result<(), StoreError> {
+        let mut state = tx.state();
+        for (organisation, event, note) in notes {
+            if state.events.get(&(*organisation, *event)).is_none() {
+                continue;
+            }
+            let last = state.notes.working().range((*organisation, *event, 0)..=(*organisation, *event, usize::MAX)).next_back();
+            let place = last.map_or(0, |((_, _, place), _)| place + 1);
+            state.notes.put((*organisation, *event, place), note.clone());
+        }
+        Ok(())
+    }
+
+    async fn events(&self, tx: &mut MemoryTx, organisation: OrganisationId, ids: &[EventId]) -> Result<Vec<Event>, StoreError> {
+        let state = tx.state();
+        Ok(ids.iter().filter_map(|id| state.events.get(&(organisation, *id))).map(|event| Event::clone(event)).collect())
+    }
+
+    async fn runs_of_event(&self, tx: &mut MemoryTx, organisation: OrganisationId, event: EventId) -> Result<Vec<RunId>, StoreError> {
+        let state = tx.state();
+        let notes = state.notes.working().range((organisation, event, 0)..=(organisation, event, usize::MAX));
+        Ok(notes
+            .filter_map(|(_, note)| match note {
+                RoutingNote::Started { run_id, .. } => Some(*run_id),
+                _ => None,
+            })
+            .collect())
+    }
+
+    async fn early_events(
+        &self,
+        tx: &mut MemoryTx,
+        organisation: OrganisationId,
+        correlation: &Correlation,
+        since: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Event>, StoreError> {
+        let state = tx.state();
+        let from = (organisation, correlation.hash, since, EventId(uuid::Uuid::nil()));
+        let places = state.correlations.working().range(from..).map(|(place, ())| place);
+        let places = places.take_while(|place| place.0 == organisation && place.1 == correlation.hash);
+        Ok(places.filter_map(|place| state.events.get(&(organisation, place.3))).take(limit).map(|event| Event::clone(event)).collect())
+    }
+
+    async fn wait_shapes(&self) -> Result<Vec<(OrganisationId, String, Vec<String>)>, StoreError> {
+        Ok(self.shared.state().shapes.committed().keys().cloned().collect())
+    }
+
+    async fn add_wait_shapes(&self, tx: &mut MemoryTx, shapes: &[(OrganisationId, String, Vec<String>)]) -> Result<(), StoreError> {
+        let mut state = tx.state();
+        for shape in shapes {
+            state.shapes.put(shape.clone(), ());
+        }
+        Ok(())
+    }
+
+    async fn find_waits(
+        &self,
+        tx: &mut MemoryTx,
+        organisation: OrganisationId,
+        correlations: &[Correlation],
+        limit: usize,
+    ) -> Result<Vec<OpenWait>, StoreError> {
+        let state = tx.state();
+        let mut hashes: Vec<_> = correlations.iter().map(|correlation| correlation.hash).collect();
+        hashes.sort_unstable();
+        hashes.dedup();
+        let mut found = Vec::new();
+        for hash in hashes {
+            let from = (organisation, hash, (RunId(uuid::Uuid::nil()), String::new(), String::new()));
+            let places = state.wait_index.working().range(from..).map(|(place, ())| place).take_while(|place| place.0 == organisation && place.1 == hash);
+            found.extend(places.filter_map(|place| state.waits.get(&place.2)).take(limit - found.len()).map(|wait| OpenWait::clone(wait)));
+        }
+        Ok(found)
+    }
+
+    async fn write_runs(&self, tx: &mut MemoryTx, writes: &[RunWrite]) -> Result<(), StoreError> {
+        let mut state = tx.state();
+        writes.iter().try_for_each(|write| runs::write(&mut state, write))
+    }
+
+    async fn load_runs(&self, tx: &mut MemoryTx, ids: &[RunId]) -> Result<Vec<Result<StoredRun, (RunId, StoreError)>>, StoreError> {
+        let state = tx.state();
+        Ok(ids.iter().filter_map(|id| runs::load(&state, *id)).collect())
+    }
+
+    async fn running_runs(&self, leases: &[Lease], after: Option<RunId>, limit: usize) -> Result<Vec<RunId>, StoreError> {
+        let state = self.shared.state();
+        let rows = state.runs.committed().values().filter(|row| row.status == RunStatus::Running && owns(leases, row.shard));
+        Ok(rows.map(|row| row.id).filter(|id| after.is_none_or(|after| *id > after)).take(limit).collect())
+    }
+
+    async fn quarantine_run(&self, tx: &mut MemoryTx, organisation: OrganisationId, run: RunId, reason: &str) -> Result<(), StoreError> {
+        let mut state = tx.state();
+        if let Some(row) = state.runs.get(&run).filter(|row| row.organisation == organisation) {
+            let mut row = onward_core::ports::RunRow::clone(row);
+            row.status = RunStatus::Paused;
+            row.waiting_on = serde_json::json!({ "paused": { "by": "engine", "reason": reason } });
+            runs::put_row(&mut state, &row);
+        }
+        Ok(())
+    }
+
+    async fn key_state(&self, tx: &mut MemoryTx, organisation: OrganisationId, workflow: &str, key: &str) -> Result<KeyState, StoreError> {
+        let state = tx.state();
+        let from = (organisation, workflow.to_owned(), key.to_owned(), RunId(uuid::Uuid::nil()));
+        let live =
+            state.live.working().range(from..).map(|(place, ())| place).take_while(|place| place.0 == organisation && place.1 == workflow && place.2 == key);
+        Ok(KeyState {
+            live: live.map(|place| place.3).collect(),
+            last_ended_at: state.last_ended.get(&(organisation, workflow.to_owned(), key.to_owned())).copied(),
+            held: state.held.working().values().filter(|start| start.organisation == organisation && start.workflow == workflow && start.key == key).count()
+                as u64,
+        })
+    }
+
+    async fn assign_variant(
+        &self,
+        tx: &mut MemoryTx,
+        organisation: OrganisationId,
+        workflow: &str,
+        step: &StepPath,
+        by: &str,
+        proposal: &str,
+    ) -> Result<(String, bool), StoreError> {
+        let mut state = tx.state();
+        let place = (organisation, workflow.to_owned(), step.to_string(), by.to_owned());
+        if let Some(variant) = state.variants.get(&place) {
+            return Ok((variant.clone(), true));
+        }
+        state.variants.put(place, proposal.to_owned());
+        Ok((proposal.to_owned(), false))
+    }
+
+    async fn timers_due(&self, leases: &[Lease], until: Timestamp, limit: usize) -> Result<Vec<Timer>, StoreError> {
+        let state = self.shared.state();
+        let mut due: Vec<_> = state.timers.committed().values().filter(|timer| timer.due <= until && owns(leases, timer.shard)).cloned().collect();
+        due.sort_by(|a, b| (a.due, a.run_id, &a.key).cmp(&(b.due, b.run_id, &b.key)));
+        due.truncate(limit);
+        Ok(due)
+    }
+
+    async fn add_inbox(
+        &self,
+        tx: &mut MemoryTx,
+        organisation: OrganisationId,
+        shard: Shard,
+        run: Option<RunId>,
+        cause: &str,
+        message: &InboxMessage,
+    ) -> Result<(), StoreError> {
+        let mut state = tx.state();
+        let key = (organisation, cause.to_owned(), message.target(run));
+        if state.inbox_keys.get(&key).is_some() {
+            return Ok(());
+        }
+        // Through JSON, as a database would, so that a message that does not survive it is found.
+        let message = serde_json::to_value(message).and_then(serde_json::from_value).map_err(|error| StoreError::Failed(error.to_string()))?;
+        let id = state.next("inbox");
+        state.inbox.put(id, InboxRow { id, organisation, shard, run_id: run, message });
+        state.inbox_causes.put(id, key.clone());
+        state.inbox_keys.put(key, id);
+        Ok(())
+    }
+
+    async fn inbox(&self, tx: &mut MemoryTx, leases: &[Lease], limit: usize) -> Result<Vec<InboxRow>, StoreError> {
+        let state = tx.state();
+        Ok(state.inbox.working().values().filter(|row| owns(leases, row.shard)).take(limit).cloned().collect())
+    }
+
+    async fn remove_inbox(&self, tx: &mut MemoryTx, ids: &[i64]) -> Result<(), StoreError> {
+        let mut state = tx.state();
+        for id in ids {
+            runs::remove_inbox(&mut state, *id);
+        }
+        Ok(())
+    }
+
+    async fn hold_start(&self, tx: &mut MemoryTx, start: &HeldStart) -> Result<i64, StoreError> {
+        let mut state = tx.state();
+        let id = state.next("held");
+        state.held.put(id, Arc::new(HeldStart { id, ..start.clone() }));
+        Ok(id)
+    }
+
+    async fn next_held(&self, tx: &mut MemoryTx, organisation: OrganisationId, workflow: &str, key: &str) -> Result<Option<HeldStart>, StoreError> {
+        let state = tx.state();
+        let mut starts = state.held.working().values();
+        Ok(starts.find(|start| start.organisation == organisation && start.workflow == workflow && start.key == key).map(|start| HeldStart::clone(start)))
+    }
+
+    async fn remove_held(&self, tx: &mut MemoryTx, organisation: OrganisationId, id: i64) -> Result<(), StoreError> {
+        let mut state = tx.state();
+        if state.held.get(&id).is_some_and(|start| start.organisation == organisation) {
+            state.held.remove(&id);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,34 @@
+//! A world in which time and chance come from a seed.
+
+mod clock;
+mod executor;
+mod ids;
+
+pub use clock::SimulatedClock;
+pub use executor::SimulatedExecutor;
+pub use ids::SeededIds;
+
+use onward_core::Timestamp;
+use std::sync::Arc;
+
+/// Clock, ids and executor of one seed.
+#[derive(Clone, Debug)]
+pub struct Simulation {
+    /// Virtual time; begins at 2026-01-01T00:00:00Z.
+    pub clock: Arc<SimulatedClock>,
+    /// Ids and seeds.
+    pub ids: Arc<SeededIds>,
+    /// Tasks.
+    pub executor: Arc<SimulatedExecutor>,
+}
+
+/// When every simulation begins: 2026-01-01T00:00:00Z.
+pub const BEGINNING: Timestamp = Timestamp::from_millis(1_767_225_600_000);
+
+impl Simulation {
+    /// The world of this seed.
+    pub fn new(seed: u64) -> Self {
+        let clock = Arc::new(SimulatedClock::new(BEGINNING));
+        Self { ids: Arc::new(SeededIds::new(seed)), executor: Arc::new(SimulatedExecutor::new(seed, Arc::clone(&clock))), clock }
+    }
+}
