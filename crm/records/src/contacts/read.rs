@@ -1,0 +1,190 @@
+//! Reading contacts.
+
+use super::Contact;
+use crate::{ContactId, Identity, IdentityKey, addresses::AddressKind};
+use onward_core::{Object, OrganisationId, Value};
+use onward_database::{DatabaseError, Query, Row, Rows, args};
+use std::collections::BTreeMap;
+
+/// What a list shows; every part that is given must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContactFilter {
+    /// A part of the name, or of an address.
+    pub q: Option<String>,
+    /// An e-mail, in any case.
+    pub email: Option<String>,
+    /// A phone in E.164.
+    pub phone: Option<String>,
+    /// A tag.
+    pub tag: Option<String>,
+}
+
+/// Whether there is such a contact.
+pub async fn exists(db: &mut impl Query, organisation: OrganisationId, id: ContactId) -> Result<bool, DatabaseError> {
+    let row = db
+        .fetch_optional("SELECT 1 AS one FROM contacts WHERE organisation = $1 AND id = $2 AND deleted_at IS NULL", args![organisation, id])
+        .await?;
+    Ok(row.is_some())
+}
+
+/// One contact with everything that belongs to it. Two statements.
+pub async fn get(db: &mut impl Query, organisation: OrganisationId, id: ContactId) -> Result<Option<Contact>, DatabaseError> {
+    Ok(get_many(db, organisation, &[id]).await?.pop())
+}
+
+/// Contacts in the order of `ids`; those that are not there are left out. Two statements, however many.
+pub async fn get_many(db: &mut impl Query, organisation: OrganisationId, ids: &[ContactId]) -> Result<Vec<Contact>, DatabaseError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = db
+        .fetch_all(
+            "SELECT c.id, c.name, c.first_name, c.last_name, c.timezone, c.language, c.fields, c.opt_outs, c.score, c.created_at, c.updated_at
+             FROM {$2: id uuid} AS wanted JOIN contacts AS c ON c.organisation = $1 AND c.id = wanted.id WHERE c.deleted_at IS NULL",
+            args![organisation, Rows::of(ids)],
+        )
+        .await?;
+    let mut found: BTreeMap<ContactId, Contact> = BTreeMap::new();
+    for row in &rows {
+        let contact = from_row(row)?;
+        found.insert(contact.id, contact);
+    }
+    if !found.is_empty() {
+        add_parts(db, organisation, &mut found).await?;
+    }
+    Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
+}
+
+/// Everything that belongs to contacts, in one statement: `what` says which table a row comes from.
+async fn add_parts(db: &mut impl Query, organisation: OrganisationId, contacts: &mut BTreeMap<ContactId, Contact>) -> Result<(), DatabaseError> {
+    let ids = Rows::of(contacts.keys());
+    let rows = db
+        .fetch_all(
+            "SELECT a.contact_id, a.kind AS what, a.value AS value, NULL AS channel, NULL AS connection_id, a.position AS position, NULL AS username, NULL AS replaced_at
+             FROM {$2: id uuid} AS w JOIN contact_addresses AS a ON a.organisation = $1 AND a.contact_id = w.id
+             UNION ALL
+             SELECT t.contact_id, 'tag', t.tag, NULL, NULL, 0, NULL, NULL
+             FROM {$2: id uuid} AS w JOIN contact_tags AS t ON t.organisation = $1 AND t.contact_id = w.id
+             UNION ALL
+             SELECT i.contact_id, 'identity', i.external_id, i.channel, i.connection_id, i.strength, i.username, i.replaced_at
+             FROM {$2: id uuid} AS w JOIN identities AS i ON i.organisation = $1 AND i.contact_id = w.id
+             ORDER BY position, value",
+            args![organisation, ids],
+        )
+        .await?;
+    for row in rows {
+        let Some(contact) = contacts.get_mut(&row.get::<ContactId>("contact_id")?) else { continue };
+        let value: String = row.get("value")?;
+        match row.get::<String>("what")?.as_str() {
+            "phone" => contact.phones.push(value),
+            "email" => contact.emails.push(value),
+            "tag" => contact.tags.push(value),
+            _ => contact.identities.push(Identity {
+                key: IdentityKey { channel: row.get("channel")?, connection_id: row.get("connection_id")?, external_id: value },
+                strength: row.get("position")?,
+                username: row.get("username")?,
+                replaced: row.get::<Option<i64>>("replaced_at")?.is_some(),
+            }),
+        }
+    }
+    Ok(())
+}
+
+/// Ids of the contacts that have an address (normalised), newest first.
+pub async fn find_by_address(db: &mut impl Query, organisation: OrganisationId, kind: AddressKind, value: &str) -> Result<Vec<ContactId>, DatabaseError> {
+    let rows = db
+        .fetch_all(
+            "SELECT contact_id FROM contact_addresses WHERE organisation = $1 AND kind = $2 AND value = $3 ORDER BY contact_id DESC LIMIT 100",
+            args![organisation, kind.as_str(), value],
+        )
+        .await?;
+    rows.iter().map(|row| row.get("contact_id")).collect()
+}
+
+/// `LIKE` pattern for a part of a text.
+fn containing(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len() + 2);
+    pattern.push('%');
+    for character in text.trim().to_lowercase().chars() {
+        if matches!(character, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern.push('%');
+    pattern
+}
+
+/// The filters that are checked row by row; `$2` before, `$3` limit, `$4` pattern, `$5` e-mail, `$6` phone, `$7` tag.
+macro_rules! listing {
+    ($from:literal) => {
+        concat!(
+            "SELECT c.id FROM ",
+            $from,
+            " WHERE c.organisation = $1 AND c.deleted_at IS NULL AND ($2 IS NULL OR c.id < $2)
+              AND ($4 IS NULL OR lower(c.name) LIKE $4 ESCAPE '\\' OR lower(c.first_name || ' ' || c.last_name) LIKE $4 ESCAPE '\\'
+                   OR EXISTS (SELECT 1 FROM contact_addresses AS q WHERE q.organisation = $1 AND q.contact_id = c.id AND q.value LIKE $4 ESCAPE '\\'))
+              AND ($5 IS NULL OR EXISTS (SELECT 1 FROM contact_addresses AS e WHERE e.organisation = $1 AND e.kind = 'email' AND e.value = $5 AND e.contact_id = c.id))
+              AND ($6 IS NULL OR EXISTS (SELECT 1 FROM contact_addresses AS p WHERE p.organisation = $1 AND p.kind = 'phone' AND p.value = $6 AND p.contact_id = c.id))
+              AND ($7 IS NULL OR EXISTS (SELECT 1 FROM contact_tags AS g WHERE g.organisation = $1 AND g.tag = $7 AND g.contact_id = c.id))
+              ORDER BY c.id DESC LIMIT $3"
+        )
+    };
+}
+
+/// A page of contacts, newest first; `before` is the last id of the page before.
+pub async fn list(db: &mut impl Query, organisation: OrganisationId, filter: &ContactFilter, before: Option<ContactId>, limit: u32) -> Result<Vec<Contact>, DatabaseError> {
+    let pattern = filter.q.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(containing);
+    let email = filter.email.as_deref().map(|text| text.trim().to_lowercase());
+    let args = args![organisation, before, limit, pattern, &email, &filter.phone, &filter.tag];
+    // The rarest filter leads, so that a page by address or tag does not walk all contacts.
+    let rows = if email.is_some() {
+        db.fetch_all(
+            listing!("contact_addresses AS lead JOIN contacts AS c ON lead.organisation = $1 AND lead.kind = 'email' AND lead.value = $5 AND c.organisation = $1 AND c.id = lead.contact_id"),
+            args,
+        )
+        .await?
+    } else if filter.phone.is_some() {
+        db.fetch_all(
+            listing!("contact_addresses AS lead JOIN contacts AS c ON lead.organisation = $1 AND lead.kind = 'phone' AND lead.value = $6 AND c.organisation = $1 AND c.id = lead.contact_id"),
+            args,
+        )
+        .await?
+    } else if filter.tag.is_some() {
+        db.fetch_all(
+            listing!("contact_tags AS lead JOIN contacts AS c ON lead.organisation = $1 AND lead.tag = $7 AND c.organisation = $1 AND c.id = lead.contact_id"),
+            args,
+        )
+        .await?
+    } else {
+        db.fetch_all(listing!("contacts AS c"), args).await?
+    };
+    let ids = rows.iter().map(|row| row.get("id")).collect::<Result<Vec<ContactId>, _>>()?;
+    get_many(db, organisation, &ids).await
+}
+
+fn from_row(row: &Row) -> Result<Contact, DatabaseError> {
+    let fields: Value = row.get("fields")?;
+    let opt_outs: Value = row.get("opt_outs")?;
+    Ok(Contact {
+        id: row.get("id")?,
+        name: row.get("name")?,
+        first_name: row.get("first_name")?,
+        last_name: row.get("last_name")?,
+        phones: Vec::new(),
+        emails: Vec::new(),
+        tags: Vec::new(),
+        identities: Vec::new(),
+        fields: if let Value::Object(fields) = fields { fields } else { Object::new() },
+        timezone: row.get("timezone")?,
+        language: row.get("language")?,
+        opt_outs: texts(&opt_outs),
+        score: row.get("score")?,
+        created_at: row.get("created_at")?,
+        updated_at: row.get("updated_at")?,
+    })
+}
+
+fn texts(list: &Value) -> Vec<String> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}

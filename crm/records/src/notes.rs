@@ -1,0 +1,23 @@
+//! Notes: what someone writes down about a contact. A note is an item of the timeline.
+
+use crate::{ContactId, TimelineId, contacts, timeline, timeline::ItemKind};
+use onward_accounts::{Actor, CrmError};
+use onward_core::{OrganisationId, ports::{Change, Transaction}};
+use onward_database::Tx;
+
+/// Writes a note.
+pub async fn add(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, contact: ContactId, text: &str) -> Result<TimelineId, CrmError> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(CrmError::invalid("text", "a note needs a text"));
+    }
+    if text.chars().count() > timeline::TEXT_CHARACTERS {
+        return Err(CrmError::invalid("text", format!("a note has at most {} characters", timeline::TEXT_CHARACTERS)));
+    }
+    if !contacts::exists(tx, organisation, contact).await? {
+        return Err(CrmError::not_found("contact", contact));
+    }
+    let id = timeline::add(tx, organisation, contact, actor, ItemKind::Note, text, None).await?;
+    tx.announce(Change { organisation, topic: "contact", id: contact.to_string(), data: serde_json::json!({ "event": "note.added" }) });
+    Ok(id)
+}
