@@ -30,6 +30,10 @@ pub const DEFINITION_STEPS: usize = 2_000;
 pub const JSON_DEPTH: usize = 64;
 /// Instructions that one expression may spend.
 pub const EXPRESSION_FUEL: u64 = 100_000;
+/// Bytes of one text with code in it (a message, an e-mail).
+pub const EXPRESSION_TEXT_BYTES: usize = 64 << 10;
+/// Bytes of data that one evaluation may copy or join; an instruction alone can be arbitrarily heavy.
+pub const EXPRESSION_MOVED_BYTES: usize = 16 << 20;
 /// Bytes of one rendered text.
 pub const EXPRESSION_OUTPUT_BYTES: usize = 1 << 20;
 /// Paths of one `match`.

@@ -1,5 +1,21 @@
 //! Expressions: Jinja text, bare Jinja conditions, JSONLogic. Pure, bounded in work and output.
 
+mod condition;
+mod convert;
+mod environment;
+mod json_logic;
+mod lookup;
+pub(crate) mod moment;
+mod program;
+pub(crate) mod suggest;
+mod syntax;
+mod template;
+#[cfg(test)]
+mod tests;
+
+pub use condition::{Condition, Expression};
+pub use template::{Located, Template};
+
 use crate::{Object, Timestamp, Value};
 use std::{
     collections::BTreeMap,
@@ -104,37 +120,28 @@ pub struct ExpressionError {
     pub line: Option<u32>,
 }
 
-/// A value with templates in it: literals, whole `{{ … }}` that keep their type, mixed text, maps and lists of these.
-/// A rendered value is never rendered again.
-#[derive(Debug)]
-pub struct Template {}
-
-/// A bare Jinja expression.
-#[derive(Debug)]
-pub struct Expression {}
-
-/// A bare Jinja condition, or JSONLogic.
-#[derive(Debug)]
-pub struct Condition {}
-
-macro_rules! evaluated {
-    ($name:ident, $method:ident, $output:ty) => {
+macro_rules! names {
+    ($name:ident) => {
         impl $name {
-            /// Evaluates it.
-            pub fn $method(&self, _scope: &Scope) -> Result<$output, ExpressionError> {
-                todo!()
-            }
             /// The live records that it names ([`RECORD_NAMES`]); they must be in the scope before it is evaluated.
             pub fn records(&self) -> &[&'static str] {
-                todo!()
+                self.named.records()
             }
             /// The steps that it names (`steps.ID`).
             pub fn steps(&self) -> &[String] {
-                todo!()
+                &self.named.references.steps
+            }
+            /// The names of the scope that it begins from (`event`, `steps` …), whether they exist or not.
+            pub fn roots(&self) -> &[String] {
+                &self.named.references.roots
+            }
+            /// The literal paths that it names, name by name.
+            pub fn paths(&self) -> &[Vec<String>] {
+                &self.named.references.paths
             }
         }
     };
 }
-evaluated!(Template, render, Value);
-evaluated!(Expression, evaluate, Value);
-evaluated!(Condition, test, bool);
+names!(Template);
+names!(Expression);
+names!(Condition);
