@@ -1,1 +1,49 @@
-//! onward-runtime
+//! The async shell around the pure machine: intake and routing, timers, calls of nodes, the committer, recovery.
+//!
+//! One loop owns the runs and the write transaction. Everything that wants a commit is a message to it; it gathers what
+//! is ready, runs it in one transaction, commits, and only then acknowledges, calls and announces.
+//!
+//! What this crate must never know: which database there is, HTTP, the CRM. Time, chance and tasks are ports, so that
+//! months and crashes run in simulation; only primitives of `tokio::sync` are used, never its runtime
+//! ([`TokioExecutor`] is the one exception, and a port).
+
+mod admission;
+mod advance;
+mod batch;
+mod calls;
+mod changes;
+mod commit;
+mod config;
+mod debug_nodes;
+mod definitions;
+mod engine;
+mod error;
+mod executor;
+mod handle;
+mod inbox;
+mod intake;
+mod leases;
+mod live;
+mod load;
+mod message;
+mod recovery;
+mod registry;
+mod replay;
+mod size;
+mod steps;
+mod timers;
+mod turn;
+
+#[cfg(test)]
+mod simulation;
+
+pub use config::{EngineConfig, EngineLimits};
+pub use debug_nodes::debug_nodes;
+pub use definitions::{BrokenVersion, Current};
+pub use engine::Engine;
+pub use error::EngineError;
+pub use executor::TokioExecutor;
+pub use handle::EngineHandle;
+pub use message::{After, Guard, Ingested, PublishedWorkflow, StartRequest, StartedRun};
+pub use registry::{DuplicateNode, Registry};
+pub use replay::{RunReport, what_if};

@@ -1,0 +1,270 @@
+//! One run, one happening: the machine decides, needs are met, actions become rows and calls.
+
+use crate::{
+    batch::{Batch, Work},
+    engine::Engine,
+    size,
+};
+use onward_core::{
+    Event, OrganisationId, RunId, Timestamp, Value,
+    definition::Mode,
+    history::{Entry, Fact},
+    limits,
+    machine::{self, Action, Context, Happening, Known, Need},
+    ports::{Correlation, OpenWait, RecordRef, RunStatus, Store, StoreError},
+};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+/// Needs of one happening: far above what any workflow has steps for.
+const NEEDS_PER_HAPPENING: usize = 4 * limits::DEFINITION_STEPS;
+/// Early events looked at in one read, and reads for one wait.
+const EARLY_EVENTS_PAGE: usize = 100;
+const EARLY_EVENTS_PAGES: usize = 10;
+
+/// A wait that was just opened and looks back.
+struct LookBack {
+    target: String,
+    which: String,
+    correlation: Correlation,
+    since: Timestamp,
+}
+
+impl<S: Store> Engine<S> {
+    /// Hands a happening to a run, and does what it decides.
+    pub(crate) async fn happen(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, run_id: RunId, happening: Happening) -> Result<(), StoreError> {
+        self.load(tx, batch, &[run_id]).await?;
+        let Some(organisation) = self.runs.get(run_id).map(|live| live.organisation) else { return Ok(()) };
+        let zone = self.zone(tx, batch, organisation).await;
+        let mut known = Known::default();
+        let mut next = Some(happening);
+        let mut needs = 0;
+        while let Some(happening) = next.take() {
+            let Some((actions, need)) = self.decide(batch, run_id, happening, &known, &zone) else { return Ok(()) };
+            self.act(tx, batch, run_id, actions).await?;
+            let Some(need) = need else { break };
+            needs += 1;
+            if needs > NEEDS_PER_HAPPENING {
+                self.quarantine(batch, run_id, "it asked for the same again and again");
+                return Ok(());
+            }
+            next = Some(match self.meet(tx, organisation, run_id, need, &mut known).await? {
+                Ok(()) => Happening::Continue,
+                Err(reason) => Happening::Pause { by: "engine".into(), reason: Some(reason) },
+            });
+        }
+        Ok(())
+    }
+
+    /// Asks the machine and notes what it recorded. `None`: it panicked, and the run is paused.
+    fn decide(&mut self, batch: &mut Batch<S::Tx>, run_id: RunId, happening: Happening, known: &Known, zone: &str) -> Option<(Vec<Action>, Option<Need>)> {
+        let live = self.runs.get_mut(run_id)?;
+        let before = (live.state.seq > 0).then_some(live.state.status);
+        let nodes = &self.shared.nodes;
+        let is_personal = |node: &str| nodes.get(node).is_some_and(|node| node.descriptor().personal);
+        let personal = matches!(happening, Happening::StepEnded { .. }) && live.state.in_flight().iter().any(|call| is_personal(&call.node));
+        let now = planted_now(&self.shared.limits, batch.now, &happening);
+        let context = Context { organisation: live.organisation, now, known, timezone: zone };
+        let workflow = Arc::clone(&live.workflow);
+        batch.touched.insert(run_id);
+        let Ok(decision) = catch_unwind(AssertUnwindSafe(|| machine::decide(&workflow, &mut live.state, happening, &context))) else {
+            self.quarantine(batch, run_id, "deciding what comes next panicked; report this as a bug");
+            return None;
+        };
+        if decision.entries.is_empty() {
+            return Some((decision.actions, decision.need));
+        }
+        live.history_bytes += decision.entries.iter().map(entry_bytes).sum::<usize>();
+        let personal = personal || decision.entries.iter().any(|entry| matches!(&entry.fact, Fact::StepScheduled { node, .. } if is_personal(node)));
+        let status = live.state.status;
+        let row = before != Some(status)
+            || status != RunStatus::Running
+            || decision.entries.iter().any(|entry| matches!(entry.fact, Fact::Bound { .. } | Fact::Migrated { .. }));
+        if status.is_final() && before.is_none_or(|before| !before.is_final()) {
+            let (at, key) = (live.state.at, Arc::clone(&live.state.key));
+            let change = batch.key_change(live.organisation, &workflow.name, &key);
+            change.ended.push((run_id, at));
+            metrics::counter!("onward_runs_ended_total", "status" => status.as_str()).increment(1);
+        }
+        let too_long = live.state.seq > limits::RUN_ENTRIES || live.history_bytes > limits::RUN_HISTORY_BYTES;
+        if too_long && live.state.paused.is_none() && !status.is_final() {
+            let reason = format!(
+                "its history has {} entries and about {} bytes; the limits are {} and {}",
+                live.state.seq,
+                live.history_bytes,
+                limits::RUN_ENTRIES,
+                limits::RUN_HISTORY_BYTES
+            );
+            batch.work.push_front(Work::Happen { run_id, happening: Happening::Pause { by: "engine".into(), reason: Some(reason) } });
+        }
+        batch.record(live, decision.entries, before, row, personal);
+        Some((decision.actions, decision.need))
+    }
+
+    async fn act(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, run_id: RunId, actions: Vec<Action>) -> Result<(), StoreError> {
+        let mut look_back = Vec::new();
+        for action in actions {
+            let Some(live) = self.runs.get(run_id) else { return Ok(()) };
+            match action {
+                Action::Run(call) => self.run_step(tx, batch, run_id, call).await?,
+                Action::SetTimer { key, due } => batch.set_timer(live, key, planted_due(&self.shared.limits, due)),
+                Action::ClearTimer { key } => batch.clear_timer(live, key),
+                Action::OpenWait { target, which, correlation, since } => {
+                    let wait = OpenWait {
+                        organisation: live.organisation,
+                        run_id,
+                        shard: live.shard,
+                        target: target.clone(),
+                        which: which.clone(),
+                        correlation: correlation.clone(),
+                    };
+                    batch.open_wait(live, wait);
+                    let shape = (live.organisation, correlation.event.clone(), correlation.paths.clone());
+                    let added = self.learn_shapes([shape]);
+                    batch.shapes_added.extend(added);
+                    if let Some(since) = since {
+                        look_back.push(LookBack { target, which, correlation, since });
+                    }
+                }
+                Action::CloseWait { target } => batch.close_wait(live, target),
+                Action::Emit(event) => batch.arriving.push(crate::batch::Arriving { event, told: None }),
+                Action::Abandon { step } => batch.abandoned.push((run_id, step)),
+                Action::Ended => {
+                    if matches!(live.workflow.mode, Mode::Queued | Mode::Restart) {
+                        batch.work.push_back(Work::Release {
+                            organisation: live.organisation,
+                            workflow: live.workflow.name.clone(),
+                            key: live.state.key.to_string(),
+                        });
+                    }
+                }
+            }
+        }
+        if !look_back.is_empty() {
+            self.look_back(tx, batch, run_id, look_back).await?;
+        }
+        Ok(())
+    }
+
+    /// Hands in the events that were there before the wait, oldest first over all its names (SEMANTICS.md 11).
+    async fn look_back(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, run_id: RunId, waits: Vec<LookBack>) -> Result<(), StoreError> {
+        let store = Arc::clone(&self.shared.store);
+        let Some(organisation) = self.runs.get(run_id).map(|live| live.organisation) else { return Ok(()) };
+        let mut found: Vec<(Timestamp, onward_core::EventId, String, String, Arc<Event>)> = Vec::new();
+        for wait in waits {
+            let mut since = wait.since;
+            for _ in 0..EARLY_EVENTS_PAGES {
+                let page = store.early_events(tx, organisation, &wait.correlation, since, EARLY_EVENTS_PAGE).await?;
+                let full = page.len() == EARLY_EVENTS_PAGE;
+                let last = page.last().map(|event| event.taken_in_at);
+                for event in page {
+                    found.push((event.taken_in_at, event.event_id, wait.target.clone(), wait.which.clone(), Arc::new(event)));
+                }
+                match last {
+                    Some(last) if full && last > since => since = last,
+                    _ => break,
+                }
+            }
+        }
+        found.sort_by(|a, b| (a.0, a.1, &a.2, &a.3).cmp(&(b.0, b.1, &b.2, &b.3)));
+        found.dedup_by(|a, b| (a.1, &a.2, &a.3) == (b.1, &b.2, &b.3));
+        for (_, _, target, which, event) in found.into_iter().rev() {
+            batch.work.push_front(Work::Happen { run_id, happening: Happening::Event { target, which, event } });
+        }
+        Ok(())
+    }
+
+    /// Gets what the machine must know. The inner error says why it cannot be known: the run is paused with it.
+    async fn meet(
+        &mut self,
+        tx: &mut S::Tx,
+        organisation: OrganisationId,
+        run_id: RunId,
+        need: Need,
+        known: &mut Known,
+    ) -> Result<Result<(), String>, StoreError> {
+        match need {
+            Need::Records(records) => {
+                for record in records {
+                    if let Err(reason) = self.read_record(tx, organisation, &record, known).await {
+                        return Ok(Err(reason));
+                    }
+                }
+            }
+            Need::Variant { step, by, proposal } => {
+                let Some(workflow) = self.runs.get(run_id).map(|live| Arc::clone(&live.workflow)) else { return Ok(Ok(())) };
+                let store = Arc::clone(&self.shared.store);
+                let assigned = store.assign_variant(tx, organisation, &workflow.name, &step, &by, &proposal).await?;
+                known.variants.insert(step, assigned);
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Reads one live record into `known`. The error says why it cannot be read.
+    pub(crate) async fn read_record(&mut self, tx: &mut S::Tx, organisation: OrganisationId, record: &RecordRef, known: &mut Known) -> Result<(), String> {
+        let records = Arc::clone(&self.shared.records);
+        match records.read(tx, organisation, record).await {
+            Ok(value) => {
+                known.records.insert(record.name.clone(), value.unwrap_or_default());
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!(%organisation, record = record.name, %error, "a live record cannot be read");
+                Err(format!("{} {} cannot be read: {error}", record.name, record.id))
+            }
+        }
+    }
+
+    /// The organisation's time zone, as it stands in this transaction.
+    async fn zone(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, organisation: OrganisationId) -> Arc<str> {
+        if let Some(zone) = batch.zones.get(&organisation) {
+            return Arc::clone(zone);
+        }
+        let mut known = Known::default();
+        let record = RecordRef { name: "org".into(), id: String::new() };
+        // Without an answer the run goes on in UTC: its own zone was recorded when it started.
+        let read = self.read_record(tx, organisation, &record, &mut known).await.is_ok();
+        let name = known.records.get("org").and_then(|org| org.get("timezone")).and_then(Value::as_str).filter(|_| read);
+        let zone: Arc<str> = name.unwrap_or("UTC").into();
+        batch.zones.insert(organisation, Arc::clone(&zone));
+        zone
+    }
+
+    /// Pauses a run whose history or program cannot be used, and goes on with the others (SEMANTICS.md 21).
+    pub(crate) fn quarantine(&mut self, batch: &mut Batch<S::Tx>, run_id: RunId, reason: &str) {
+        let Some(live) = self.runs.get(run_id) else { return };
+        tracing::error!(run = %run_id, workflow = live.workflow.name, reason, "the run is paused by the engine");
+        metrics::counter!("onward_runs_quarantined_total").increment(1);
+        batch.quarantined.insert(run_id, (live.organisation, format!("engine: {reason}")));
+        self.runs.evict(run_id);
+    }
+}
+
+#[cfg(not(test))]
+fn planted_due(_limits: &crate::EngineLimits, due: Timestamp) -> Timestamp {
+    due
+}
+#[cfg(not(test))]
+fn planted_now(_limits: &crate::EngineLimits, now: Timestamp, _happening: &Happening) -> Timestamp {
+    now
+}
+#[cfg(test)]
+use crate::simulation::plants::{planted_due, planted_now};
+
+/// About how many bytes an entry takes.
+pub(crate) fn entry_bytes(entry: &Entry) -> usize {
+    const FRAME: usize = 96;
+    FRAME
+        + match &entry.fact {
+            Fact::RunStarted { input, event, .. } => size::of(input) + size::of(event),
+            Fact::StepScheduled { input, prepared, .. } => input.as_ref().map_or(0, size::of) + prepared.as_ref().map_or(0, size::of),
+            Fact::StepCompleted { output, .. } | Fact::RunCompleted { output, .. } => size::of(output),
+            Fact::WaitResolved { event, .. } => size::of(event),
+            Fact::VarsSet { values } => values.values().map(size::of).sum(),
+            Fact::EventEmitted { data, .. } => size::of(data),
+            _ => 0,
+        }
+}

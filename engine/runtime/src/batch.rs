@@ -1,0 +1,274 @@
+//! One transaction under way: what it will write, and what follows once it is committed.
+
+use crate::{calls::PlannedCall, live::Live};
+use indexmap::IndexMap;
+use onward_core::{
+    EventId, NewEvent, OrganisationId, RunId, Shard, Timestamp,
+    history::Entry,
+    machine::Happening,
+    ports::{Change, Correlation, OpenWait, Outcome, RoutingNote, RunStatus, RunWrite},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
+
+/// Something to be done to a run within the transaction.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// Hand it to the machine.
+    Happen { run_id: RunId, happening: Happening },
+    /// A call ended: `finish`, then the machine.
+    Ended { key: crate::calls::CallKey, outcome: Outcome },
+    /// Take it up where it stands.
+    TakeUp { run_id: RunId },
+    /// Start what is held for this key, if nothing lives.
+    Release { organisation: OrganisationId, workflow: String, key: String },
+}
+
+/// An event to be taken in within the transaction.
+#[derive(Debug)]
+pub(crate) struct Arriving {
+    pub(crate) event: NewEvent,
+    /// The message and its place in it that is to be told, when someone outside handed it in.
+    pub(crate) told: Option<(usize, usize)>,
+}
+
+/// What one run will write.
+#[derive(Debug)]
+struct Pending {
+    organisation: OrganisationId,
+    shard: Shard,
+    entries: Vec<Entry>,
+    personal: bool,
+    row: bool,
+    status_before: Option<RunStatus>,
+    timers: BTreeMap<String, Option<Timestamp>>,
+    waits_opened: Vec<OpenWait>,
+    waits_closed: BTreeSet<String>,
+}
+
+/// Runs of one key, as this transaction changes them before they are written.
+#[derive(Debug, Default)]
+pub(crate) struct KeyChange {
+    pub(crate) started: Vec<RunId>,
+    pub(crate) ended: Vec<(RunId, Timestamp)>,
+}
+
+/// A timer as a confirmed commit left it.
+pub(crate) type TimerChange = (OrganisationId, RunId, Shard, String, Option<Timestamp>);
+
+/// A type of events and the paths that waits for it compare.
+pub(crate) type Shape = (OrganisationId, String, Vec<String>);
+
+/// One transaction under way.
+pub(crate) struct Batch<T: onward_core::ports::Transaction> {
+    pub(crate) now: Timestamp,
+    pub(crate) work: VecDeque<Work>,
+    pub(crate) arriving: Vec<Arriving>,
+    pub(crate) ingested: BTreeMap<(usize, usize), crate::Ingested>,
+    pub(crate) calls: Vec<PlannedCall<T>>,
+    pub(crate) abandoned: Vec<(RunId, Arc<str>)>,
+    /// Calls whose outcome this transaction records.
+    pub(crate) settled: Vec<crate::calls::CallKey>,
+    pub(crate) changes: Vec<Change>,
+    pub(crate) take_up: Vec<RunId>,
+    /// More inbox rows wait than this transaction took.
+    pub(crate) more_inbox: bool,
+    pub(crate) quarantined: BTreeMap<RunId, (OrganisationId, String)>,
+    pub(crate) shapes_added: Vec<Shape>,
+    pub(crate) notes: Vec<(OrganisationId, EventId, RoutingNote)>,
+    pub(crate) keys: BTreeMap<(OrganisationId, String, String), KeyChange>,
+    pub(crate) zones: BTreeMap<OrganisationId, Arc<str>>,
+    /// The routing table after the commit.
+    pub(crate) published: Vec<(OrganisationId, String, Option<crate::Current>)>,
+    /// Runs that somebody takes up again: even those that the engine paused.
+    pub(crate) resumed: BTreeSet<RunId>,
+    /// Runs that could not be loaded, and why.
+    pub(crate) unreadable: BTreeMap<RunId, String>,
+    /// Timers that were handed to their runs.
+    pub(crate) timers_due: Vec<onward_core::ports::Timer>,
+    /// Timers as they stand once this transaction is committed.
+    pub(crate) timer_changes: Vec<TimerChange>,
+    /// Timers found stale: gone from memory and table without an entry.
+    stale_timers: Vec<(RunId, OrganisationId, Shard, String)>,
+    /// Every run that is not in memory as the store has it any more.
+    pub(crate) touched: BTreeSet<RunId>,
+    /// Steps done in this transaction by run: bounds long chains.
+    pub(crate) chain: BTreeMap<RunId, usize>,
+    writes: IndexMap<RunId, Pending>,
+    opened: BTreeMap<Correlation, Vec<OpenWait>>,
+}
+
+impl<T: onward_core::ports::Transaction> Batch<T> {
+    pub(crate) fn new(now: Timestamp) -> Self {
+        Self {
+            now,
+            work: VecDeque::new(),
+            arriving: Vec::new(),
+            ingested: BTreeMap::new(),
+            calls: Vec::new(),
+            abandoned: Vec::new(),
+            settled: Vec::new(),
+            changes: Vec::new(),
+            take_up: Vec::new(),
+            more_inbox: false,
+            quarantined: BTreeMap::new(),
+            shapes_added: Vec::new(),
+            notes: Vec::new(),
+            keys: BTreeMap::new(),
+            zones: BTreeMap::new(),
+            published: Vec::new(),
+            resumed: BTreeSet::new(),
+            unreadable: BTreeMap::new(),
+            timers_due: Vec::new(),
+            timer_changes: Vec::new(),
+            stale_timers: Vec::new(),
+            touched: BTreeSet::new(),
+            chain: BTreeMap::new(),
+            writes: IndexMap::new(),
+            opened: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn happen(&mut self, run_id: RunId, happening: Happening) {
+        self.work.push_back(Work::Happen { run_id, happening });
+    }
+
+    fn pending(&mut self, live: &Live) -> &mut Pending {
+        self.touched.insert(live.state.run_id);
+        self.writes.entry(live.state.run_id).or_insert_with(|| Pending {
+            organisation: live.organisation,
+            shard: live.shard,
+            entries: Vec::new(),
+            personal: false,
+            row: false,
+            status_before: None,
+            timers: BTreeMap::new(),
+            waits_opened: Vec::new(),
+            waits_closed: BTreeSet::new(),
+        })
+    }
+
+    /// Adds what the machine recorded. `status_before` is the run's status before that decision.
+    pub(crate) fn record(&mut self, live: &Live, entries: Vec<Entry>, status_before: Option<RunStatus>, row: bool, personal: bool) {
+        let pending = self.pending(live);
+        if pending.entries.is_empty() {
+            pending.status_before = status_before;
+        }
+        pending.entries.extend(entries);
+        pending.row |= row;
+        pending.personal |= personal;
+    }
+
+    /// The entries of a run that are about to be written.
+    pub(crate) fn entries_of(&mut self, run_id: RunId) -> &mut [Entry] {
+        self.writes.get_mut(&run_id).map_or(&mut [], |pending| pending.entries.as_mut_slice())
+    }
+
+    pub(crate) fn set_timer(&mut self, live: &Live, key: String, due: Timestamp) {
+        self.pending(live).timers.insert(key, Some(due));
+    }
+    pub(crate) fn clear_timer(&mut self, live: &Live, key: String) {
+        self.pending(live).timers.insert(key, None);
+    }
+    /// A timer whose run does not know it, or not now: its row goes, and no entry says so.
+    pub(crate) fn drop_stale_timer(&mut self, run_id: RunId, organisation: OrganisationId, shard: Shard, key: String) {
+        self.stale_timers.push((run_id, organisation, shard, key));
+    }
+
+    pub(crate) fn open_wait(&mut self, live: &Live, wait: OpenWait) {
+        self.opened.entry(wait.correlation.clone()).or_default().push(wait.clone());
+        let pending = self.pending(live);
+        // Opened again after a pause: the row from before gives way.
+        pending.waits_opened.retain(|open| open.target != wait.target || open.which != wait.which);
+        pending.waits_opened.push(wait);
+    }
+    pub(crate) fn close_wait(&mut self, live: &Live, target: String) {
+        let run_id = live.state.run_id;
+        for waits in self.opened.values_mut() {
+            waits.retain(|wait| wait.run_id != run_id || wait.target != target);
+        }
+        let pending = self.pending(live);
+        pending.waits_opened.retain(|wait| wait.target != target);
+        pending.waits_closed.insert(target);
+    }
+    /// Waits that this transaction opens and that are found under these correlations.
+    pub(crate) fn opened_here(&self, correlations: &[Correlation]) -> Vec<OpenWait> {
+        correlations.iter().filter_map(|correlation| self.opened.get(correlation)).flatten().cloned().collect()
+    }
+
+    pub(crate) fn key_change(&mut self, organisation: OrganisationId, workflow: &str, key: &str) -> &mut KeyChange {
+        self.keys.entry((organisation, workflow.to_owned(), key.to_owned())).or_default()
+    }
+
+    /// What is written of every run, all in one statement for each table. `live` finds a run in memory.
+    pub(crate) fn run_writes<'l>(&mut self, live: impl Fn(RunId) -> Option<&'l Live>) -> (Vec<RunWrite>, Vec<TimerChange>) {
+        let mut writes = Vec::with_capacity(self.writes.len());
+        let mut timers = Vec::new();
+        for (run_id, pending) in &self.writes {
+            let (organisation, shard) = (pending.organisation, pending.shard);
+            let mut chunks: Vec<Vec<Entry>> = Vec::new();
+            for entry in &pending.entries {
+                match chunks.last_mut() {
+                    Some(chunk) if chunk.last().is_some_and(|last| last.at == entry.at) => chunk.push(entry.clone()),
+                    _ => chunks.push(vec![entry.clone()]),
+                }
+            }
+            let last = chunks.pop().unwrap_or_default();
+            let empty = |entries| RunWrite {
+                organisation,
+                run_id: *run_id,
+                shard,
+                entries,
+                personal: pending.personal,
+                row: None,
+                timers_set: Vec::new(),
+                timers_cleared: Vec::new(),
+                waits_opened: Vec::new(),
+                waits_closed: Vec::new(),
+                inbox_applied: Vec::new(),
+            };
+            writes.extend(chunks.into_iter().map(empty));
+            let mut write = empty(last);
+            if pending.row {
+                write.row = live(*run_id).map(|live| live.state.row(organisation, shard));
+            }
+            for (key, due) in &pending.timers {
+                timers.push((organisation, *run_id, shard, key.clone(), *due));
+                match due {
+                    Some(due) => write.timers_set.push((key.clone(), *due)),
+                    None => write.timers_cleared.push(key.clone()),
+                }
+            }
+            write.waits_opened.clone_from(&pending.waits_opened);
+            write.waits_closed = pending.waits_closed.iter().cloned().collect();
+            writes.push(write);
+        }
+        for (run_id, organisation, shard, key) in &self.stale_timers {
+            if self.writes.get(run_id).is_some_and(|pending| pending.timers.contains_key(key)) {
+                continue;
+            }
+            timers.push((*organisation, *run_id, *shard, key.clone(), None));
+            writes.push(RunWrite {
+                organisation: *organisation,
+                run_id: *run_id,
+                shard: *shard,
+                entries: Vec::new(),
+                personal: false,
+                row: None,
+                timers_set: Vec::new(),
+                timers_cleared: vec![key.clone()],
+                waits_opened: Vec::new(),
+                waits_closed: Vec::new(),
+                inbox_applied: Vec::new(),
+            });
+        }
+        (writes, timers)
+    }
+
+    /// The runs that this transaction writes, with the status that each had before it.
+    pub(crate) fn written(&self) -> impl Iterator<Item = (RunId, Option<RunStatus>)> {
+        self.writes.iter().filter(|(_, pending)| !pending.entries.is_empty()).map(|(run_id, pending)| (*run_id, pending.status_before))
+    }
+}

@@ -1,0 +1,208 @@
+//! Calls of nodes to the outside: after the commit, beside the loop, bounded, fair between organisations.
+
+use crate::message::Item;
+use futures_util::{
+    FutureExt,
+    future::{Either, select},
+};
+use onward_core::{
+    ErrorCode, OrganisationId, RunId, StepError, Timestamp, Value,
+    ports::{Clock, Effect, Executor, Node, Outcome, Reconciled, StepContext, Transaction},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+};
+use tokio::sync::mpsc::UnboundedSender;
+
+/// One attempt of one step of one run.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct CallKey {
+    pub(crate) run_id: RunId,
+    pub(crate) step: Arc<str>,
+    pub(crate) attempt: u32,
+}
+
+/// A call that may start once its `step_scheduled` is committed.
+pub(crate) struct PlannedCall<T: Transaction> {
+    pub(crate) key: CallKey,
+    pub(crate) node: Arc<dyn Node<T>>,
+    pub(crate) context: StepContext,
+    pub(crate) prepared: Arc<Value>,
+    pub(crate) timeout_ms: i64,
+    /// It may have been made before a crash: ask first.
+    pub(crate) reconcile: bool,
+}
+
+impl<T: Transaction> Clone for PlannedCall<T> {
+    fn clone(&self) -> Self {
+        Self {
+            key: self.key.clone(),
+            node: Arc::clone(&self.node),
+            context: self.context.clone(),
+            prepared: Arc::clone(&self.prepared),
+            timeout_ms: self.timeout_ms,
+            reconcile: self.reconcile,
+        }
+    }
+}
+
+/// A call that was planned and whose outcome is not committed yet.
+pub(crate) struct Known<T: Transaction> {
+    pub(crate) call: PlannedCall<T>,
+    /// The run does not wait for it any more.
+    pub(crate) abandoned: bool,
+    started: bool,
+}
+
+/// All calls of this process whose outcome is not committed yet.
+pub(crate) struct Calls<T: Transaction> {
+    known: BTreeMap<CallKey, Known<T>>,
+    waiting: BTreeMap<OrganisationId, VecDeque<CallKey>>,
+    /// The organisation that was served last.
+    served: Option<OrganisationId>,
+    running: usize,
+    limit: usize,
+    /// Calls that were decided in a transaction whose commit was not confirmed: if it took effect after all, these were
+    /// surely not made, whatever the node's effect.
+    unstarted: BTreeSet<CallKey>,
+}
+
+impl<T: Transaction> Calls<T> {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { known: BTreeMap::new(), waiting: BTreeMap::new(), served: None, running: 0, limit, unstarted: BTreeSet::new() }
+    }
+    pub(crate) fn get(&self, key: &CallKey) -> Option<&Known<T>> {
+        self.known.get(key)
+    }
+    /// Queues a call whose `step_scheduled` is committed.
+    pub(crate) fn enqueue(&mut self, call: PlannedCall<T>) {
+        self.unstarted.remove(&call.key);
+        self.waiting.entry(call.context.organisation).or_default().push_back(call.key.clone());
+        self.known.insert(call.key.clone(), Known { call, abandoned: false, started: false });
+    }
+    /// Forgets a call whose outcome is committed.
+    pub(crate) fn settle(&mut self, key: &CallKey) {
+        self.known.remove(key);
+    }
+    /// A call ended, and its place is free.
+    pub(crate) fn ended(&mut self) {
+        self.running = self.running.saturating_sub(1);
+    }
+    /// Remembers calls of a transaction that was not confirmed.
+    pub(crate) fn note_unstarted(&mut self, keys: impl IntoIterator<Item = CallKey>) {
+        self.unstarted.extend(keys);
+    }
+    /// Whether this process surely never made the call. Asking forgets it.
+    pub(crate) fn was_unstarted(&mut self, key: &CallKey) -> bool {
+        self.unstarted.remove(key)
+    }
+    /// Forgets what was noted of a run.
+    pub(crate) fn forget_unstarted(&mut self, run_id: RunId) {
+        self.unstarted.retain(|key| key.run_id != run_id);
+    }
+    /// Forgets calls that have not begun: after a lost lease they are another's to judge.
+    pub(crate) fn drop_unstarted(&mut self) {
+        self.waiting.clear();
+        self.unstarted.clear();
+        self.known.retain(|_, known| known.started);
+    }
+    /// Calls under way.
+    pub(crate) fn running(&self) -> usize {
+        self.running
+    }
+
+    /// A run does not wait for its step any more. A call that has not begun never will; it is ended here, so that its
+    /// node's `finish` hears of it.
+    pub(crate) fn abandon(&mut self, run_id: RunId, step: &str) -> Option<CallKey> {
+        let (key, known) = self.known.iter_mut().find(|(key, _)| key.run_id == run_id && *key.step == *step)?;
+        known.abandoned = true;
+        if known.started {
+            return None;
+        }
+        let key = key.clone();
+        for queue in self.waiting.values_mut() {
+            queue.retain(|waiting| *waiting != key);
+        }
+        Some(key)
+    }
+
+    /// The next call that may start: one of each organisation in turn.
+    pub(crate) fn next(&mut self) -> Option<PlannedCall<T>> {
+        if self.running >= self.limit {
+            return None;
+        }
+        let organisation = {
+            let after = |served: OrganisationId| self.waiting.keys().find(|organisation| **organisation > served);
+            *self.served.and_then(after).or_else(|| self.waiting.keys().next())?
+        };
+        self.served = Some(organisation);
+        let queue = self.waiting.get_mut(&organisation)?;
+        let key = queue.pop_front();
+        if queue.is_empty() {
+            self.waiting.remove(&organisation);
+        }
+        let known = self.known.get_mut(&key?)?;
+        known.started = true;
+        self.running += 1;
+        Some(known.call.clone())
+    }
+}
+
+/// Makes the call beside the loop; its outcome comes back as a message.
+pub(crate) fn start<T: Transaction>(mut call: PlannedCall<T>, clock: &Arc<dyn Clock>, executor: &dyn Executor, outcomes: UnboundedSender<Item<T>>) {
+    let clock = Arc::clone(clock);
+    call.context.now = clock.now();
+    executor.spawn(Box::pin(async move {
+        let outcome = run(&call, clock.as_ref()).await;
+        // The loop has gone only when the process ends; recovery finds the call then.
+        drop(outcomes.send(Item::Outcome { key: call.key, outcome }));
+    }));
+}
+
+async fn run<T: Transaction>(call: &PlannedCall<T>, clock: &dyn Clock) -> Outcome {
+    let effect = call.node.descriptor().effect;
+    let work = AssertUnwindSafe(attempt(call, effect)).catch_unwind();
+    let due = clock.now().plus_millis(call.timeout_ms);
+    match select(Box::pin(work), clock.sleep_until(due)).await {
+        Either::Left((Ok(outcome), _)) => outcome,
+        Either::Left((Err(_), _)) => {
+            tracing::error!(node = call.node.descriptor().id, step = &*call.key.step, "a node panicked");
+            gave_up(effect, StepError::new(ErrorCode::Internal, format!("node {} panicked; report this as a bug", call.node.descriptor().id)))
+        }
+        Either::Right(_) => gave_up(effect, timeout_error(call.timeout_ms)),
+    }
+}
+
+/// A call that began and gave no outcome: where it must not happen twice, nobody can know.
+fn gave_up(effect: Effect, error: StepError) -> Outcome {
+    if effect == Effect::AtMostOnce { Outcome::Unknown { error } } else { Outcome::Failed { error } }
+}
+
+fn timeout_error(timeout_ms: i64) -> StepError {
+    StepError::new(ErrorCode::Timeout, format!("the attempt took longer than {timeout_ms} ms"))
+}
+
+async fn attempt<T: Transaction>(call: &PlannedCall<T>, effect: Effect) -> Outcome {
+    if call.reconcile {
+        let reconciled = if call.node.reconciles() { call.node.reconcile(&call.context, &call.prepared).await } else { Reconciled::Unknown };
+        match reconciled {
+            Reconciled::Done(outcome) => return outcome,
+            Reconciled::NotDone => {}
+            Reconciled::Unknown if effect == Effect::AtMostOnce => return Outcome::Unknown { error: unknown_error() },
+            Reconciled::Unknown => {}
+        }
+    }
+    call.node.call(&call.context, &call.prepared).await
+}
+
+/// Why an outcome is not known after a crash.
+pub(crate) fn unknown_error() -> StepError {
+    StepError::new(ErrorCode::OutcomeUnknown, "the server stopped during the call; whether it took effect cannot be known")
+}
+
+/// When an effect may still start under a lease that was renewed at `sent_at` (SEMANTICS.md 4).
+pub(crate) fn may_start(now: Timestamp, lease_until: Timestamp) -> bool {
+    now < lease_until.plus_millis(-crate::leases::SAFETY_MS)
+}

@@ -1,0 +1,232 @@
+//! One transaction: begin, check the leases, everything that is ready, one commit, and only then the consequences.
+
+use crate::{
+    batch::Batch,
+    engine::{Delayed, Engine, Queued},
+    message::{Answer, Item},
+};
+use onward_core::ports::{CommitError, Store, StoreError, Timer, WriteError};
+use std::sync::Arc;
+
+/// Why a transaction did not end in a confirmed commit.
+enum Unconfirmed {
+    /// A statement failed before the commit; nothing is stored.
+    Failed(StoreError),
+    /// The commit failed; nothing is stored.
+    NotCommitted(StoreError),
+    /// The commit may have worked.
+    Unknown(String),
+}
+
+/// For `Retry-After` when the store fails.
+const RETRY_AFTER_MS: u64 = 1_000;
+/// The longest pause before a failing message or store is tried again.
+const LONGEST_PAUSE_MS: i64 = 5_000;
+
+impl<S: Store> Engine<S> {
+    /// Commits the messages in one transaction and answers them.
+    pub(crate) async fn commit_together(&mut self, mut items: Vec<Queued<S>>) {
+        let began = self.shared.clock.now();
+        self.shared.load.batch_began(began);
+        metrics::histogram!("onward_batch_items").record(items.len() as f64);
+        let mut batch = Batch::new(began);
+        let result = self.transact(&mut batch, &mut items).await;
+        let ended = self.shared.clock.now();
+        metrics::histogram!("onward_commit_seconds").record(ended.millis_since(began) as f64 / 1_000.0);
+        match result {
+            Ok(answers) => {
+                self.shared.load.batch_ended(true);
+                self.commit_failures = 0;
+                self.follow_up(batch);
+                for (queued, answer) in items.into_iter().zip(answers) {
+                    queued.item.answer(answer);
+                }
+            }
+            Err(unconfirmed) => self.recover_from(unconfirmed, batch, items),
+        }
+    }
+
+    async fn transact(&mut self, batch: &mut Batch<S::Tx>, items: &mut [Queued<S>]) -> Result<Vec<Answer>, Unconfirmed> {
+        let store = Arc::clone(&self.shared.store);
+        let mut tx = store.begin(batch.now).await.map_err(Unconfirmed::NotCommitted)?;
+        let answers = match self.fill(&mut tx, batch, items).await {
+            Ok(answers) => answers,
+            Err(error) => {
+                store.rollback(tx).await;
+                return Err(Unconfirmed::Failed(error));
+            }
+        };
+        #[cfg(test)]
+        if self.shared.limits.planted(crate::config::Plant::AcknowledgeBeforeCommit) {
+            crate::simulation::plants::acknowledge_early(items, &answers);
+        }
+        match store.commit(tx).await {
+            Ok(()) => Ok(answers),
+            Err(CommitError::Failed(error)) => Err(Unconfirmed::NotCommitted(error)),
+            Err(CommitError::Unknown(reason)) => Err(Unconfirmed::Unknown(reason)),
+        }
+    }
+
+    /// Everything between begin and commit.
+    async fn fill(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, items: &mut [Queued<S>]) -> Result<Vec<Answer>, StoreError> {
+        let store = Arc::clone(&self.shared.store);
+        if !self.skips_lease_check() {
+            store.check_leases(tx, self.leases.held()).await?;
+        }
+        let addressed = Self::addressed(batch, items);
+        self.load(tx, batch, &addressed).await?;
+        let mut answers = Vec::with_capacity(items.len());
+        for (index, queued) in items.iter_mut().enumerate() {
+            answers.push(self.handle(tx, batch, index, &mut queued.item).await?);
+        }
+        self.settle(tx, batch).await?;
+        self.complete_answers(tx, batch, items, &mut answers).await?;
+        if !batch.shapes_added.is_empty() {
+            store.add_wait_shapes(tx, &batch.shapes_added).await?;
+        }
+        let runs = &self.runs;
+        let (writes, timers) = batch.run_writes(|run_id| runs.get(run_id));
+        batch.timer_changes = timers;
+        if !writes.is_empty() {
+            store.write_runs(tx, &writes).await?;
+        }
+        for (run_id, (organisation, reason)) in &batch.quarantined {
+            store.quarantine_run(tx, *organisation, *run_id, reason).await?;
+        }
+        Ok(answers)
+    }
+
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, reason = "a planted mistake in tests looks at the configuration")]
+    fn skips_lease_check(&self) -> bool {
+        false
+    }
+    #[cfg(test)]
+    fn skips_lease_check(&self) -> bool {
+        self.shared.limits.planted(crate::config::Plant::EpochUnchecked)
+    }
+
+    /// What follows a confirmed commit.
+    fn follow_up(&mut self, batch: Batch<S::Tx>) {
+        for (organisation, run_id, shard, key, due) in batch.timer_changes.iter().cloned() {
+            match due {
+                Some(due) => self.timers.set(Timer { run_id, organisation, shard, key, due }),
+                None => self.timers.clear(run_id, &key),
+            }
+        }
+        for timer in &batch.timers_due {
+            self.set_again(timer, batch.now);
+        }
+        for (organisation, workflow, current) in &batch.published {
+            self.shared.definitions.set_current(*organisation, workflow, current.clone());
+        }
+        for key in &batch.settled {
+            self.calls.settle(key);
+        }
+        self.announce(&batch);
+        for run_id in batch.quarantined.keys() {
+            self.runs.evict(*run_id);
+        }
+        let keep = self.shared.limits.resting_runs;
+        for run_id in &batch.touched {
+            self.runs.settle(*run_id, keep);
+        }
+        for call in batch.calls {
+            self.calls.enqueue(call);
+        }
+        for (run_id, step) in batch.abandoned {
+            if let Some(key) = self.calls.abandon(run_id, &step) {
+                let error = onward_core::StepError::new(onward_core::ErrorCode::Cancelled, "the run ended before the call was made");
+                let outcome = onward_core::ports::Outcome::Failed { error };
+                self.own.push_back(Queued { item: Item::Outcome { key, outcome }, failures: 0 });
+            }
+        }
+        if !batch.take_up.is_empty() {
+            self.own.push_back(Queued { item: Item::TakeUp { runs: batch.take_up }, failures: 0 });
+        }
+        if batch.more_inbox && !self.own.iter().any(|queued| matches!(queued.item, Item::Inbox)) {
+            self.own.push_back(Queued { item: Item::Inbox, failures: 0 });
+        }
+        metrics::gauge!("onward_runs_in_memory").set(self.runs.len() as f64);
+        metrics::gauge!("onward_timers_in_memory").set(self.timers.len() as f64);
+    }
+
+    /// A timer that was handed to its run too early, because the clock went back, is set again.
+    fn set_again(&mut self, timer: &Timer, now: onward_core::Timestamp) {
+        let Some(live) = self.runs.get(timer.run_id) else { return };
+        let due = live.state.timers().into_iter().find_map(|(key, due)| (key == timer.key).then_some(due));
+        match due {
+            Some(due) if due > now => self.timers.set(Timer { due, ..timer.clone() }),
+            Some(due) => tracing::error!(run = %timer.run_id, timer = timer.key, %due, "a run takes no notice of its timer; report this as a bug"),
+            None => {}
+        }
+    }
+
+    /// After any end but a confirmed commit: memory is dropped and loaded again before anything else, callers are told,
+    /// and what is our own is kept until it works (SEMANTICS.md 5).
+    fn recover_from(&mut self, unconfirmed: Unconfirmed, batch: Batch<S::Tx>, items: Vec<Queued<S>>) {
+        let now = self.shared.clock.now();
+        self.calls.note_unstarted(batch.calls.iter().map(|call| call.key.clone()));
+        self.unlearn_shapes(&batch.shapes_added);
+        self.drop_touched(&batch);
+        let (error, refusal) = match &unconfirmed {
+            Unconfirmed::Failed(error) | Unconfirmed::NotCommitted(error) => (error.to_string(), WriteError::Unavailable { retry_after_ms: RETRY_AFTER_MS }),
+            Unconfirmed::Unknown(reason) => (reason.clone(), WriteError::OutcomeUnknown),
+        };
+        metrics::counter!("onward_commits_unconfirmed_total").increment(1);
+        tracing::error!(error, items = items.len(), "a transaction was not confirmed; its runs are loaded again");
+        let statement_failed = matches!(unconfirmed, Unconfirmed::Failed(_));
+        let lease_lost = matches!(&unconfirmed, Unconfirmed::Failed(StoreError::LeaseLost { .. }) | Unconfirmed::NotCommitted(StoreError::LeaseLost { .. }));
+        // One message may be the cause of a failed statement: each is tried again alone before anyone is told.
+        let apart = statement_failed && !lease_lost && items.len() > 1;
+        self.shared.load.batch_ended(statement_failed);
+        if !statement_failed {
+            self.commit_failures = self.commit_failures.saturating_add(1);
+            self.back_off_until = now.plus_millis(pause_ms(self.commit_failures));
+        }
+        let mut again = Vec::new();
+        for queued in items {
+            if apart {
+                again.push(Queued { item: queued.item, failures: queued.failures.max(1) });
+            } else if queued.item.is_own() {
+                let failures = queued.failures.saturating_add(1);
+                self.delayed.push(Delayed { due: now.plus_millis(pause_ms(failures)), failures: u32::from(statement_failed) * failures, item: queued.item });
+            } else if statement_failed && !lease_lost {
+                queued.item.refuse(WriteError::Database(error.clone()));
+            } else {
+                queued.item.refuse(refusal.clone());
+            }
+        }
+        for queued in again.into_iter().rev() {
+            self.own.push_front(queued);
+        }
+        if !batch.touched.is_empty() {
+            let runs = batch.touched.into_iter().collect();
+            self.own.push_front(Queued { item: Item::TakeUp { runs }, failures: 0 });
+        }
+        if lease_lost {
+            self.lose_everything();
+        }
+    }
+
+    #[cfg(not(test))]
+    fn drop_touched(&mut self, batch: &Batch<S::Tx>) {
+        for run_id in &batch.touched {
+            self.runs.evict(*run_id);
+        }
+    }
+    #[cfg(test)]
+    fn drop_touched(&mut self, batch: &Batch<S::Tx>) {
+        if self.shared.limits.planted(crate::config::Plant::MemoryKept) {
+            return;
+        }
+        for run_id in &batch.touched {
+            self.runs.evict(*run_id);
+        }
+    }
+}
+
+/// Longer with each failure, up to a bound.
+fn pause_ms(failures: u32) -> i64 {
+    (50_i64 << failures.min(7)).min(LONGEST_PAUSE_MS)
+}

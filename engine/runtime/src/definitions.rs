@@ -1,0 +1,199 @@
+//! Compiled versions: the current ones with their triggers, and every one that a run still needs.
+
+use onward_core::{
+    OrganisationId,
+    definition::{Block, Catalogue, Match, Severity, TriggerKind, Verb, WaitRule, Workflow, compile},
+    ports::PublishedVersion,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, PoisonError, RwLock},
+};
+
+/// A version that takes new starts.
+#[derive(Clone, Debug)]
+pub struct Current {
+    /// Whose.
+    pub organisation: OrganisationId,
+    /// Its number.
+    pub version: u32,
+    /// Starts are taken in and held.
+    pub paused: bool,
+    /// The program.
+    pub workflow: Arc<Workflow>,
+}
+
+/// A published version that does not compile any more: reported, never fatal (SEMANTICS.md 21).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokenVersion {
+    /// Whose.
+    pub organisation: OrganisationId,
+    /// The workflow.
+    pub workflow: String,
+    /// Its version.
+    pub version: u32,
+    /// Why.
+    pub reason: String,
+}
+
+/// The routing table: a snapshot that is swapped whole.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshot {
+    workflows: BTreeMap<(OrganisationId, String), Arc<Current>>,
+    triggers: BTreeMap<OrganisationId, BTreeMap<String, Vec<(Arc<Current>, usize)>>>,
+}
+
+impl Snapshot {
+    /// The triggers for events of this type, by workflow name and place.
+    pub(crate) fn triggers(&self, organisation: OrganisationId, event: &str) -> &[(Arc<Current>, usize)] {
+        self.triggers.get(&organisation).and_then(|types| types.get(event)).map_or(&[], Vec::as_slice)
+    }
+    /// The version that takes new starts.
+    pub(crate) fn current(&self, organisation: OrganisationId, workflow: &str) -> Option<&Arc<Current>> {
+        self.workflows.get(&(organisation, workflow.to_owned()))
+    }
+    /// All versions that take new starts.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Current>> {
+        self.workflows.values()
+    }
+
+    fn index(workflows: BTreeMap<(OrganisationId, String), Arc<Current>>) -> Self {
+        let mut triggers: BTreeMap<OrganisationId, BTreeMap<String, Vec<(Arc<Current>, usize)>>> = BTreeMap::new();
+        for current in workflows.values() {
+            for (place, trigger) in current.workflow.triggers.iter().enumerate() {
+                if let TriggerKind::Event(event) = &trigger.on {
+                    triggers.entry(current.organisation).or_default().entry(event.clone()).or_default().push((Arc::clone(current), place));
+                }
+            }
+        }
+        Self { workflows, triggers }
+    }
+}
+
+type Versions = BTreeMap<(OrganisationId, String, u32), Arc<Workflow>>;
+
+/// Compiled versions, shared by the loop and by those who ask.
+#[derive(Debug, Default)]
+pub(crate) struct Definitions {
+    snapshot: RwLock<Arc<Snapshot>>,
+    versions: RwLock<Versions>,
+    broken: RwLock<Vec<BrokenVersion>>,
+}
+
+impl Definitions {
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner))
+    }
+    pub(crate) fn broken(&self) -> Vec<BrokenVersion> {
+        self.broken.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Compiles every current version and swaps the routing table.
+    pub(crate) fn replace_all(&self, published: Vec<PublishedVersion>, catalogue: &dyn Catalogue) {
+        let mut workflows = BTreeMap::new();
+        let mut broken = Vec::new();
+        for version in published {
+            match self.compiled(&version, catalogue) {
+                Ok(workflow) => {
+                    let key = (version.organisation, version.workflow);
+                    workflows.insert(key, Arc::new(Current { organisation: version.organisation, version: version.version, paused: version.paused, workflow }));
+                }
+                Err(reason) => {
+                    tracing::error!(organisation = %version.organisation, workflow = version.workflow, version = version.version, reason, "a published version does not compile; it takes no starts");
+                    broken.push(BrokenVersion { organisation: version.organisation, workflow: version.workflow, version: version.version, reason });
+                }
+            }
+        }
+        *self.broken.write().unwrap_or_else(PoisonError::into_inner) = broken;
+        *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Snapshot::index(workflows));
+    }
+
+    /// Makes another version of one workflow current, or none.
+    pub(crate) fn set_current(&self, organisation: OrganisationId, workflow: &str, current: Option<Current>) {
+        let mut workflows = self.snapshot().workflows.clone();
+        let key = (organisation, workflow.to_owned());
+        match current {
+            Some(current) => {
+                self.remember(organisation, workflow, current.version, Arc::clone(&current.workflow));
+                workflows.insert(key, Arc::new(current));
+            }
+            None => drop(workflows.remove(&key)),
+        }
+        self.broken.write().unwrap_or_else(PoisonError::into_inner).retain(|broken| broken.organisation != organisation || broken.workflow != workflow);
+        *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Snapshot::index(workflows));
+    }
+
+    /// A version that was compiled before.
+    pub(crate) fn known(&self, organisation: OrganisationId, workflow: &str, version: u32) -> Option<Arc<Workflow>> {
+        let versions = self.versions.read().unwrap_or_else(PoisonError::into_inner);
+        versions.get(&(organisation, workflow.to_owned(), version)).cloned()
+    }
+
+    /// The program of a stored version. `Err` says why there is none.
+    pub(crate) fn compiled(&self, version: &PublishedVersion, catalogue: &dyn Catalogue) -> Result<Arc<Workflow>, String> {
+        if let Some(workflow) = self.known(version.organisation, &version.workflow, version.version) {
+            return Ok(workflow);
+        }
+        let compiled = catch_unwind(AssertUnwindSafe(|| compile(&version.source, catalogue))).map_err(|_| "the compiler panicked".to_owned())?;
+        let reason = || {
+            let problem = compiled.problems.iter().find(|problem| problem.severity == Severity::Error);
+            problem.map_or_else(|| "it does not compile".to_owned(), |problem| format!("line {}: {}", problem.line, problem.message))
+        };
+        let workflow = Arc::new(compiled.workflow.ok_or_else(reason)?);
+        self.remember(version.organisation, &version.workflow, version.version, Arc::clone(&workflow));
+        Ok(workflow)
+    }
+
+    fn remember(&self, organisation: OrganisationId, name: &str, version: u32, workflow: Arc<Workflow>) {
+        let mut versions = self.versions.write().unwrap_or_else(PoisonError::into_inner);
+        versions.insert((organisation, name.to_owned(), version), workflow);
+    }
+}
+
+/// The event types and paths that a workflow's waits and exits compare: under these, events must be found from the
+/// moment it is published, so that a wait that opens later sees the early ones (SEMANTICS.md 11).
+pub(crate) fn shapes_of(workflow: &Workflow) -> BTreeSet<(String, Vec<String>)> {
+    let mut shapes = BTreeSet::new();
+    for exit in &workflow.exit_on {
+        shapes.insert(shape_of(&exit.rule));
+    }
+    collect(&workflow.steps, &mut shapes);
+    shapes
+}
+
+fn collect(block: &Block, shapes: &mut BTreeSet<(String, Vec<String>)>) {
+    for step in &block.steps {
+        match &step.verb {
+            Verb::WaitFor { waits, .. } => shapes.extend(waits.iter().map(|(_, rule)| shape_of(rule))),
+            Verb::If { then, otherwise, .. } => {
+                collect(then, shapes);
+                collect(otherwise, shapes);
+            }
+            Verb::Choose { branches, otherwise } => {
+                for (_, branch) in branches {
+                    collect(branch, shapes);
+                }
+                if let Some(otherwise) = otherwise {
+                    collect(otherwise, shapes);
+                }
+            }
+            Verb::Split { variants, .. } => {
+                for variant in variants {
+                    collect(&variant.steps, shapes);
+                }
+            }
+            Verb::Do { .. } | Verb::Delay(_) | Verb::Set(_) | Verb::Emit { .. } | Verb::Stop { .. } => {}
+        }
+    }
+}
+
+fn shape_of(rule: &WaitRule) -> (String, Vec<String>) {
+    let mut paths: Vec<String> = match &rule.matching {
+        Match::Contact => vec!["contact_id".to_owned()],
+        Match::Values(values) => values.iter().map(|(path, _)| path.clone()).collect(),
+        Match::Any => Vec::new(),
+    };
+    paths.sort();
+    (rule.event.clone(), paths)
+}

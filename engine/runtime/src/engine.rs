@@ -1,0 +1,358 @@
+//! The loop: gathers what is ready, commits it, and follows up.
+
+use crate::{
+    EngineConfig, EngineHandle, EngineLimits, Registry,
+    batch::Shape,
+    calls::{self, Calls},
+    definitions::Definitions,
+    leases::Leases,
+    live::Runs,
+    load::Load,
+    message::Item,
+    timers::Timers,
+};
+use onward_core::{
+    NodeId, OrganisationId, RunId, Timestamp,
+    ports::{Change, Clock, Credentials, Executor, Ids, Records, Store},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
+use tokio::sync::{broadcast, mpsc, watch};
+
+/// What the loop and its handles share.
+pub(crate) struct Shared<S: Store> {
+    pub(crate) store: Arc<S>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn Ids>,
+    pub(crate) executor: Arc<dyn Executor>,
+    pub(crate) nodes: Registry<S::Tx>,
+    pub(crate) records: Arc<dyn Records<S::Tx>>,
+    pub(crate) credentials: Arc<dyn Credentials>,
+    pub(crate) node_id: NodeId,
+    pub(crate) take_all: bool,
+    pub(crate) limits: EngineLimits,
+    pub(crate) definitions: Definitions,
+    pub(crate) load: Load,
+    pub(crate) changes: broadcast::Sender<Change>,
+    pub(crate) phase: watch::Sender<Phase>,
+    /// Wakes the loop when something other than a message changed.
+    pub(crate) nudge: tokio::sync::Notify,
+}
+
+/// How far the engine is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// It reads definitions and takes its shards.
+    Starting,
+    /// Requests are accepted; runs may still be recovering.
+    Ready,
+    /// The loop has ended.
+    Stopped,
+}
+
+/// Where messages come in.
+pub(crate) struct Lanes<S: Store> {
+    pub(crate) outcomes: mpsc::UnboundedSender<Item<S::Tx>>,
+    pub(crate) normal: mpsc::UnboundedSender<Item<S::Tx>>,
+    pub(crate) low: mpsc::UnboundedSender<Item<S::Tx>>,
+}
+
+impl<S: Store> Clone for Lanes<S> {
+    fn clone(&self) -> Self {
+        Self { outcomes: self.outcomes.clone(), normal: self.normal.clone(), low: self.low.clone() }
+    }
+}
+
+struct Incoming<S: Store> {
+    outcomes: mpsc::UnboundedReceiver<Item<S::Tx>>,
+    normal: mpsc::UnboundedReceiver<Item<S::Tx>>,
+    low: mpsc::UnboundedReceiver<Item<S::Tx>>,
+}
+
+/// A message of our own that failed and is tried again.
+pub(crate) struct Delayed<S: Store> {
+    pub(crate) due: Timestamp,
+    pub(crate) failures: u32,
+    pub(crate) item: Item<S::Tx>,
+}
+
+/// A message on its way through the loop, with the number of times that it failed.
+pub(crate) struct Queued<S: Store> {
+    pub(crate) item: Item<S::Tx>,
+    pub(crate) failures: u32,
+}
+
+/// The engine: owner of the runs and of the write transaction.
+pub struct Engine<S: Store> {
+    pub(crate) shared: Arc<Shared<S>>,
+    pub(crate) runs: Runs,
+    pub(crate) timers: Timers,
+    pub(crate) calls: Calls<S::Tx>,
+    pub(crate) leases: Leases,
+    /// The paths under which events must be found, by organisation and type.
+    pub(crate) shapes: BTreeMap<(OrganisationId, String), BTreeSet<Vec<String>>>,
+    /// Messages of our own, to be handled before any other.
+    pub(crate) own: VecDeque<Queued<S>>,
+    pub(crate) delayed: Vec<Delayed<S>>,
+    /// A message that must commit alone and waits for its turn.
+    held_back: Option<Item<S::Tx>>,
+    incoming: Incoming<S>,
+    pub(crate) outcomes: mpsc::UnboundedSender<Item<S::Tx>>,
+    /// Where recovery stands; `None` when all running runs are taken up.
+    pub(crate) recovery: Option<Option<RunId>>,
+    /// Inbox rows may wait in the store.
+    pub(crate) inbox_waits: bool,
+    /// When a failing store is tried again.
+    pub(crate) back_off_until: Timestamp,
+    pub(crate) renew_again_at: Timestamp,
+    pub(crate) commit_failures: u32,
+    stop_at: Option<Timestamp>,
+}
+
+impl<S: Store> Engine<S> {
+    /// Starts the loop on the executor. The handle works at once; what it is told before [`EngineHandle::ready`] waits.
+    pub fn start(config: EngineConfig<S>) -> EngineHandle<S> {
+        let (outcomes, outcomes_in) = mpsc::unbounded_channel();
+        let (normal, normal_in) = mpsc::unbounded_channel();
+        let (low, low_in) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared {
+            store: config.store,
+            clock: config.clock,
+            ids: config.ids,
+            executor: config.executor,
+            nodes: config.nodes,
+            records: config.records,
+            credentials: config.credentials,
+            node_id: config.node_id,
+            take_all: config.take_all,
+            definitions: Definitions::default(),
+            load: Load::default(),
+            changes: broadcast::channel(config.limits.changes.max(1)).0,
+            phase: watch::channel(Phase::Starting).0,
+            nudge: tokio::sync::Notify::new(),
+            limits: config.limits,
+        });
+        let engine = Self {
+            runs: Runs::default(),
+            timers: Timers::new(),
+            calls: Calls::new(shared.limits.calls),
+            leases: Leases::new(shared.limits.lease_ms),
+            shapes: BTreeMap::new(),
+            own: VecDeque::new(),
+            delayed: Vec::new(),
+            held_back: None,
+            incoming: Incoming { outcomes: outcomes_in, normal: normal_in, low: low_in },
+            outcomes: outcomes.clone(),
+            recovery: None,
+            inbox_waits: true,
+            back_off_until: Timestamp::MIN,
+            renew_again_at: Timestamp::MIN,
+            commit_failures: 0,
+            stop_at: None,
+            shared: Arc::clone(&shared),
+        };
+        shared.executor.spawn(Box::pin(engine.run()));
+        EngineHandle::new(shared, Lanes { outcomes, normal, low })
+    }
+
+    async fn run(mut self) {
+        self.take_over().await;
+        self.shared.phase.send_replace(Phase::Ready);
+        loop {
+            if self.shared.load.is_stopping() && self.is_drained() {
+                break;
+            }
+            self.maintain_leases().await;
+            self.read_ahead().await;
+            self.start_calls();
+            let items = self.gather();
+            if items.is_empty() {
+                self.wait().await;
+            } else {
+                self.commit_together(items).await;
+            }
+        }
+        if let Err(error) = self.shared.store.release_leases(self.shared.node_id).await {
+            tracing::warn!(%error, "the leases could not be given back; they run out by themselves");
+        }
+        self.shared.phase.send_replace(Phase::Stopped);
+    }
+
+    fn now(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+
+    /// Whether a stopping engine may end: nothing waits, and calls in flight had their time.
+    fn is_drained(&mut self) -> bool {
+        let now = self.now();
+        let stop_at = *self.stop_at.get_or_insert(now.plus_millis(self.shared.limits.shutdown_ms));
+        let idle = self.own.is_empty()
+            && self.held_back.is_none()
+            && self.incoming.normal.is_empty()
+            && self.incoming.low.is_empty()
+            && self.incoming.outcomes.is_empty();
+        (idle && self.calls.running() == 0) || now >= stop_at
+    }
+
+    /// Starts as many calls as there are places for, unless the lease is about to end.
+    fn start_calls(&mut self) {
+        if self.shared.load.is_stopping() || !calls::may_start(self.now(), self.leases.until()) {
+            return;
+        }
+        while let Some(call) = self.calls.next() {
+            calls::start(call, &self.shared.clock, self.shared.executor.as_ref(), self.outcomes.clone());
+        }
+        metrics::gauge!("onward_calls_running").set(self.calls.running() as f64);
+    }
+
+    /// Takes what is ready, bounded in number and bytes: our own first, then the outcomes of steps, then what comes from
+    /// outside, then the low lane.
+    fn gather(&mut self) -> Vec<Queued<S>> {
+        let now = self.now();
+        if now < self.back_off_until {
+            return Vec::new();
+        }
+        let limits = &self.shared.limits;
+        let mut gathered = Gathered { items: Vec::new(), bytes: 0, limit_items: limits.batch_items, limit_bytes: limits.batch_bytes };
+        if let Some(alone) = self.held_back.take() {
+            self.shared.load.taken(alone.bytes());
+            return vec![Queued { item: alone, failures: 0 }];
+        }
+        let (due, later) = std::mem::take(&mut self.delayed).into_iter().partition(|delayed: &Delayed<S>| delayed.due <= now);
+        self.delayed = later;
+        self.own.extend(due.into_iter().map(|delayed: Delayed<S>| Queued { item: delayed.item, failures: delayed.failures }));
+        while gathered.has_room() {
+            let Some(own) = self.own.pop_front() else { break };
+            // What failed before is tried alone, so that it cannot take others with it.
+            if own.failures > 0 && !gathered.items.is_empty() {
+                self.own.push_front(own);
+                return gathered.items;
+            }
+            let alone = own.failures > 0;
+            gathered.add(own);
+            if alone {
+                return gathered.items;
+            }
+        }
+        let share = gathered.items.len() + limits.step_share;
+        while gathered.has_room() && gathered.items.len() < share {
+            let Ok(item) = self.incoming.outcomes.try_recv() else { break };
+            self.calls.ended();
+            gathered.add(Queued { item, failures: 0 });
+        }
+        if gathered.has_room() {
+            let timers = self.timers.take_due(now, limits.timer_page);
+            if !timers.is_empty() {
+                metrics::counter!("onward_timers_fired_total").increment(timers.len() as u64);
+                if let Some(first) = timers.first() {
+                    metrics::histogram!("onward_timer_lateness_seconds").record(now.millis_since(first.due) as f64 / 1_000.0);
+                }
+                gathered.add(Queued { item: Item::Due { timers }, failures: 0 });
+            }
+        }
+        while gathered.has_room() {
+            let Ok(item) = self.incoming.normal.try_recv() else { break };
+            if item.is_alone() {
+                if gathered.items.is_empty() {
+                    self.shared.load.taken(item.bytes());
+                    return vec![Queued { item, failures: 0 }];
+                }
+                self.held_back = Some(item);
+                return gathered.items;
+            }
+            self.shared.load.taken(item.bytes());
+            gathered.add(Queued { item, failures: 0 });
+        }
+        for _ in 0..limits.low_lane_items {
+            if !gathered.has_room() {
+                break;
+            }
+            let Ok(item) = self.incoming.low.try_recv() else { break };
+            self.shared.load.taken(item.bytes());
+            gathered.add(Queued { item, failures: 0 });
+        }
+        gathered.items
+    }
+
+    /// Sleeps until a message comes or a moment does.
+    async fn wait(&mut self) {
+        let now = self.now();
+        let limits = &self.shared.limits;
+        let mut wake = self.leases.renew_at().max(now.plus_millis(1));
+        let backing_off = self.back_off_until > now;
+        if backing_off {
+            wake = wake.min(self.back_off_until);
+        } else {
+            wake = wake.min(self.timers.next_wake(limits.timer_horizon_ms));
+            if let Some(due) = self.delayed.iter().map(|delayed| delayed.due).min() {
+                wake = wake.min(due);
+            }
+        }
+        if let Some(stop_at) = self.stop_at {
+            wake = wake.min(stop_at);
+        }
+        let sleep = self.shared.clock.sleep_until(wake);
+        let shared = Arc::clone(&self.shared);
+        if backing_off {
+            // Messages stay where they are until the store is tried again.
+            tokio::select! { biased; () = shared.nudge.notified() => {} () = sleep => {} }
+            return;
+        }
+        let (lane, item) = tokio::select! {
+            biased;
+            Some(item) = self.incoming.outcomes.recv() => (Lane::Outcome, item),
+            Some(item) = self.incoming.normal.recv() => (Lane::Outside, item),
+            Some(item) = self.incoming.low.recv() => (Lane::Outside, item),
+            () = shared.nudge.notified() => return,
+            () = sleep => return,
+        };
+        match lane {
+            Lane::Outcome => {
+                self.calls.ended();
+                self.own.push_back(Queued { item, failures: 0 });
+            }
+            Lane::Outside if item.is_alone() => self.held_back = Some(item),
+            Lane::Outside => {
+                self.shared.load.taken(item.bytes());
+                self.own.push_back(Queued { item, failures: 0 });
+            }
+        }
+    }
+
+    /// Adds paths under which events must be found. Returns those that were not known.
+    pub(crate) fn learn_shapes(&mut self, shapes: impl IntoIterator<Item = Shape>) -> Vec<Shape> {
+        shapes.into_iter().filter(|(organisation, event, paths)| self.shapes.entry((*organisation, event.clone())).or_default().insert(paths.clone())).collect()
+    }
+    /// Takes back what [`Engine::learn_shapes`] added, when its commit was not confirmed.
+    pub(crate) fn unlearn_shapes(&mut self, shapes: &[Shape]) {
+        for (organisation, event, paths) in shapes {
+            if let Some(known) = self.shapes.get_mut(&(*organisation, event.clone())) {
+                known.remove(paths);
+            }
+        }
+    }
+}
+
+enum Lane {
+    Outcome,
+    Outside,
+}
+
+struct Gathered<S: Store> {
+    items: Vec<Queued<S>>,
+    bytes: usize,
+    limit_items: usize,
+    limit_bytes: usize,
+}
+
+impl<S: Store> Gathered<S> {
+    fn has_room(&self) -> bool {
+        self.items.len() < self.limit_items && self.bytes < self.limit_bytes
+    }
+    fn add(&mut self, queued: Queued<S>) {
+        self.bytes += queued.item.bytes();
+        self.items.push(queued);
+    }
+}

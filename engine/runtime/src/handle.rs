@@ -1,0 +1,211 @@
+//! The engine's face to the rooms above.
+
+use crate::{
+    BrokenVersion, Current, EngineError, Guard, Ingested, PublishedWorkflow, Registry, StartRequest, StartedRun,
+    engine::{Lanes, Phase, Shared},
+    message::{Command, Item, event_bytes},
+};
+use onward_core::{
+    NewEvent, OrganisationId, RunId, Timestamp,
+    definition::{Compiled, Problem, Severity, Workflow, compile},
+    limits,
+    ports::{Body, BoxFuture, Change, Lane, RunStatus, Store, StoredRun, WriteError, Writer},
+};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+use tokio::sync::{broadcast, oneshot};
+
+/// Talks to the loop. Cheap to clone; every answer is given after the commit that it speaks of.
+pub struct EngineHandle<S: Store> {
+    shared: Arc<Shared<S>>,
+    lanes: Lanes<S>,
+}
+
+impl<S: Store> Clone for EngineHandle<S> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), lanes: self.lanes.clone() }
+    }
+}
+
+/// The loop is gone, or went away with the message.
+const STOPPED: WriteError = WriteError::Unavailable { retry_after_ms: 1_000 };
+
+impl<S: Store> EngineHandle<S> {
+    pub(crate) fn new(shared: Arc<Shared<S>>, lanes: Lanes<S>) -> Self {
+        Self { shared, lanes }
+    }
+
+    /// Queues a message, if there is room.
+    fn send(&self, lane: Lane, item: Item<S::Tx>) -> Result<(), WriteError> {
+        let bytes = item.bytes();
+        self.shared.load.admit(bytes, self.shared.clock.now(), &self.shared.limits)?;
+        let sender = match lane {
+            Lane::Normal => &self.lanes.normal,
+            Lane::Low => &self.lanes.low,
+        };
+        sender.send(item).map_err(|_| {
+            self.shared.load.taken(bytes);
+            STOPPED
+        })
+    }
+
+    async fn ask<R>(&self, item: impl FnOnce(oneshot::Sender<Result<R, EngineError>>) -> Item<S::Tx>) -> Result<R, EngineError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Lane::Normal, item(reply))?;
+        // A message that was taken and never answered went down with the loop: its commit may have happened.
+        answer.await.unwrap_or(Err(EngineError::OUTCOME_UNKNOWN))
+    }
+
+    /// Takes events in: stored, routed and answered after one commit.
+    pub async fn ingest(&self, events: Vec<NewEvent>) -> Result<Vec<Ingested>, EngineError> {
+        self.ingest_guarded(events, None).await
+    }
+    /// Takes events in, with work around it in the same transaction.
+    pub async fn ingest_guarded(&self, events: Vec<NewEvent>, guard: Option<Guard<S::Tx>>) -> Result<Vec<Ingested>, EngineError> {
+        for event in &events {
+            let valid = !event.kind.is_empty() && event.kind.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.-".contains(&byte));
+            if !valid {
+                return Err(EngineError::InvalidInput(format!(
+                    "{:?} is no event type; use lower-case letters, digits, dots, dashes and underscores",
+                    event.kind
+                )));
+            }
+            if event_bytes(event) > limits::EVENT_BYTES_MAX {
+                return Err(EngineError::TooMany(format!("an event may have {} bytes; this one has more", limits::EVENT_BYTES_MAX)));
+            }
+        }
+        self.ask(|reply| Item::Ingest { events, guard, reply }).await
+    }
+    /// Starts a run by hand.
+    pub async fn start_run(&self, request: StartRequest) -> Result<StartedRun, EngineError> {
+        self.start_run_guarded(request, None).await
+    }
+    /// Starts a run by hand, with work around it in the same transaction.
+    pub async fn start_run_guarded(&self, request: StartRequest, guard: Option<Guard<S::Tx>>) -> Result<StartedRun, EngineError> {
+        self.ask(|reply| Item::Start { request, guard, reply }).await
+    }
+    /// Asks a run to end. Its status afterwards; it may still be settling.
+    pub async fn cancel(&self, organisation: OrganisationId, run_id: RunId, by: &str, reason: Option<String>, force: bool) -> Result<RunStatus, EngineError> {
+        self.control(organisation, run_id, Command::Cancel { by: by.to_owned(), reason, force }).await
+    }
+    /// Holds a run; what falls due meanwhile is applied at its resume.
+    pub async fn pause(&self, organisation: OrganisationId, run_id: RunId, by: &str, reason: Option<String>) -> Result<RunStatus, EngineError> {
+        self.control(organisation, run_id, Command::Pause { by: by.to_owned(), reason }).await
+    }
+    /// Lets a run go on.
+    pub async fn resume(&self, organisation: OrganisationId, run_id: RunId, by: &str) -> Result<RunStatus, EngineError> {
+        self.control(organisation, run_id, Command::Resume { by: by.to_owned() }).await
+    }
+    async fn control(&self, organisation: OrganisationId, run_id: RunId, command: Command) -> Result<RunStatus, EngineError> {
+        self.ask(|reply| Item::Control { organisation, run_id, command, reply }).await
+    }
+
+    /// Compiles a definition as this engine would. Never panics.
+    pub fn compile(&self, source: &str) -> Compiled {
+        let internal = |_| {
+            let problem = Problem {
+                severity: Severity::Error,
+                code: "internal".into(),
+                message: "the compiler panicked on this file; report it as a bug".into(),
+                line: 1,
+                column: 1,
+                pointer: String::new(),
+                suggestion: None,
+            };
+            Compiled { workflow: None, problems: vec![problem] }
+        };
+        catch_unwind(AssertUnwindSafe(|| compile(source, &self.shared.nodes))).unwrap_or_else(internal)
+    }
+
+    /// Publishes a version: from its answer on, the next event starts it. With `name`, the file must be of that workflow.
+    pub async fn publish(&self, organisation: OrganisationId, name: Option<&str>, source: &str) -> Result<PublishedWorkflow, EngineError> {
+        let Compiled { workflow, problems } = self.compile(source);
+        let Some(workflow) = workflow.map(Arc::new) else { return Err(EngineError::Invalid { problems }) };
+        if let Some(name) = name.filter(|name| *name != workflow.name) {
+            return Err(EngineError::InvalidInput(format!(
+                "the file's `name` is {:?}, but it is to be published as {name:?}; make them the same",
+                workflow.name
+            )));
+        }
+        let version = self.ask(|reply| Item::Publish { organisation, workflow, reply }).await?;
+        Ok(PublishedWorkflow { version, problems })
+    }
+    /// Makes an older version current (a rollback), or none: then the workflow takes no new starts.
+    pub async fn set_current(&self, organisation: OrganisationId, workflow: &str, version: Option<u32>) -> Result<(), EngineError> {
+        let workflow = workflow.to_owned();
+        self.ask(|reply| Item::SetCurrent { organisation, workflow, version, reply }).await
+    }
+
+    /// The program of a version, compiled once.
+    pub async fn definition(&self, organisation: OrganisationId, workflow: &str, version: u32) -> Result<Arc<Workflow>, EngineError> {
+        if let Some(known) = self.shared.definitions.known(organisation, workflow, version) {
+            return Ok(known);
+        }
+        let published = self.shared.store.version(organisation, workflow, version).await.map_err(|error| WriteError::Database(error.to_string()))?;
+        let published = published.ok_or_else(|| EngineError::NotFound { what: format!("version {version} of workflow {workflow:?}") })?;
+        self.shared.definitions.compiled(&published, &self.shared.nodes).map_err(EngineError::Conflict)
+    }
+    /// The version that takes new starts.
+    pub fn current(&self, organisation: OrganisationId, workflow: &str) -> Option<Arc<Current>> {
+        self.shared.definitions.snapshot().current(organisation, workflow).cloned()
+    }
+    /// All versions of an organisation that take new starts, by name.
+    pub fn current_workflows(&self, organisation: OrganisationId) -> Vec<Arc<Current>> {
+        self.shared.definitions.snapshot().all().filter(|current| current.organisation == organisation).cloned().collect()
+    }
+    /// Current versions that do not compile any more, for `doctor`.
+    pub fn broken_versions(&self) -> Vec<BrokenVersion> {
+        self.shared.definitions.broken()
+    }
+    /// Runs with their histories, for replay; missing ones are left out.
+    pub async fn histories(&self, organisation: OrganisationId, runs: Vec<RunId>) -> Result<Vec<StoredRun>, EngineError> {
+        self.ask(|reply| Item::Load { organisation, runs, reply }).await
+    }
+
+    /// What `do` steps can run.
+    pub fn nodes(&self) -> &Registry<S::Tx> {
+        &self.shared.nodes
+    }
+    /// The store, for reading.
+    pub fn store(&self) -> &Arc<S> {
+        &self.shared.store
+    }
+    /// Engine time.
+    pub fn now(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+    /// Changes as they are committed. A watcher that falls behind is told how many it missed.
+    pub fn subscribe(&self) -> broadcast::Receiver<Change> {
+        self.shared.changes.subscribe()
+    }
+
+    /// Whether requests are accepted: definitions are read and shards are taken; runs may still be recovering.
+    pub fn is_ready(&self) -> bool {
+        *self.shared.phase.borrow() == Phase::Ready && !self.shared.load.is_failing()
+    }
+    /// Waits until requests are accepted.
+    pub async fn ready(&self) {
+        let mut phase = self.shared.phase.subscribe();
+        drop(phase.wait_for(|phase| *phase >= Phase::Ready).await);
+    }
+    /// Takes nothing in any more, lets calls in flight end, gives the shards back; completes when the loop has ended.
+    pub async fn shutdown(&self) {
+        self.shared.load.stop();
+        self.shared.nudge.notify_one();
+        let mut phase = self.shared.phase.subscribe();
+        drop(phase.wait_for(|phase| *phase == Phase::Stopped).await);
+    }
+}
+
+impl<S: Store> Writer<S::Tx> for EngineHandle<S> {
+    fn submit(&self, lane: Lane, body: Body<S::Tx>) -> BoxFuture<'static, Result<(), WriteError>> {
+        let (reply, answer) = oneshot::channel();
+        let queued = self.send(lane, Item::Write { body, reply });
+        Box::pin(async move {
+            queued?;
+            answer.await.unwrap_or(Err(WriteError::OutcomeUnknown))
+        })
+    }
+}

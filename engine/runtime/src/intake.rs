@@ -1,0 +1,234 @@
+//! Events: stored once, then routed to triggers and waits, all in the transaction that brings them.
+
+use crate::{
+    admission::{Origin, Request, Verdict},
+    batch::{Arriving, Batch},
+    definitions::{Current, Snapshot},
+    engine::Engine,
+    turn::ingested,
+};
+use onward_core::{
+    Event, EventId, NewEvent, OrganisationId, RunId, Value, limits,
+    machine::{self, Admission, Happening, Known, Need},
+    ports::{Correlation, InboxMessage, Inserted, OpenWait, RoutingNote, Store, StoreError},
+};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+/// Waits that one event may find; a wait beyond is reported.
+const TARGETS_MAX: usize = 100_000;
+/// Records that one trigger may ask for, in rounds.
+const TRIGGER_NEEDS: usize = 16;
+
+impl<S: Store> Engine<S> {
+    /// Stores events and routes those that are new.
+    pub(crate) async fn take_in(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, arriving: Vec<Arriving>) -> Result<(), StoreError> {
+        let store = Arc::clone(&self.shared.store);
+        let snapshot = self.shared.definitions.snapshot();
+        let mut events = Vec::with_capacity(arriving.len());
+        let mut told = Vec::with_capacity(arriving.len());
+        for arrived in arriving {
+            let event = self.planted_event(arrived.event);
+            let correlations = self.correlations(&event);
+            told.push((event.organisation, arrived.told));
+            events.push((event, correlations));
+        }
+        let correlations: Vec<Vec<Correlation>> = events.iter().map(|(_, correlations)| correlations.clone()).collect();
+        let count = events.len();
+        let inserted = store.insert_events(tx, events).await?;
+        if inserted.len() != count {
+            return Err(StoreError::Corrupt { what: "events".into(), reason: format!("{count} were handed in and {} answered", inserted.len()) });
+        }
+        let mut duplicates = Vec::new();
+        for ((inserted, correlations), (organisation, told)) in inserted.into_iter().zip(correlations).zip(told) {
+            match inserted {
+                Inserted::Stored(event) => {
+                    metrics::counter!("onward_events_total").increment(1);
+                    let event_id = event.event_id;
+                    let run_ids = self.route(tx, batch, &Arc::new(event), &correlations, &snapshot).await?;
+                    if let Some(told) = told {
+                        batch.ingested.insert(told, ingested(event_id, false, run_ids));
+                    }
+                }
+                Inserted::Duplicate(event_id) => {
+                    metrics::counter!("onward_events_duplicate_total").increment(1);
+                    duplicates.push((organisation, event_id, told));
+                }
+            }
+        }
+        let notes = std::mem::take(&mut batch.notes);
+        if !notes.is_empty() {
+            store.note_routing(tx, &notes).await?;
+        }
+        for (organisation, event_id, told) in duplicates {
+            if let Some(told) = told {
+                let run_ids = store.runs_of_event(tx, organisation, event_id).await?;
+                batch.ingested.insert(told, ingested(event_id, true, run_ids));
+            }
+        }
+        Ok(())
+    }
+
+    /// Under what an event can be found by waits.
+    fn correlations(&self, event: &NewEvent) -> Vec<Correlation> {
+        let Some(shapes) = self.shapes.get(&(event.organisation, event.kind.clone())) else { return Vec::new() };
+        let shapes: Vec<Vec<String>> = shapes.iter().cloned().collect();
+        machine::correlations_of_event(event.organisation, &event.kind, &event.data, &shapes)
+    }
+
+    /// Starts runs, wakes waits. Returns the runs that it starts.
+    async fn route(
+        &mut self,
+        tx: &mut S::Tx,
+        batch: &mut Batch<S::Tx>,
+        event: &Arc<Event>,
+        correlations: &[Correlation],
+        snapshot: &Arc<Snapshot>,
+    ) -> Result<Vec<RunId>, StoreError> {
+        // Waits first: a run that this event starts is no target of it.
+        self.deliver(tx, batch, event, correlations).await?;
+        let mut run_ids = Vec::new();
+        for (current, trigger) in snapshot.triggers(event.body.organisation, &event.body.kind) {
+            run_ids.extend(self.try_trigger(tx, batch, current, *trigger, event).await?);
+        }
+        Ok(run_ids)
+    }
+
+    /// Hands the event to the waits that its correlations find: the first ones here, the rest through the inbox
+    /// (SEMANTICS.md 13).
+    async fn deliver(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, event: &Arc<Event>, correlations: &[Correlation]) -> Result<(), StoreError> {
+        if correlations.is_empty() {
+            return Ok(());
+        }
+        let store = Arc::clone(&self.shared.store);
+        let organisation = event.body.organisation;
+        let mut targets = store.find_waits(tx, organisation, correlations, TARGETS_MAX).await?;
+        if targets.len() == TARGETS_MAX {
+            tracing::error!(%organisation, event = %event.event_id, "an event has more targets than can be served at once");
+        }
+        for opened in self.opened_in(batch, correlations) {
+            if !targets.iter().any(|target| target.run_id == opened.run_id && target.target == opened.target && target.which == opened.which) {
+                targets.push(opened);
+            }
+        }
+        let rest = targets.split_off(targets.len().min(limits::FAN_OUT_TARGETS));
+        let runs: Vec<RunId> = targets.iter().map(|wait| wait.run_id).collect();
+        self.load(tx, batch, &runs).await?;
+        for wait in targets {
+            batch.notes.push((organisation, event.event_id, RoutingNote::Delivered { run_id: wait.run_id, target: wait.target.clone() }));
+            batch.happen(wait.run_id, Happening::Event { target: wait.target, which: wait.which, event: Arc::clone(event) });
+        }
+        for wait in &rest {
+            let cause = format!("{}:{}", event.event_id, wait.which);
+            let message = InboxMessage::Event { target: wait.target.clone(), which: wait.which.clone(), event_id: event.event_id };
+            store.add_inbox(tx, organisation, wait.shard, Some(wait.run_id), &cause, &message).await?;
+        }
+        if !rest.is_empty() {
+            self.inbox_waits = true;
+            batch.more_inbox = true;
+        }
+        Ok(())
+    }
+
+    /// Asks one trigger about an event. Its mistakes are its own (SEMANTICS.md 9).
+    pub(crate) async fn try_trigger(
+        &mut self,
+        tx: &mut S::Tx,
+        batch: &mut Batch<S::Tx>,
+        current: &Arc<Current>,
+        trigger: usize,
+        event: &Arc<Event>,
+    ) -> Result<Option<RunId>, StoreError> {
+        let organisation = event.body.organisation;
+        let envelope = event.envelope();
+        let workflow = Arc::clone(&current.workflow);
+        let now = batch.now;
+        let admission = self.admit(tx, organisation, |known| machine::admit(&workflow, trigger, &envelope, known, now)).await?;
+        let note = match admission {
+            Admission::No | Admission::Need(_) => return Ok(None),
+            Admission::Error(message) => RoutingNote::TriggerError { workflow: workflow.name.clone(), trigger, message },
+            Admission::Yes { input, key, reads } => {
+                let origin = Origin::Event { trigger, event: Arc::clone(event) };
+                let request = Request { current: Arc::clone(current), origin, input, key, reads, depth: event.body.depth };
+                match self.request_start(tx, batch, request).await? {
+                    Verdict::Started(run_id) | Verdict::Held { run_id, .. } => return Ok(Some(run_id)),
+                    Verdict::Refused(_) => return Ok(None),
+                }
+            }
+        };
+        tracing::warn!(%organisation, event = %event.event_id, workflow = workflow.name, ?note, "a trigger failed");
+        batch.notes.push((organisation, event.event_id, note));
+        Ok(None)
+    }
+
+    /// Asks about a start until all that must be known is known.
+    pub(crate) async fn admit(
+        &mut self,
+        tx: &mut S::Tx,
+        organisation: OrganisationId,
+        ask: impl Fn(&Known) -> Admission + Send,
+    ) -> Result<Admission, StoreError> {
+        let mut known = Known::default();
+        for _ in 0..TRIGGER_NEEDS {
+            let admission = catch_unwind(AssertUnwindSafe(|| ask(&known)))
+                .unwrap_or_else(|_| Admission::Error("evaluating the trigger panicked; report this as a bug".into()));
+            match admission {
+                Admission::Need(Need::Records(records)) => {
+                    for record in records {
+                        if let Err(reason) = self.read_record(tx, organisation, &record, &mut known).await {
+                            return Ok(Admission::Error(reason));
+                        }
+                    }
+                }
+                Admission::Need(Need::Variant { step, .. }) => return Ok(Admission::Error(format!("a trigger asked for a variant of step {step}"))),
+                decided => return Ok(decided),
+            }
+        }
+        Ok(Admission::Error("the trigger asked for the same record again and again".into()))
+    }
+
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, reason = "a planted mistake in tests looks at the configuration")]
+    fn planted_event(&self, event: NewEvent) -> NewEvent {
+        event
+    }
+    #[cfg(test)]
+    fn planted_event(&self, mut event: NewEvent) -> NewEvent {
+        if self.shared.limits.planted(crate::config::Plant::DedupeDropped) {
+            event.id = None;
+        }
+        event
+    }
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, reason = "a planted mistake in tests looks at the configuration")]
+    fn opened_in(&self, batch: &Batch<S::Tx>, correlations: &[Correlation]) -> Vec<OpenWait> {
+        batch.opened_here(correlations)
+    }
+    #[cfg(test)]
+    fn opened_in(&self, batch: &Batch<S::Tx>, correlations: &[Correlation]) -> Vec<OpenWait> {
+        if self.shared.limits.planted(crate::config::Plant::WaitsOfBatchOverlooked) {
+            return Vec::new();
+        }
+        batch.opened_here(correlations)
+    }
+}
+
+/// The envelope of a start by hand: no event is stored for it.
+pub(crate) fn manual_envelope(run_id: RunId, now: onward_core::Timestamp, input: &Value) -> Value {
+    serde_json::json!({
+        "specversion": "1.0",
+        "id": run_id,
+        "source": "manual",
+        "type": "manual.started",
+        "subject": null,
+        "time": now,
+        "data": input,
+    })
+}
+
+/// The event that an id names, when it is still stored.
+pub(crate) async fn stored_event<S: Store>(store: &S, tx: &mut S::Tx, organisation: OrganisationId, id: EventId) -> Result<Option<Event>, StoreError> {
+    Ok(store.events(tx, organisation, &[id]).await?.into_iter().next())
+}

@@ -1,0 +1,81 @@
+//! Runs in memory. Truth is the history; what is here can be dropped at any moment and loaded again.
+
+use onward_core::{OrganisationId, RunId, Shard, definition::Workflow, machine::State, ports::RunStatus};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+/// A run in memory.
+#[derive(Debug)]
+pub(crate) struct Live {
+    pub(crate) organisation: OrganisationId,
+    pub(crate) shard: Shard,
+    pub(crate) workflow: Arc<Workflow>,
+    pub(crate) state: State,
+    /// About how many bytes its history has.
+    pub(crate) history_bytes: usize,
+    /// When it came to rest, counted in rests; 0 while it is busy.
+    rest: u64,
+}
+
+impl Live {
+    pub(crate) fn new(organisation: OrganisationId, shard: Shard, workflow: Arc<Workflow>, state: State, history_bytes: usize) -> Self {
+        Self { organisation, shard, workflow, state, history_bytes, rest: 0 }
+    }
+}
+
+/// The runs in memory. Runs at work stay; of those at rest the latest few, so that sleeping runs cost nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Runs {
+    runs: BTreeMap<RunId, Live>,
+    resting: VecDeque<(RunId, u64)>,
+    rests: u64,
+}
+
+impl Runs {
+    pub(crate) fn get(&self, id: RunId) -> Option<&Live> {
+        self.runs.get(&id)
+    }
+    pub(crate) fn get_mut(&mut self, id: RunId) -> Option<&mut Live> {
+        self.runs.get_mut(&id)
+    }
+    pub(crate) fn contains(&self, id: RunId) -> bool {
+        self.runs.contains_key(&id)
+    }
+    pub(crate) fn insert(&mut self, live: Live) {
+        self.runs.insert(live.state.run_id, live);
+    }
+    pub(crate) fn evict(&mut self, id: RunId) {
+        self.runs.remove(&id);
+    }
+    pub(crate) fn clear(&mut self) {
+        self.runs.clear();
+        self.resting.clear();
+    }
+    pub(crate) fn len(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// Decides whether a run that was just worked on stays, after its commit was confirmed.
+    pub(crate) fn settle(&mut self, id: RunId, keep: usize) {
+        let Some(live) = self.runs.get_mut(&id) else { return };
+        if live.state.status.is_final() {
+            self.runs.remove(&id);
+            return;
+        }
+        if live.state.status == RunStatus::Running {
+            live.rest = 0;
+            return;
+        }
+        self.rests += 1;
+        live.rest = self.rests;
+        self.resting.push_back((id, self.rests));
+        while self.resting.len() > keep {
+            let Some((oldest, rest)) = self.resting.pop_front() else { break };
+            if self.runs.get(&oldest).is_some_and(|live| live.rest == rest) {
+                self.runs.remove(&oldest);
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! What the loop is told: everything that wants a commit.
+
+use crate::{EngineError, calls::CallKey, size};
+use onward_core::{
+    EventId, NewEvent, OrganisationId, RunId, Value,
+    definition::{Problem, Workflow},
+    ports::{Body, BoxFuture, Outcome, RunStatus, StoredRun, Timer, Transaction, WriteError},
+};
+use serde::Serialize;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// What became of an event that was handed in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Ingested {
+    /// Our id of the event; of the first one when it is a duplicate.
+    pub event_id: EventId,
+    /// It was known already: nothing happened.
+    pub duplicate: bool,
+    /// Runs that it started, and those that are held and will start.
+    pub run_ids: Vec<RunId>,
+}
+
+/// A start by hand.
+#[derive(Clone, Debug)]
+pub struct StartRequest {
+    /// Whose.
+    pub organisation: OrganisationId,
+    /// The workflow's name.
+    pub workflow: String,
+    /// Becomes `input`; checked against the `manual` trigger's schema.
+    pub input: Value,
+    /// Instead of the definition's `key`.
+    pub key: Option<String>,
+}
+
+/// A run that was started by hand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StartedRun {
+    /// The run.
+    pub run_id: RunId,
+    /// Why it is held, when it did not start at once.
+    pub held: Option<String>,
+}
+
+/// A version that was published.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PublishedWorkflow {
+    /// Its number; that of the current version when the text is the same.
+    pub version: u32,
+    /// Warnings and hints.
+    pub problems: Vec<Problem>,
+}
+
+/// Work that is told the answer and stores it in the effect's own transaction.
+pub type After<T> = Box<dyn for<'t> FnMut(&'t mut T, &'t Value) -> BoxFuture<'t, Result<(), WriteError>> + Send>;
+
+/// Work around an effect, in its transaction: an `Idempotency-Key` is checked before and answered after
+/// (SEMANTICS.md 34). Both may run again after a rollback.
+pub struct Guard<T: Transaction> {
+    /// May refuse the effect.
+    pub before: Body<T>,
+    /// Gets the answer as JSON. A failure here undoes the effect.
+    pub after: After<T>,
+}
+
+/// What a person wants of a run.
+#[derive(Clone, Debug)]
+pub(crate) enum Command {
+    Cancel { by: String, reason: Option<String>, force: bool },
+    Pause { by: String, reason: Option<String> },
+    Resume { by: String },
+}
+
+pub(crate) type Reply<R> = oneshot::Sender<Result<R, EngineError>>;
+
+/// A message to the loop. Those with a `reply` come from outside and are told when it went wrong; the others are the
+/// engine's own and are kept until they took effect.
+pub(crate) enum Item<T: Transaction> {
+    /// A room's write.
+    Write { body: Body<T>, reply: oneshot::Sender<Result<(), WriteError>> },
+    /// Events from outside.
+    Ingest { events: Vec<NewEvent>, guard: Option<Guard<T>>, reply: Reply<Vec<Ingested>> },
+    /// A start by hand.
+    Start { request: StartRequest, guard: Option<Guard<T>>, reply: Reply<StartedRun> },
+    /// Something that a person wants of a run.
+    Control { organisation: OrganisationId, run_id: RunId, command: Command, reply: Reply<RunStatus> },
+    /// A new version; commits alone.
+    Publish { organisation: OrganisationId, workflow: Arc<Workflow>, reply: Reply<u32> },
+    /// Another current version, or none; commits alone.
+    SetCurrent { organisation: OrganisationId, workflow: String, version: Option<u32>, reply: Reply<()> },
+    /// Histories, for replay.
+    Load { organisation: OrganisationId, runs: Vec<RunId>, reply: Reply<Vec<StoredRun>> },
+    /// A call ended.
+    Outcome { key: CallKey, outcome: Outcome },
+    /// Timers fell due.
+    Due { timers: Vec<Timer> },
+    /// Inbox rows wait.
+    Inbox,
+    /// Runs to be taken up where they stand: after a start, a failed commit, or a long chain of steps.
+    TakeUp { runs: Vec<RunId> },
+}
+
+/// What a message is answered once its commit is confirmed.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Write(Result<(), WriteError>),
+    Ingest(Result<Vec<Ingested>, EngineError>),
+    Start(Result<StartedRun, EngineError>),
+    Control(Result<RunStatus, EngineError>),
+    Publish(u32),
+    SetCurrent(Result<(), EngineError>),
+    Load(Vec<StoredRun>),
+    /// Nobody waits.
+    Done,
+}
+
+impl<T: Transaction> Item<T> {
+    /// About how many bytes it brings into the transaction.
+    pub(crate) fn bytes(&self) -> usize {
+        const SMALL: usize = 512;
+        match self {
+            Self::Ingest { events, .. } => events.iter().map(event_bytes).sum(),
+            Self::Start { request, .. } => SMALL + size::of(&request.input),
+            Self::Outcome { outcome: Outcome::Done { output }, .. } => SMALL + size::of(output),
+            Self::Publish { workflow, .. } => workflow.source.len(),
+            _ => SMALL,
+        }
+    }
+    /// It changes what later messages of the same commit would see in memory: it commits alone.
+    pub(crate) fn is_alone(&self) -> bool {
+        matches!(self, Self::Publish { .. } | Self::SetCurrent { .. })
+    }
+    /// Nobody outside waits for it: it must not be lost while the process lives.
+    pub(crate) fn is_own(&self) -> bool {
+        matches!(self, Self::Outcome { .. } | Self::Due { .. } | Self::Inbox | Self::TakeUp { .. })
+    }
+    /// Tells whoever waits. A caller that has gone away is no error.
+    pub(crate) fn answer(self, answer: Answer) {
+        match (self, answer) {
+            (Self::Write { reply, .. }, Answer::Write(result)) => drop(reply.send(result)),
+            (Self::Ingest { reply, .. }, Answer::Ingest(result)) => drop(reply.send(result)),
+            (Self::Start { reply, .. }, Answer::Start(result)) => drop(reply.send(result)),
+            (Self::Control { reply, .. }, Answer::Control(result)) => drop(reply.send(result)),
+            (Self::Publish { reply, .. }, Answer::Publish(version)) => drop(reply.send(Ok(version))),
+            (Self::Load { reply, .. }, Answer::Load(runs)) => drop(reply.send(Ok(runs))),
+            (Self::SetCurrent { reply, .. }, Answer::SetCurrent(result)) => drop(reply.send(result)),
+            _ => {}
+        }
+    }
+    /// Tells whoever waits that it did not take effect, or that nobody knows.
+    pub(crate) fn refuse(self, error: WriteError) {
+        match self {
+            Self::Write { reply, .. } => drop(reply.send(Err(error))),
+            Self::Ingest { reply, .. } => drop(reply.send(Err(error.into()))),
+            Self::Start { reply, .. } => drop(reply.send(Err(error.into()))),
+            Self::Control { reply, .. } => drop(reply.send(Err(error.into()))),
+            Self::Publish { reply, .. } => drop(reply.send(Err(error.into()))),
+            Self::SetCurrent { reply, .. } => drop(reply.send(Err(error.into()))),
+            Self::Load { reply, .. } => drop(reply.send(Err(error.into()))),
+            Self::Outcome { .. } | Self::Due { .. } | Self::Inbox | Self::TakeUp { .. } => {}
+        }
+    }
+}
+
+/// About how many bytes an event takes.
+pub(crate) fn event_bytes(event: &NewEvent) -> usize {
+    256 + size::of(&event.data)
+}

@@ -1,0 +1,229 @@
+//! Taking runs up: at the start, after a lost lease, after a commit that was not confirmed. Folds what is recorded and
+//! evaluates nothing again (SEMANTICS.md 14).
+
+use crate::{
+    advance::entry_bytes,
+    batch::{Batch, Work},
+    engine::{Engine, Queued},
+    live::Live,
+    message::Item,
+    steps::call_key,
+};
+use onward_core::{
+    OrganisationId, RunId, Timestamp,
+    definition::Workflow,
+    machine,
+    ports::{RunStatus, Store, StoreError, StoredRun, Timer},
+};
+use std::{
+    collections::BTreeSet,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+/// The pause before a store that does not answer at the start is asked again.
+const RETRY_MS: i64 = 500;
+/// Runs loaded by one read.
+const LOAD_PAGE: usize = 500;
+
+impl<S: Store> Engine<S> {
+    /// Reads what the loop must know and takes the shards; waits until the store answers.
+    pub(crate) async fn take_over(&mut self) {
+        while let Err(error) = self.read_definitions().await {
+            tracing::error!(%error, "the definitions cannot be read; trying again");
+            self.shared.clock.sleep_until(self.shared.clock.now().plus_millis(RETRY_MS)).await;
+        }
+        while self.leases.held().is_empty() && !self.shared.load.is_stopping() {
+            self.maintain_leases().await;
+            if self.leases.held().is_empty() {
+                self.shared.clock.sleep_until(self.shared.clock.now().plus_millis(RETRY_MS)).await;
+            }
+        }
+    }
+
+    async fn read_definitions(&mut self) -> Result<(), StoreError> {
+        let store = Arc::clone(&self.shared.store);
+        let published = store.current_versions().await?;
+        self.shared.definitions.replace_all(published, &self.shared.nodes);
+        let shapes = store.wait_shapes().await?;
+        self.learn_shapes(shapes);
+        let mut declared = Vec::new();
+        for current in self.shared.definitions.snapshot().all() {
+            declared.extend(crate::definitions::shapes_of(&current.workflow).into_iter().map(|(event, paths)| (current.organisation, event, paths)));
+        }
+        self.learn_shapes(declared);
+        Ok(())
+    }
+
+    /// Takes shards when there are none, prolongs them in good time otherwise.
+    pub(crate) async fn maintain_leases(&mut self) {
+        let sent_at = self.shared.clock.now();
+        let (store, node) = (Arc::clone(&self.shared.store), self.shared.node_id);
+        if self.leases.held().is_empty() {
+            if sent_at < self.back_off_until {
+                return;
+            }
+            match store.acquire_leases(node, sent_at, self.leases.ttl_ms(), self.shared.take_all).await {
+                Ok(held) if !held.is_empty() => {
+                    tracing::info!(shards = held.len(), "shards taken");
+                    self.leases.granted(held, sent_at);
+                    self.recovery = Some(None);
+                    self.inbox_waits = true;
+                    self.own.push_back(Queued { item: Item::Inbox, failures: 0 });
+                }
+                Ok(_) => self.back_off_until = sent_at.plus_millis(RETRY_MS),
+                Err(error) => {
+                    tracing::error!(%error, "no shards could be taken");
+                    self.back_off_until = sent_at.plus_millis(RETRY_MS);
+                }
+            }
+            return;
+        }
+        if sent_at < self.leases.renew_at() || sent_at < self.renew_again_at {
+            return;
+        }
+        match store.renew_leases(node, sent_at, self.leases.ttl_ms()).await {
+            Ok(held) if self.leases.are(&held) => self.leases.granted(held, sent_at),
+            Ok(_) => {
+                tracing::error!("shards were taken by another node; everything is loaded again");
+                self.lose_everything();
+            }
+            Err(error) => {
+                tracing::error!(%error, "the leases could not be prolonged");
+                self.renew_again_at = sent_at.plus_millis(RETRY_MS.min(self.leases.ttl_ms() / 6));
+            }
+        }
+    }
+
+    /// The shards are not ours any more: nothing in memory may be used, and no effect may start.
+    pub(crate) fn lose_everything(&mut self) {
+        metrics::counter!("onward_leases_lost_total").increment(1);
+        self.leases.lost();
+        self.runs.clear();
+        self.timers.reset();
+        self.calls.drop_unstarted();
+        self.recovery = None;
+        // Timers are read from the store again; the outcomes of calls are kept, for they may still be ours to record.
+        let own = std::mem::take(&mut self.own);
+        self.own = own.into_iter().filter(|queued| !matches!(queued.item, Item::Due { .. } | Item::TakeUp { .. } | Item::Inbox)).collect();
+        self.delayed.retain(|delayed| !matches!(delayed.item, Item::Due { .. } | Item::TakeUp { .. } | Item::Inbox));
+    }
+
+    /// Reads the next timers and the next runs to be recovered, when it is time for them.
+    pub(crate) async fn read_ahead(&mut self) {
+        let now = self.shared.clock.now();
+        if self.leases.held().is_empty() || now < self.back_off_until {
+            return;
+        }
+        let store = Arc::clone(&self.shared.store);
+        let (limit, horizon_ms) = (self.shared.limits.timer_read_ahead, self.shared.limits.timer_horizon_ms);
+        if self.timers.wants_page(now, horizon_ms) {
+            let until = now.plus_millis(horizon_ms);
+            match store.timers_due(self.leases.held(), until, limit).await {
+                Ok(page) => self.timers.page(page, until, limit),
+                Err(error) => self.read_failed("timers", &error, now),
+            }
+        }
+        if let Some(after) = self.recovery
+            && !self.own.iter().any(|queued| matches!(queued.item, Item::TakeUp { .. }))
+        {
+            let page = self.shared.limits.recovery_page;
+            match store.running_runs(self.leases.held(), after, page).await {
+                Ok(runs) => {
+                    self.recovery = if runs.len() < page { None } else { runs.last().map(|last| Some(*last)) };
+                    if !runs.is_empty() {
+                        tracing::info!(runs = runs.len(), "runs are taken up where they stood");
+                        self.own.push_back(Queued { item: Item::TakeUp { runs }, failures: 0 });
+                    }
+                }
+                Err(error) => self.read_failed("running runs", &error, now),
+            }
+        }
+    }
+
+    fn read_failed(&mut self, what: &str, error: &StoreError, now: Timestamp) {
+        tracing::error!(%error, what, "the store cannot be read");
+        self.back_off_until = now.plus_millis(RETRY_MS);
+    }
+
+    /// Brings runs into memory that are not there. Those whose history or program cannot be used are paused by the engine
+    /// and stay out (SEMANTICS.md 21).
+    pub(crate) async fn load(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, ids: &[RunId]) -> Result<(), StoreError> {
+        let wanted = |id: &RunId| !self.runs.contains(*id) && !batch.quarantined.contains_key(id) && !batch.unreadable.contains_key(id);
+        let missing: Vec<RunId> = ids.iter().copied().filter(wanted).collect::<BTreeSet<_>>().into_iter().collect();
+        let store = Arc::clone(&self.shared.store);
+        for page in missing.chunks(LOAD_PAGE) {
+            for loaded in store.load_runs(tx, page).await? {
+                match loaded {
+                    Ok(stored) => self.take_into_memory(batch, stored).await?,
+                    Err((run_id, error)) => {
+                        tracing::error!(run = %run_id, %error, "a run cannot be read");
+                        batch.unreadable.insert(run_id, error.to_string());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn take_into_memory(&mut self, batch: &mut Batch<S::Tx>, stored: StoredRun) -> Result<(), StoreError> {
+        let row = stored.row;
+        let (run_id, organisation) = (row.id, row.organisation);
+        let unusable = |batch: &mut Batch<S::Tx>, reason: String| {
+            tracing::error!(run = %run_id, workflow = row.workflow, reason, "the run is paused by the engine");
+            metrics::counter!("onward_runs_quarantined_total").increment(1);
+            batch.quarantined.insert(run_id, (organisation, format!("engine: {reason}")));
+        };
+        let workflow = match self.program(organisation, &row.workflow, row.version).await? {
+            Ok(workflow) => workflow,
+            Err(reason) => {
+                unusable(batch, reason);
+                return Ok(());
+            }
+        };
+        let folded = catch_unwind(AssertUnwindSafe(|| machine::fold_all(&workflow, run_id, &stored.entries)));
+        let state = match folded {
+            Ok(Ok(state)) => state,
+            Ok(Err(error)) => {
+                unusable(batch, error.to_string());
+                return Ok(());
+            }
+            Err(_) => {
+                unusable(batch, "reading its history panicked; report this as a bug".into());
+                return Ok(());
+            }
+        };
+        let paused_by_engine = row.status == RunStatus::Paused && state.paused.is_none() && !state.status.is_final();
+        if paused_by_engine && !batch.resumed.contains(&run_id) {
+            batch.unreadable.insert(run_id, "it is paused by the engine".into());
+            return Ok(());
+        }
+        for (key, due) in state.timers() {
+            self.timers.set(Timer { run_id, organisation, shard: row.shard, key, due });
+        }
+        // What is in flight and known to nobody was in flight before this process, or before a commit of unknown outcome.
+        let forgotten = state.in_flight().iter().any(|call| self.calls.get(&call_key(run_id, call)).is_none());
+        if forgotten || paused_by_engine {
+            batch.work.push_back(Work::TakeUp { run_id });
+        }
+        let bytes = stored.entries.iter().map(entry_bytes).sum();
+        self.runs.insert(Live::new(organisation, row.shard, workflow, state, bytes));
+        batch.touched.insert(run_id);
+        if paused_by_engine && let Some(live) = self.runs.get(run_id) {
+            batch.record(live, Vec::new(), Some(RunStatus::Paused), true, false);
+        }
+        Ok(())
+    }
+
+    /// The program of a version. The inner error says why there is none.
+    async fn program(&mut self, organisation: OrganisationId, workflow: &str, version: u32) -> Result<Result<Arc<Workflow>, String>, StoreError> {
+        if let Some(known) = self.shared.definitions.known(organisation, workflow, version) {
+            return Ok(Ok(known));
+        }
+        let store = Arc::clone(&self.shared.store);
+        Ok(match store.version(organisation, workflow, version).await? {
+            Some(published) => self.shared.definitions.compiled(&published, &self.shared.nodes),
+            None => Err(format!("version {version} of workflow {workflow:?} does not exist")),
+        })
+    }
+}

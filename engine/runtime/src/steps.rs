@@ -1,0 +1,260 @@
+//! What a `do` step does: inline where it computes or writes through the transaction, planned where it calls outside.
+
+use crate::{
+    batch::{Batch, Work},
+    calls::{self, CallKey, PlannedCall},
+    engine::Engine,
+    turn::collect_outbox,
+};
+use futures_util::FutureExt;
+use onward_core::{
+    ErrorCode, RunId, StepError, Value,
+    machine::{Happening, InFlight},
+    ports::{Effect, Node, Outcome, StepContext, Store, StoreError},
+};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+impl<S: Store> Engine<S> {
+    /// Runs a step that was just scheduled.
+    pub(crate) async fn run_step(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, run_id: RunId, call: InFlight) -> Result<(), StoreError> {
+        let Some(node) = self.shared.nodes.get(&call.node).cloned() else {
+            let message = format!("node {:?} is not known to this server; the connector that offers it is missing", &*call.node);
+            batch.work.push_front(ended(run_id, &call, Outcome::failed(ErrorCode::NotFound, message)));
+            return Ok(());
+        };
+        let effect = node.descriptor().effect;
+        let prepares = node.prepares() && call.prepared.is_none();
+        let inline = matches!(effect, Effect::Pure | Effect::Transactional);
+        if inline || prepares {
+            // A long chain shares the transaction with others: the rest has its turn in the next one.
+            let chain = batch.chain.entry(run_id).or_default();
+            *chain += 1;
+            if *chain > self.shared.limits.steps_per_turn {
+                batch.take_up.push(run_id);
+                return Ok(());
+            }
+        }
+        metrics::counter!("onward_steps_total", "effect" => effect_name(effect)).increment(1);
+        if call.attempt > 1 {
+            metrics::counter!("onward_step_retries_total").increment(1);
+        }
+        match effect {
+            Effect::Pure => {
+                let outcome = catch_unwind(AssertUnwindSafe(|| node.eval(&call.input))).unwrap_or_else(|_| panicked(node.as_ref()));
+                batch.work.push_front(ended(run_id, &call, outcome));
+            }
+            Effect::Transactional => {
+                let Some(context) = self.step_context(run_id, &call, batch.now) else { return Ok(()) };
+                let outcome = self.apply(tx, batch, node.as_ref(), &context, &call.input).await?;
+                batch.work.push_front(ended(run_id, &call, outcome));
+            }
+            Effect::External | Effect::AtMostOnce if prepares => self.prepare(tx, batch, run_id, node, call).await?,
+            Effect::External | Effect::AtMostOnce => self.plan(batch, run_id, node, &call, false),
+        }
+        Ok(())
+    }
+
+    /// A transactional step, within the transaction that records it: on anything but `Done` its writes are undone.
+    async fn apply(
+        &mut self,
+        tx: &mut S::Tx,
+        batch: &mut Batch<S::Tx>,
+        node: &dyn Node<S::Tx>,
+        context: &StepContext,
+        input: &Value,
+    ) -> Result<Outcome, StoreError> {
+        let store = Arc::clone(&self.shared.store);
+        store.savepoint(tx).await?;
+        let outcome = AssertUnwindSafe(node.apply(tx, context, input)).catch_unwind().await.unwrap_or_else(|_| panicked(node));
+        if matches!(outcome, Outcome::Done { .. }) {
+            store.release_savepoint(tx).await?;
+            collect_outbox(tx, batch, Some((context.run_id, context.depth)));
+        } else {
+            store.rollback_to_savepoint(tx).await?;
+        }
+        Ok(outcome)
+    }
+
+    /// `prepare`, committed with `step_scheduled`. Any outcome but `Done` ends the attempt without a call; of those,
+    /// only `Hold` keeps what it wrote (a held message stays visible).
+    async fn prepare(
+        &mut self,
+        tx: &mut S::Tx,
+        batch: &mut Batch<S::Tx>,
+        run_id: RunId,
+        node: Arc<dyn Node<S::Tx>>,
+        mut call: InFlight,
+    ) -> Result<(), StoreError> {
+        let Some(context) = self.step_context(run_id, &call, batch.now) else { return Ok(()) };
+        let store = Arc::clone(&self.shared.store);
+        store.savepoint(tx).await?;
+        let Ok(outcome) = AssertUnwindSafe(node.prepare(tx, &context, &call.input)).catch_unwind().await else {
+            store.rollback_to_savepoint(tx).await?;
+            batch.work.push_front(ended(run_id, &call, panicked(node.as_ref())));
+            return Ok(());
+        };
+        if matches!(outcome, Outcome::Done { .. } | Outcome::Hold { .. }) {
+            store.release_savepoint(tx).await?;
+            collect_outbox(tx, batch, Some((run_id, context.depth)));
+        } else {
+            store.rollback_to_savepoint(tx).await?;
+        }
+        match outcome {
+            Outcome::Done { output: prepared } => {
+                if let Some(live) = self.runs.get_mut(run_id) {
+                    live.state.record_prepared(batch.entries_of(run_id), &call.step, prepared.clone());
+                }
+                call.prepared = Some(Arc::new(prepared));
+                self.plan(batch, run_id, node, &call, false);
+            }
+            other => batch.work.push_front(ended(run_id, &call, other)),
+        }
+        Ok(())
+    }
+
+    /// Plans a call for after the commit. `reconcile`: it may have been made before a crash.
+    pub(crate) fn plan(&mut self, batch: &mut Batch<S::Tx>, run_id: RunId, node: Arc<dyn Node<S::Tx>>, call: &InFlight, reconcile: bool) {
+        let Some(context) = self.step_context(run_id, call, batch.now) else { return };
+        let prepared = call.prepared.clone().unwrap_or_else(|| Arc::clone(&call.input));
+        let timeout_ms = call.timeout_ms.unwrap_or(self.shared.limits.call_timeout_ms);
+        batch.calls.push(PlannedCall { key: call_key(run_id, call), node, context, prepared, timeout_ms, reconcile });
+    }
+
+    /// A call's outcome: `finish` and the step's end in one transaction. One that comes late decides nothing.
+    pub(crate) async fn call_ended(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, key: CallKey, outcome: Outcome) -> Result<(), StoreError> {
+        batch.settled.push(key.clone());
+        if let Some(known) = self.calls.get(&key)
+            && known.abandoned
+        {
+            let call = known.call.clone();
+            self.finish(tx, batch, call.node.as_ref(), &call.context, &call.prepared, outcome).await?;
+            return Ok(());
+        }
+        self.load(tx, batch, &[key.run_id]).await?;
+        let Some(live) = self.runs.get(key.run_id) else { return Ok(()) };
+        let Some(call) = live.state.in_flight().into_iter().find(|call| call.step == key.step && call.attempt == key.attempt) else { return Ok(()) };
+        let Some(context) = self.step_context(key.run_id, &call, batch.now) else { return Ok(()) };
+        let node = self.shared.nodes.get(&call.node).cloned();
+        let outcome = match node {
+            Some(node) => {
+                let prepared = call.prepared.clone().unwrap_or_else(|| Arc::clone(&call.input));
+                self.finish(tx, batch, node.as_ref(), &context, &prepared, outcome).await?
+            }
+            None => outcome,
+        };
+        self.happen(tx, batch, key.run_id, Happening::StepEnded { step: key.step, attempt: key.attempt, outcome }).await
+    }
+
+    async fn finish(
+        &mut self,
+        tx: &mut S::Tx,
+        batch: &mut Batch<S::Tx>,
+        node: &dyn Node<S::Tx>,
+        context: &StepContext,
+        prepared: &Value,
+        outcome: Outcome,
+    ) -> Result<Outcome, StoreError> {
+        if !node.prepares() {
+            return Ok(outcome);
+        }
+        let store = Arc::clone(&self.shared.store);
+        store.savepoint(tx).await?;
+        if let Ok(finished) = AssertUnwindSafe(node.finish(tx, context, prepared, outcome.clone())).catch_unwind().await {
+            store.release_savepoint(tx).await?;
+            collect_outbox(tx, batch, Some((context.run_id, context.depth)));
+            Ok(finished)
+        } else {
+            // The effect has happened: its outcome must not be lost with the bookkeeping.
+            store.rollback_to_savepoint(tx).await?;
+            tracing::error!(node = node.descriptor().id, step = &*context.step, "`finish` panicked; the outcome is recorded as the call gave it");
+            Ok(outcome)
+        }
+    }
+
+    /// Takes a run up where it stands: what is in flight and known to nobody is run, asked about, or given up, as its
+    /// node's effect demands (SEMANTICS.md 16).
+    pub(crate) async fn take_up(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, run_id: RunId) -> Result<(), StoreError> {
+        self.load(tx, batch, &[run_id]).await?;
+        let Some(live) = self.runs.get(run_id) else { return Ok(()) };
+        for call in live.state.in_flight() {
+            let key = call_key(run_id, &call);
+            if self.calls.get(&key).is_some() || batch.calls.iter().any(|planned| planned.key == key) {
+                continue;
+            }
+            let unstarted = self.calls.was_unstarted(&key);
+            let Some(node) = self.shared.nodes.get(&call.node).cloned() else {
+                self.run_step(tx, batch, run_id, call).await?;
+                continue;
+            };
+            let effect = node.descriptor().effect;
+            let inline = matches!(effect, Effect::Pure | Effect::Transactional);
+            if inline || (node.prepares() && call.prepared.is_none()) {
+                // What was not prepared was not called.
+                self.run_step(tx, batch, run_id, call).await?;
+            } else if unstarted {
+                self.plan(batch, run_id, node, &call, false);
+            } else if effect == Effect::External || node.reconciles() || self.repeats_at_most_once() {
+                metrics::counter!("onward_calls_recovered_total").increment(1);
+                let reconcile = node.reconciles();
+                self.plan(batch, run_id, node, &call, reconcile);
+            } else {
+                metrics::counter!("onward_calls_recovered_total").increment(1);
+                batch.work.push_back(Work::Ended { key, outcome: Outcome::Unknown { error: calls::unknown_error() } });
+            }
+        }
+        self.calls.forget_unstarted(run_id);
+        self.happen(tx, batch, run_id, Happening::Continue).await
+    }
+
+    pub(crate) fn step_context(&self, run_id: RunId, call: &InFlight, now: onward_core::Timestamp) -> Option<StepContext> {
+        let live = self.runs.get(run_id)?;
+        Some(StepContext {
+            organisation: live.organisation,
+            run_id,
+            workflow: Arc::clone(&live.state.workflow),
+            step: Arc::clone(&call.step),
+            attempt: call.attempt,
+            idempotency_key: call.idempotency_key.clone(),
+            now,
+            contact: live.state.bindings.get("contact").cloned(),
+            conversation: live.state.bindings.get("conversation").cloned(),
+            depth: live.state.depth,
+            credentials: Arc::clone(&self.shared.credentials),
+        })
+    }
+
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, reason = "a planted mistake in tests looks at the configuration")]
+    fn repeats_at_most_once(&self) -> bool {
+        false
+    }
+    #[cfg(test)]
+    fn repeats_at_most_once(&self) -> bool {
+        self.shared.limits.planted(crate::config::Plant::AtMostOnceRepeated)
+    }
+}
+
+pub(crate) fn call_key(run_id: RunId, call: &InFlight) -> CallKey {
+    CallKey { run_id, step: Arc::clone(&call.step), attempt: call.attempt }
+}
+
+fn ended(run_id: RunId, call: &InFlight, outcome: Outcome) -> Work {
+    Work::Happen { run_id, happening: Happening::StepEnded { step: Arc::clone(&call.step), attempt: call.attempt, outcome } }
+}
+
+fn panicked<T: onward_core::ports::Transaction>(node: &dyn Node<T>) -> Outcome {
+    tracing::error!(node = node.descriptor().id, "a node panicked");
+    Outcome::Failed { error: StepError::new(ErrorCode::Internal, format!("node {} panicked; report this as a bug", node.descriptor().id)) }
+}
+
+fn effect_name(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Pure => "pure",
+        Effect::Transactional => "transactional",
+        Effect::External => "external",
+        Effect::AtMostOnce => "at_most_once",
+    }
+}

@@ -1,0 +1,268 @@
+//! What each message does within the transaction.
+
+use crate::{
+    EngineError, Guard, Ingested,
+    batch::{Arriving, Batch, Work},
+    definitions::{self, Current},
+    engine::{Engine, Queued},
+    message::{Answer, Command, Item},
+};
+use futures_util::FutureExt;
+use onward_core::{
+    OrganisationId, RunId, Value,
+    definition::LANGUAGE_REVISION,
+    machine::Happening,
+    ports::{Body, RunStatus, Store, StoreError, Transaction, WriteError},
+};
+use serde::Serialize;
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+impl<S: Store> Engine<S> {
+    /// The runs that the messages name: loaded together, in as few reads as possible.
+    pub(crate) fn addressed(batch: &mut Batch<S::Tx>, items: &[Queued<S>]) -> Vec<RunId> {
+        let mut runs = Vec::new();
+        for queued in items {
+            match &queued.item {
+                Item::Outcome { key, .. } => runs.push(key.run_id),
+                Item::Due { timers } => runs.extend(timers.iter().map(|timer| timer.run_id)),
+                Item::TakeUp { runs: taken_up } => runs.extend(taken_up),
+                Item::Control { run_id, command, .. } => {
+                    if matches!(command, Command::Resume { .. }) {
+                        batch.resumed.insert(*run_id);
+                    }
+                    runs.push(*run_id);
+                }
+                _ => {}
+            }
+        }
+        runs
+    }
+
+    /// Takes one message in. Its answer is given after the commit.
+    pub(crate) async fn handle(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, index: usize, item: &mut Item<S::Tx>) -> Result<Answer, StoreError> {
+        Ok(match item {
+            Item::Write { body, .. } => Answer::Write(self.run_body(tx, batch, body).await?),
+            Item::Ingest { events, guard, .. } => {
+                if let Err(error) = self.guard_before(tx, batch, guard.as_mut()).await? {
+                    return Ok(Answer::Ingest(Err(error.into())));
+                }
+                for (place, event) in events.iter().enumerate() {
+                    batch.arriving.push(Arriving { event: event.clone(), told: Some((index, place)) });
+                }
+                Answer::Ingest(Ok(Vec::new()))
+            }
+            Item::Start { request, guard, .. } => {
+                if let Err(error) = self.guard_before(tx, batch, guard.as_mut()).await? {
+                    return Ok(Answer::Start(Err(error.into())));
+                }
+                Answer::Start(self.start_by_hand(tx, batch, request).await?)
+            }
+            Item::Control { organisation, run_id, command, .. } => Answer::Control(self.control(batch, *organisation, *run_id, command)),
+            Item::Publish { organisation, workflow, .. } => {
+                let store = Arc::clone(&self.shared.store);
+                let published = store.publish(tx, *organisation, &workflow.name, &workflow.source, &workflow.digest, LANGUAGE_REVISION).await?;
+                let current = Current { organisation: *organisation, version: published.version, paused: published.paused, workflow: Arc::clone(workflow) };
+                self.make_current(batch, *organisation, &workflow.name, Some(current));
+                Answer::Publish(published.version)
+            }
+            Item::SetCurrent { organisation, workflow, version, .. } => {
+                Answer::SetCurrent(self.set_current(tx, batch, *organisation, workflow, *version).await?)
+            }
+            Item::Load { organisation, runs, .. } => {
+                let store = Arc::clone(&self.shared.store);
+                let loaded = store.load_runs(tx, runs).await?;
+                Answer::Load(loaded.into_iter().flatten().filter(|run| run.row.organisation == *organisation).collect())
+            }
+            Item::Outcome { key, outcome } => {
+                batch.work.push_back(Work::Ended { key: key.clone(), outcome: outcome.clone() });
+                Answer::Done
+            }
+            Item::Due { timers } => {
+                // Before a deadline fires, what waits for the run is applied (SEMANTICS.md 12).
+                while self.inbox_waits {
+                    self.apply_inbox(tx, batch).await?;
+                    self.settle(tx, batch).await?;
+                }
+                for timer in timers.iter() {
+                    self.due(tx, batch, timer).await?;
+                }
+                Answer::Done
+            }
+            Item::Inbox => {
+                self.apply_inbox(tx, batch).await?;
+                batch.more_inbox |= self.inbox_waits;
+                Answer::Done
+            }
+            Item::TakeUp { runs } => {
+                for run_id in runs.iter() {
+                    batch.work.push_back(Work::TakeUp { run_id: *run_id });
+                }
+                Answer::Done
+            }
+        })
+    }
+
+    /// Does all work there is, and all that it causes within this transaction.
+    pub(crate) async fn settle(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>) -> Result<(), StoreError> {
+        loop {
+            while let Some(work) = batch.work.pop_front() {
+                match work {
+                    Work::Happen { run_id, happening } => self.happen(tx, batch, run_id, happening).await?,
+                    Work::Ended { key, outcome } => self.call_ended(tx, batch, key, outcome).await?,
+                    Work::TakeUp { run_id } => self.take_up(tx, batch, run_id).await?,
+                    Work::Release { organisation, workflow, key } => self.release(tx, batch, organisation, &workflow, &key).await?,
+                }
+            }
+            if batch.arriving.is_empty() {
+                return Ok(());
+            }
+            let arriving = std::mem::take(&mut batch.arriving);
+            self.take_in(tx, batch, arriving).await?;
+        }
+    }
+
+    /// Fills in what was only known once all work was done, and lets guards store their answers.
+    pub(crate) async fn complete_answers(
+        &mut self,
+        tx: &mut S::Tx,
+        batch: &mut Batch<S::Tx>,
+        items: &mut [Queued<S>],
+        answers: &mut [Answer],
+    ) -> Result<(), StoreError> {
+        for (index, (queued, answer)) in items.iter_mut().zip(answers).enumerate() {
+            match (&mut queued.item, answer) {
+                (Item::Ingest { events, guard, .. }, Answer::Ingest(Ok(ingested))) => {
+                    *ingested = (0..events.len()).filter_map(|place| batch.ingested.remove(&(index, place))).collect();
+                    guard_after(tx, guard.as_mut(), ingested).await?;
+                }
+                (Item::Start { guard, .. }, Answer::Start(Ok(started))) => guard_after(tx, guard.as_mut(), started).await?,
+                (Item::Control { run_id, .. }, Answer::Control(Ok(status))) => {
+                    if let Some(live) = self.runs.get(*run_id) {
+                        *status = live.state.status;
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a room's write under a savepoint of its own; what it emits is taken in within this transaction.
+    async fn run_body(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, body: &mut Body<S::Tx>) -> Result<Result<(), WriteError>, StoreError> {
+        let store = Arc::clone(&self.shared.store);
+        store.savepoint(tx).await?;
+        let result = match AssertUnwindSafe(async { body(tx).await }).catch_unwind().await {
+            Ok(result) => result,
+            Err(_) => Err(WriteError::Database("the write panicked; report this as a bug".into())),
+        };
+        if result.is_ok() {
+            store.release_savepoint(tx).await?;
+            collect_outbox(tx, batch, None);
+        } else {
+            store.rollback_to_savepoint(tx).await?;
+        }
+        Ok(result)
+    }
+
+    async fn guard_before(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, guard: Option<&mut Guard<S::Tx>>) -> Result<Result<(), WriteError>, StoreError> {
+        match guard {
+            Some(guard) => self.run_body(tx, batch, &mut guard.before).await,
+            None => Ok(Ok(())),
+        }
+    }
+
+    fn control(&mut self, batch: &mut Batch<S::Tx>, organisation: OrganisationId, run_id: RunId, command: &Command) -> Result<RunStatus, EngineError> {
+        let unreadable = batch.unreadable.contains_key(&run_id);
+        let live = self.runs.get(run_id).filter(|live| live.organisation == organisation);
+        let Some(live) = live else {
+            return Err(if unreadable {
+                EngineError::Conflict(format!("run {run_id} is paused by the engine: its history cannot be read"))
+            } else {
+                EngineError::NotFound { what: format!("run {run_id}") }
+            });
+        };
+        let status = live.state.status;
+        if status.is_final() {
+            return Err(EngineError::Conflict(format!("run {run_id} has ended ({}); nothing can happen to it any more", status.as_str())));
+        }
+        batch.happen(
+            run_id,
+            match command.clone() {
+                Command::Cancel { by, reason, force } => Happening::Cancel { by, reason, force },
+                Command::Pause { by, reason } => Happening::Pause { by, reason },
+                Command::Resume { by } => Happening::Resume { by },
+            },
+        );
+        if matches!(command, Command::Resume { .. }) {
+            batch.work.push_back(Work::TakeUp { run_id });
+        }
+        Ok(status)
+    }
+
+    async fn set_current(
+        &mut self,
+        tx: &mut S::Tx,
+        batch: &mut Batch<S::Tx>,
+        organisation: OrganisationId,
+        workflow: &str,
+        version: Option<u32>,
+    ) -> Result<Result<(), EngineError>, StoreError> {
+        let store = Arc::clone(&self.shared.store);
+        let current = match version {
+            None => None,
+            Some(number) => {
+                let Some(published) = store.version(organisation, workflow, number).await? else {
+                    return Ok(Err(EngineError::NotFound { what: format!("version {number} of workflow {workflow:?}") }));
+                };
+                match self.shared.definitions.compiled(&published, &self.shared.nodes) {
+                    Ok(program) => Some(Current { organisation, version: number, paused: published.paused, workflow: program }),
+                    Err(reason) => {
+                        return Ok(Err(EngineError::Conflict(format!("version {number} of workflow {workflow:?} does not compile any more: {reason}"))));
+                    }
+                }
+            }
+        };
+        store.set_current(tx, organisation, workflow, version).await?;
+        self.make_current(batch, organisation, workflow, current);
+        Ok(Ok(()))
+    }
+
+    /// Notes what the routing table will say after the commit, and the paths under which events must be found.
+    fn make_current(&mut self, batch: &mut Batch<S::Tx>, organisation: OrganisationId, workflow: &str, current: Option<Current>) {
+        if let Some(current) = &current {
+            let shapes = definitions::shapes_of(&current.workflow).into_iter().map(|(event, paths)| (organisation, event, paths));
+            let added = self.learn_shapes(shapes);
+            batch.shapes_added.extend(added);
+        }
+        batch.published.push((organisation, workflow.to_owned(), current));
+    }
+}
+
+async fn guard_after<T: Transaction>(tx: &mut T, guard: Option<&mut Guard<T>>, answer: &impl Serialize) -> Result<(), StoreError> {
+    let Some(guard) = guard else { return Ok(()) };
+    let answer: Value = serde_json::to_value(answer).unwrap_or_default();
+    let work = AssertUnwindSafe(async { (guard.after)(tx, &answer).await }).catch_unwind().await;
+    match work {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(StoreError::Failed(format!("the answer could not be stored: {error}"))),
+        Err(_) => Err(StoreError::Failed("storing the answer panicked".into())),
+    }
+}
+
+/// Takes what a body or a node emitted and announced. What a run emits is one cause deeper than the run.
+pub(crate) fn collect_outbox<T: Transaction>(tx: &mut T, batch: &mut Batch<T>, cause: Option<(RunId, u16)>) {
+    let outbox = std::mem::take(tx.outbox());
+    batch.changes.extend(outbox.changes);
+    for mut event in outbox.events {
+        if let Some((run_id, depth)) = cause {
+            event.cause.get_or_insert(run_id);
+            event.depth = event.depth.max(depth.saturating_add(1));
+        }
+        batch.arriving.push(Arriving { event, told: None });
+    }
+}
+
+/// What a caller is told of an event.
+pub(crate) fn ingested(event_id: onward_core::EventId, duplicate: bool, run_ids: Vec<RunId>) -> Ingested {
+    Ingested { event_id, duplicate, run_ids }
+}
