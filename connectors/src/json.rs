@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_mistake_is_named_by_its_place() {
-        let error = parse(b"{\n  \"a\": tru\n}").unwrap_err();
+        let error = parse(b"{\n  \"a\": oops\n}").unwrap_err();
         assert!(matches!(error, JsonError::Syntax { line: 2, .. }), "{error:?}");
         assert!(!error.to_string().contains("at line"), "{error}");
     }

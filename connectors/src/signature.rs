@@ -20,7 +20,10 @@ fn decode(text: &str) -> Option<Vec<u8>> {
     if text.len() == 64 {
         return hex::decode(text).ok();
     }
-    [base64::engine::general_purpose::STANDARD, base64::engine::general_purpose::URL_SAFE_NO_PAD].iter().find_map(|engine| engine.decode(text).ok()).filter(|bytes| bytes.len() == 32)
+    [base64::engine::general_purpose::STANDARD, base64::engine::general_purpose::URL_SAFE_NO_PAD]
+        .iter()
+        .find_map(|engine| engine.decode(text).ok())
+        .filter(|bytes| bytes.len() == 32)
 }
 
 #[cfg(test)]

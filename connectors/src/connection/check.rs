@@ -17,13 +17,20 @@ pub fn is_name(text: &str) -> bool {
 
 pub(super) fn name(text: &str, problems: &mut Vec<Problem>) {
     if !is_name(text) {
-        problems.push(Problem { pointer: "/name".into(), detail: format!("\"{text}\" is no name: use lower-case letters, digits and hyphens, at most {NAME_LENGTH}") });
+        problems.push(Problem {
+            pointer: "/name".into(),
+            detail: format!("\"{text}\" is no name: use lower-case letters, digits and hyphens, at most {NAME_LENGTH}"),
+        });
     }
 }
 
 /// The nearest right name, when one is near.
 pub(super) fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    names.map(|name| (strsim::damerau_levenshtein(given, name), name)).filter(|(distance, name)| *distance <= 1 + name.len() / 4).min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
+    names
+        .map(|name| (strsim::damerau_levenshtein(given, name), name))
+        .filter(|(distance, name)| *distance <= 1 + name.len() / 4)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
 }
 
 pub(super) fn did_you_mean<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> String {
@@ -107,7 +114,11 @@ fn value_of(kind: FieldKind, value: &Value) -> Result<Option<Value>, String> {
         }
         FieldKind::Choice(names) => {
             let text = text()?;
-            if names.contains(&text.as_str()) { Ok(Some(text.into())) } else { Err(format!("must be one of {}{}", names.join(", "), did_you_mean(&text, names.iter().copied()))) }
+            if names.contains(&text.as_str()) {
+                Ok(Some(text.into()))
+            } else {
+                Err(format!("must be one of {}{}", names.join(", "), did_you_mean(&text, names.iter().copied())))
+            }
         }
         FieldKind::TextMap => match value {
             Value::Object(map) if map.values().all(Value::is_string) => Ok(Some(value.clone())),

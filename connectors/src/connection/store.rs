@@ -16,7 +16,13 @@ use serde_json::json;
 use std::collections::BTreeMap;
 
 /// Stores a new connection. Never asks the provider: `health` says later whether it works.
-pub async fn add(tx: &mut Tx, connectors: &Connectors, vault: &Vault, organisation: OrganisationId, new: &NewConnection) -> Result<StoredConnection, ConnectionError> {
+pub async fn add(
+    tx: &mut Tx,
+    connectors: &Connectors,
+    vault: &Vault,
+    organisation: OrganisationId,
+    new: &NewConnection,
+) -> Result<StoredConnection, ConnectionError> {
     let Some(manifest) = connectors.manifest(&new.connector) else {
         let nearest = check::did_you_mean(&new.connector, connectors.ids());
         return Err(ConnectionError::invalid("/connector", format!("there is no connector \"{}\"{nearest}", new.connector)));
@@ -141,7 +147,13 @@ pub async fn delete(tx: &mut Tx, organisation: OrganisationId, id: ConnectionId)
 
 /// Records what asking the provider gave, and emits `connection.unhealthy` when a connection stops working. `None` when it
 /// is gone.
-pub async fn record_health(tx: &mut Tx, organisation: OrganisationId, id: ConnectionId, state: HealthState, message: Option<&str>) -> Result<Option<StoredConnection>, ConnectionError> {
+pub async fn record_health(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    id: ConnectionId,
+    state: HealthState,
+    message: Option<&str>,
+) -> Result<Option<StoredConnection>, ConnectionError> {
     let Some(mut connection) = by_id(tx, organisation, id).await? else { return Ok(None) };
     let before = connection.health.state;
     connection.health = Health { state, message: message.map(str::to_owned), checked_at: Some(tx.now()) };
@@ -169,14 +181,24 @@ pub async fn find<Q: Query>(db: &mut Q, organisation: OrganisationId, id_or_name
 }
 
 /// In order of id, after `after`, at most `limit`.
-pub async fn list<Q: Query>(db: &mut Q, organisation: OrganisationId, after: Option<ConnectionId>, limit: u32) -> Result<Vec<StoredConnection>, ConnectionError> {
+pub async fn list<Q: Query>(
+    db: &mut Q,
+    organisation: OrganisationId,
+    after: Option<ConnectionId>,
+    limit: u32,
+) -> Result<Vec<StoredConnection>, ConnectionError> {
     let after = after.unwrap_or(ConnectionId(uuid::Uuid::nil()));
     let rows = db.fetch_all("SELECT * FROM connections WHERE organisation = $1 AND id > $2 ORDER BY id LIMIT $3", args![organisation, after, limit]).await?;
     rows.iter().map(read).collect()
 }
 
 /// The connection of a provider's account: one webhook address may deliver for several. The oldest, if there are more.
-pub async fn find_by_account<Q: Query>(db: &mut Q, organisation: OrganisationId, connector: &str, account: &str) -> Result<Option<StoredConnection>, ConnectionError> {
+pub async fn find_by_account<Q: Query>(
+    db: &mut Q,
+    organisation: OrganisationId,
+    connector: &str,
+    account: &str,
+) -> Result<Option<StoredConnection>, ConnectionError> {
     let sql = "SELECT * FROM connections WHERE organisation = $1 AND connector = $2 AND account = $3 ORDER BY id LIMIT 1";
     let row = db.fetch_optional(sql, args![organisation, connector, account]).await?;
     row.map(|row| read(&row)).transpose()
@@ -187,7 +209,11 @@ async fn by_id<Q: Query>(db: &mut Q, organisation: OrganisationId, id: Connectio
 }
 
 /// With its secrets as they are stored.
-pub(super) async fn sealed_by_id<Q: Query>(db: &mut Q, organisation: OrganisationId, id: ConnectionId) -> Result<Option<(StoredConnection, Option<Vec<u8>>)>, ConnectionError> {
+pub(super) async fn sealed_by_id<Q: Query>(
+    db: &mut Q,
+    organisation: OrganisationId,
+    id: ConnectionId,
+) -> Result<Option<(StoredConnection, Option<Vec<u8>>)>, ConnectionError> {
     let row = db.fetch_optional("SELECT * FROM connections WHERE organisation = $1 AND id = $2", args![organisation, id]).await?;
     row.map(|row| Ok((read(&row)?, row.get("secrets")?))).transpose()
 }

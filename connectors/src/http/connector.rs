@@ -23,11 +23,21 @@ pub fn manifest() -> Manifest {
         description: "Calls any server with a token and headers of its own, and takes signed webhooks.",
         config: vec![
             Field::optional("headers", FieldKind::TextMap, "Headers", "Sent with every call."),
-            Field::optional("signature_header", FieldKind::Text, "Signature header", "The header of incoming webhooks that carries their signature; X-Signature when left out."),
+            Field::optional(
+                "signature_header",
+                FieldKind::Text,
+                "Signature header",
+                "The header of incoming webhooks that carries their signature; X-Signature when left out.",
+            ),
         ],
         secrets: vec![
             Field::optional("token", FieldKind::Text, "Token", "Sent as a bearer token."),
-            Field::optional("signing_secret", FieldKind::Text, "Signing secret", "Key of the HMAC-SHA256 over the body of incoming webhooks, in hex or base64."),
+            Field::optional(
+                "signing_secret",
+                FieldKind::Text,
+                "Signing secret",
+                "Key of the HMAC-SHA256 over the body of incoming webhooks, in hex or base64.",
+            ),
         ],
         account: None,
         capabilities: vec![Capability::Webhooks, Capability::Calls],
@@ -61,7 +71,11 @@ impl Connector for HttpConnector {
         let Some(signature) = request.header(header) else {
             return Verified::Forged { reason: "the signature header is missing" };
         };
-        if hmac_sha256_matches(secret.expose().as_bytes(), &request.body, signature) { Verified::Genuine } else { Verified::Forged { reason: "the signature does not match" } }
+        if hmac_sha256_matches(secret.expose().as_bytes(), &request.body, signature) {
+            Verified::Genuine
+        } else {
+            Verified::Forged { reason: "the signature does not match" }
+        }
     }
 
     fn normalise(&self, body: &[u8]) -> Result<Vec<Incoming>, NormaliseError> {
@@ -96,7 +110,13 @@ mod tests {
 
     fn connection(config: &Value, secret: Option<&str>) -> Connection {
         let secrets = secret.map(|secret| ("signing_secret".to_owned(), Secret::new(secret))).into_iter().collect();
-        Connection { id: ConnectionId(uuid::Uuid::nil()), connector: "http".into(), name: "a".into(), config: config.as_object().cloned().unwrap(), secrets: Arc::new(secrets) }
+        Connection {
+            id: ConnectionId(uuid::Uuid::nil()),
+            connector: "http".into(),
+            name: "a".into(),
+            config: config.as_object().cloned().unwrap(),
+            secrets: Arc::new(secrets),
+        }
     }
 
     fn request(header: &'static str, signature: &str) -> WebhookRequest {

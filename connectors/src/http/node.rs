@@ -54,7 +54,9 @@ fn descriptor() -> NodeDescriptor {
     NodeDescriptor {
         id: "http.request".into(),
         title: "HTTP request".into(),
-        description: "Calls another server and gives its answer. Sends the same Idempotency-Key with every attempt, so that the other side can recognise a repetition.".into(),
+        description:
+            "Calls another server and gives its answer. Sends the same Idempotency-Key with every attempt, so that the other side can recognise a repetition."
+                .into(),
         category: "Integrations".into(),
         effect: Effect::External,
         input: json!({

@@ -179,7 +179,13 @@ mod tests {
     #[test]
     fn retry_after_is_a_floor_in_seconds_or_as_a_date() {
         let now: Timestamp = "2026-11-20T10:00:00Z".parse().unwrap();
-        for (text, expected) in [("7", Some(7_000)), ("Fri, 20 Nov 2026 10:01:00 GMT", Some(60_000)), ("Fri, 20 Nov 2026 09:00:00 GMT", Some(0)), ("soon", None), ("99999999", Some(MAX_RETRY_AFTER_MS))] {
+        for (text, expected) in [
+            ("7", Some(7_000)),
+            ("Fri, 20 Nov 2026 10:01:00 GMT", Some(60_000)),
+            ("Fri, 20 Nov 2026 09:00:00 GMT", Some(0)),
+            ("soon", None),
+            ("99999999", Some(MAX_RETRY_AFTER_MS)),
+        ] {
             let answer = reply(429, &[("retry-after", text)], b"");
             assert_eq!(retry_after_ms(&answer.headers, now), expected, "{text}");
             let got = outcome(&answer, &[], now, None);
@@ -228,9 +234,13 @@ mod tests {
     #[test]
     fn only_what_may_have_arrived_is_unknown() {
         let host = || "h:1".to_owned();
-        assert!(matches!(failure(&HttpError::NotSent { host: host(), reason: String::new() }), Outcome::Failed { error } if error.code == ErrorCode::Unavailable));
+        assert!(
+            matches!(failure(&HttpError::NotSent { host: host(), reason: String::new() }), Outcome::Failed { error } if error.code == ErrorCode::Unavailable)
+        );
         assert!(matches!(failure(&HttpError::Refused(String::new())), Outcome::Failed { error } if error.code == ErrorCode::InvalidInput));
         assert!(matches!(failure(&HttpError::TimedOut { host: host(), timeout_ms: 1 }), Outcome::Unknown { error } if error.code == ErrorCode::Timeout));
-        assert!(matches!(failure(&HttpError::Broken { host: host(), reason: String::new() }), Outcome::Unknown { error } if error.code == ErrorCode::Unavailable));
+        assert!(
+            matches!(failure(&HttpError::Broken { host: host(), reason: String::new() }), Outcome::Unknown { error } if error.code == ErrorCode::Unavailable)
+        );
     }
 }

@@ -41,7 +41,8 @@ pub(super) fn prepare(input: &Value, connection: Option<&Connection>, idempotenc
     if let Some(connection) = connection {
         add_headers(&mut headers, &connection.config.get("headers").cloned().unwrap_or_default(), "the connection's headers")?;
         if let Some(token) = connection.secrets.get("token") {
-            let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| invalid("connection", "its token holds characters that no header can carry; replace it"))?;
+            let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
+                .map_err(|_| invalid("connection", "its token holds characters that no header can carry; replace it"))?;
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
         }
@@ -51,7 +52,10 @@ pub(super) fn prepare(input: &Value, connection: Option<&Connection>, idempotenc
         headers.insert(IDEMPOTENCY_KEY, HeaderValue::from_str(idempotency_key).map_err(|error| invalid("idempotency key", error))?);
     }
     let body = body(&input["body"], &mut headers)?;
-    Ok(Prepared { request: HttpRequest { method, url, headers, body, timeout: timeout(&input["timeout"])?, max_reply_bytes: limits::STEP_OUTPUT_BYTES }, expect: expect(&input["expect"])? })
+    Ok(Prepared {
+        request: HttpRequest { method, url, headers, body, timeout: timeout(&input["timeout"])?, max_reply_bytes: limits::STEP_OUTPUT_BYTES },
+        expect: expect(&input["expect"])?,
+    })
 }
 
 fn method(input: &Value) -> Result<Method, StepError> {
@@ -232,7 +236,8 @@ mod tests {
 
     #[test]
     fn a_connection_gives_base_address_token_and_headers() {
-        let connection = connection(&json!({ "base_url": "https://erp.example/api/", "headers": { "X-Team": "a", "X-Both": "connection" } }), &[("token", "s3cret")]);
+        let connection =
+            connection(&json!({ "base_url": "https://erp.example/api/", "headers": { "X-Team": "a", "X-Both": "connection" } }), &[("token", "s3cret")]);
         let prepared = prepare(&json!({ "url": "/orders", "headers": { "X-Both": "step" } }), Some(&connection), "k").unwrap();
         assert_eq!(prepared.request.url.as_str(), "https://erp.example/api/orders");
         assert_eq!(prepared.request.headers["authorization"], "Bearer s3cret");

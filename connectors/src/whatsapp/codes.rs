@@ -44,7 +44,9 @@ pub fn verdict(code: i64) -> Option<Verdict> {
         131_050 => (Refuse, ErrorCode::PolicyDenied, "the customer has stopped marketing messages"),
         131_051 => (Refuse, ErrorCode::InvalidInput, "the message type is not supported"),
         131_052 | 131_053 => (Later(None), ErrorCode::Unavailable, "Meta could not fetch the media"),
-        132_000 | 132_001 | 132_005 | 132_007 | 132_012 => (Refuse, ErrorCode::InvalidInput, "the template does not fit: look at its name, language, parameters and approval"),
+        132_000 | 132_001 | 132_005 | 132_007 | 132_012 => {
+            (Refuse, ErrorCode::InvalidInput, "the template does not fit: look at its name, language, parameters and approval")
+        }
         132_015 | 132_016 => (Refuse, own(), "the template is paused or disabled for its quality; use another"),
         1 | 2 | 131_000 | 131_016 => (Later(None), ErrorCode::Unavailable, "Meta has trouble"),
         368 | 131_031 => (Refuse, ErrorCode::Forbidden, "the WhatsApp account is restricted; look at the account in Meta's business manager"),

@@ -34,7 +34,12 @@ pub fn manifest() -> Manifest {
         title: "WhatsApp",
         description: "Messages over the WhatsApp Business Cloud API of Meta.",
         config: vec![
-            Field::required("phone_number_id", FieldKind::Text, "Phone number id", "The id of the business number, from WhatsApp > API Setup; not the number itself."),
+            Field::required(
+                "phone_number_id",
+                FieldKind::Text,
+                "Phone number id",
+                "The id of the business number, from WhatsApp > API Setup; not the number itself.",
+            ),
             Field::optional("waba_id", FieldKind::Text, "Business account id", "The id of the WhatsApp Business Account; for templates."),
             Field::optional("api_version", FieldKind::Text, "API version", "v25.0 when left out."),
             Field::optional(
@@ -80,13 +85,19 @@ impl Connector for WhatsApp {
         let Some(signature) = request.header(SIGNATURE_HEADER).and_then(|text| text.strip_prefix("sha256=")) else {
             return Verified::Forged { reason: "X-Hub-Signature-256 is missing or is not sha256=…" };
         };
-        if hmac_sha256_matches(secret.expose().as_bytes(), &request.body, signature) { Verified::Genuine } else { Verified::Forged { reason: "the signature does not match" } }
+        if hmac_sha256_matches(secret.expose().as_bytes(), &request.body, signature) {
+            Verified::Genuine
+        } else {
+            Verified::Forged { reason: "the signature does not match" }
+        }
     }
 
     fn challenge(&self, connection: &Connection, request: &WebhookRequest) -> Challenge {
         let expected = connection.secrets.get("verify_token");
         match (request.query("hub.mode"), request.query("hub.verify_token"), request.query("hub.challenge"), expected) {
-            (Some("subscribe"), Some(token), Some(challenge), Some(expected)) if bool::from(token.as_bytes().ct_eq(expected.expose().as_bytes())) => Challenge::Answer(challenge.to_owned()),
+            (Some("subscribe"), Some(token), Some(challenge), Some(expected)) if bool::from(token.as_bytes().ct_eq(expected.expose().as_bytes())) => {
+                Challenge::Answer(challenge.to_owned())
+            }
             _ => Challenge::Refused,
         }
     }
@@ -111,7 +122,10 @@ impl Connector for WhatsApp {
             return Ok(TestReport { message: format!("Connected to {shown}{name}."), details: answer });
         }
         Err(codes::graph_error(&answer, Some(connection)).map_or_else(
-            || StepError::new(ErrorCode::Unavailable, format!("the server answered {} without an explanation", reply.status)).with_details(json!({ "status": reply.status })),
+            || {
+                StepError::new(ErrorCode::Unavailable, format!("the server answered {} without an explanation", reply.status))
+                    .with_details(json!({ "status": reply.status }))
+            },
             |(_, error)| error,
         ))
     }

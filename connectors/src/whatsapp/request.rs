@@ -47,8 +47,12 @@ pub(super) fn target(connection: &Connection, path: &str) -> Result<(Url, Header
             segments.push(path);
         }
     }
-    let token = connection.secrets.get("access_token").ok_or_else(|| StepError::new(ErrorCode::Unauthorized, format!("the connection \"{}\" has no access_token; set it", connection.name)))?;
-    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| of("has an access_token with characters that no header can carry"))?;
+    let token = connection
+        .secrets
+        .get("access_token")
+        .ok_or_else(|| StepError::new(ErrorCode::Unauthorized, format!("the connection \"{}\" has no access_token; set it", connection.name)))?;
+    let mut value =
+        HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| of("has an access_token with characters that no header can carry"))?;
     value.set_sensitive(true);
     Ok((url, HeaderMap::from_iter([(AUTHORIZATION, value), (CONTENT_TYPE, HeaderValue::from_static("application/json"))])))
 }

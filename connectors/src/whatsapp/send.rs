@@ -98,6 +98,8 @@ pub(super) fn unanswered(error: &HttpError) -> SendOutcome {
     match error {
         HttpError::Refused(_) => SendOutcome::Refused { error: StepError::new(ErrorCode::InvalidInput, message) },
         HttpError::NotSent { .. } => SendOutcome::TryLater { after_ms: None, error: StepError::new(ErrorCode::Unavailable, message) },
-        HttpError::TimedOut { .. } | HttpError::Broken { .. } => SendOutcome::Unknown { error: StepError::new(ErrorCode::OutcomeUnknown, format!("{message}; the message may have been sent")) },
+        HttpError::TimedOut { .. } | HttpError::Broken { .. } => {
+            SendOutcome::Unknown { error: StepError::new(ErrorCode::OutcomeUnknown, format!("{message}; the message may have been sent")) }
+        }
     }
 }

@@ -38,7 +38,18 @@ fn take(item: &Value, sender: Sender, outbound: bool) -> IncomingItem {
         return raw(format!("message.{kind}"));
     }
     let Content { kind, text, reply_id, attachments } = content;
-    IncomingItem::Message(IncomingMessage { external_id, outbound, sender, kind: kind.to_owned(), text, reply_id, context_id, attachments, change, at: time(&item["timestamp"]) })
+    IncomingItem::Message(IncomingMessage {
+        external_id,
+        outbound,
+        sender,
+        kind: kind.to_owned(),
+        text,
+        reply_id,
+        context_id,
+        attachments,
+        change,
+        at: time(&item["timestamp"]),
+    })
 }
 
 /// Who wrote: the business-scoped user id first, then the WhatsApp id, either of which may be missing.
@@ -74,7 +85,9 @@ fn system(item: &Value, sender: Sender) -> IncomingItem {
     let dedupe_id = text(&item["id"]);
     let new = [&item["system"]["wa_id"], &item["system"]["new_wa_id"], &item["system"]["user_id"]].into_iter().find_map(text);
     match new {
-        Some(new_external_id) if matches!(what, "user_changed_number" | "user_changed_user_id") && !sender.external_ids.is_empty() => IncomingItem::AddressChanged { sender, new_external_id, dedupe_id },
+        Some(new_external_id) if matches!(what, "user_changed_number" | "user_changed_user_id") && !sender.external_ids.is_empty() => {
+            IncomingItem::AddressChanged { sender, new_external_id, dedupe_id }
+        }
         _ => IncomingItem::Raw { name: format!("message.system.{what}"), dedupe_id },
     }
 }
@@ -103,10 +116,16 @@ fn content(item: &Value) -> Content {
         "audio" => media("audio", part),
         "document" => media("document", part),
         "sticker" => media("sticker", part),
-        "location" => Content { text: text(&part["name"]).or_else(|| text(&part["address"])), attachments: vec![labelled("location", part)], ..Content::of("location") },
+        "location" => {
+            Content { text: text(&part["name"]).or_else(|| text(&part["address"])), attachments: vec![labelled("location", part)], ..Content::of("location") }
+        }
         "contacts" => {
             let names: Vec<String> = list(part).iter().filter_map(|card| text(&card["name"]["formatted_name"])).collect();
-            Content { text: Some(names.join(", ")).filter(|names| !names.is_empty()), attachments: list(part).iter().map(|card| labelled("contact", card)).collect(), ..Content::of("contacts") }
+            Content {
+                text: Some(names.join(", ")).filter(|names| !names.is_empty()),
+                attachments: list(part).iter().map(|card| labelled("contact", card)).collect(),
+                ..Content::of("contacts")
+            }
         }
         // An empty or missing emoji takes the reaction back.
         "reaction" => Content { text: text(&part["emoji"]), ..Content::of("reaction") },
@@ -142,7 +161,8 @@ fn interactive(part: &Value) -> Content {
         }
         "nfm_reply" => {
             // The answers of a form come as JSON within text; what is none stays text.
-            let answers = reply["response_json"].as_str().and_then(|text| crate::json::parse(text.as_bytes()).ok()).unwrap_or_else(|| reply["response_json"].clone());
+            let answers =
+                reply["response_json"].as_str().and_then(|text| crate::json::parse(text.as_bytes()).ok()).unwrap_or_else(|| reply["response_json"].clone());
             Content { text: text(&reply["body"]), attachments: vec![json!({ "kind": "form", "name": reply["name"], "answers": answers })], ..content }
         }
         // The member is missing when Meta met an error, and unknown when it is new.

@@ -32,7 +32,11 @@ pub(super) fn normalise(body: &[u8]) -> Result<Vec<Incoming>, NormaliseError> {
                 }
             }
             // Another product of Meta's at this address, or an entry of a shape to come.
-            _ => items.push(Incoming { account: None, item: IncomingItem::Raw { name: if object == OBJECT { "entry".into() } else { object.to_owned() }, dedupe_id: None }, raw: entry.clone() }),
+            _ => items.push(Incoming {
+                account: None,
+                item: IncomingItem::Raw { name: if object == OBJECT { "entry".into() } else { object.to_owned() }, dedupe_id: None },
+                raw: entry.clone(),
+            }),
         }
     }
     Ok(items)

@@ -86,11 +86,7 @@ fn preference(value: &Value, item: &Value) -> IncomingItem {
     };
     let wa_id = text(&item["wa_id"]);
     let user_id = text(&item["user_id"]);
-    let mut sender = Sender {
-        external_ids: user_id.iter().chain(&wa_id).cloned().collect(),
-        phone: wa_id.as_deref().and_then(phone),
-        ..Sender::default()
-    };
+    let mut sender = Sender { external_ids: user_id.iter().chain(&wa_id).cloned().collect(), phone: wa_id.as_deref().and_then(phone), ..Sender::default() };
     if let Some(contact) = message::contact_of(value, wa_id.as_deref(), user_id.as_deref()) {
         message::add_profile(&mut sender, contact);
     }
