@@ -20,7 +20,7 @@ pub trait Records<T: Transaction>: Send + Sync + 'static {
 }
 
 /// A connection with its secrets opened; never stored, logged or shown.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Connection {
     /// Its id.
     pub id: ConnectionId,
