@@ -1,4 +1,4 @@
-//! A local stand-in for the providers, so that everything can be tried without an outside account: the `WhatsApp` Cloud API,
+//! A local stand-in for the providers, so that everything can be tried without an outside account: the WhatsApp Cloud API,
 //! and a server of no importance for `http.request`.
 //!
 //! Written from the providers' contracts. It shares no code with the connectors and depends on nothing of ours, so that the

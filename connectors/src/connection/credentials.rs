@@ -51,10 +51,10 @@ impl StoredCredentials {
     }
 
     async fn open(&self, organisation: OrganisationId, id: ConnectionId, revision: i64) -> Result<Option<Connection>, ConnectionError> {
-        if let Some((kept, connection)) = self.opened.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
-            if *kept == revision {
-                return Ok(Some(connection.clone()));
-            }
+        if let Some((kept, connection)) = self.opened.lock().unwrap_or_else(PoisonError::into_inner).get(&id)
+            && *kept == revision
+        {
+            return Ok(Some(connection.clone()));
         }
         let Some((stored, sealed)) = store::sealed_by_id(&mut self.reader.clone(), organisation, id).await? else { return Ok(None) };
         let secrets = match sealed {

@@ -171,10 +171,10 @@ pub async fn record_health(
 
 /// By id or by name. A name that looks like an id is found as a name when no such id exists.
 pub async fn find<Q: Query>(db: &mut Q, organisation: OrganisationId, id_or_name: &str) -> Result<Option<StoredConnection>, ConnectionError> {
-    if let Some(id) = onward_core::ids::parse(id_or_name) {
-        if let Some(connection) = by_id(db, organisation, id).await? {
-            return Ok(Some(connection));
-        }
+    if let Some(id) = onward_core::ids::parse(id_or_name)
+        && let Some(connection) = by_id(db, organisation, id).await?
+    {
+        return Ok(Some(connection));
     }
     let row = db.fetch_optional("SELECT * FROM connections WHERE organisation = $1 AND name = $2", args![organisation, id_or_name]).await?;
     row.map(|row| read(&row)).transpose()

@@ -49,22 +49,23 @@ pub fn is_public(address: IpAddr) -> bool {
 }
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
-    let [a, b, c, d] = address.octets();
-    !matches!(
-        (a, b, c, d),
-        (0 | 10 | 127, ..)                       // this network, private, loopback
-            | (100, 64..=127, ..)                // shared address space; also a cloud's metadata (100.100.100.200)
-            | (168, 63, 129, 16)                 // a cloud's metadata on a public address
-            | (169, 254, ..)                     // link-local; most clouds' metadata
-            | (172, 16..=31, ..)                 // private
-            | (192, 0, 0 | 2, _)                 // protocol assignments, documentation
-            | (192, 88, 99, _)                   // relay anycast
-            | (192, 168, ..)                     // private
-            | (198, 18 | 19, ..)                 // benchmarking
-            | (198, 51, 100, _)                  // documentation
-            | (203, 0, 113, _)                   // documentation
-            | (224.., ..) // multicast, reserved, broadcast
-    )
+    let special = match address.octets() {
+        // Shared address space (carrier NAT; also a cloud's metadata, 100.100.100.200), private.
+        [100, second, ..] => (64..=127).contains(&second),
+        [172, second, ..] => (16..=31).contains(&second),
+        octets => matches!(
+            octets,
+            // This network, private, loopback, multicast, reserved, broadcast.
+            [0 | 10 | 127 | 224.., ..]
+                // A cloud's metadata on a public address; link-local, which is most clouds' metadata.
+                | [168, 63, 129, 16] | [169, 254, ..]
+                // Protocol assignments, documentation; relay anycast; private.
+                | [192, 0, 0 | 2, _] | [192, 88, 99, _] | [192, 168, ..]
+                // Benchmarking, documentation.
+                | [198, 18 | 19, ..] | [198, 51, 100, _] | [203, 0, 113, _]
+        ),
+    };
+    !special
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
@@ -77,14 +78,16 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         return is_public_v4(Ipv4Addr::new(a, b, c, d));
     }
     // Only global unicast is handed out; within it, what is not for the open internet.
-    (segments[0] & 0xe000) == 0x2000
-        && !matches!(
-            (segments[0], segments[1]),
-            (0x2001, 0..=0x1ff)      // protocol assignments: Teredo, benchmarking, ORCHID
-                | (0x2001, 0xdb8)    // documentation
-                | (0x2002, _)        // 6to4: carries any IPv4 address
-                | (0x3fff, 0..=0xfff) // documentation
-        )
+    let special = match (segments[0], segments[1]) {
+        // Protocol assignments (Teredo, benchmarking, ORCHID); documentation.
+        (0x2001, second) => second <= 0x1ff || second == 0xdb8,
+        // 6to4: carries any IPv4 address.
+        (0x2002, _) => true,
+        // Documentation.
+        (0x3fff, second) => second <= 0xfff,
+        _ => false,
+    };
+    (segments[0] & 0xe000) == 0x2000 && !special
 }
 
 /// Why a call was not even tried.

@@ -22,12 +22,11 @@ const MIN_SCRUBBED_SECRET: usize = 6;
 /// `Retry-After` in milliseconds from now: seconds, or an HTTP date.
 pub fn retry_after_ms(headers: &HeaderMap, now: Timestamp) -> Option<i64> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let millis = match text.parse::<u32>() {
-        Ok(seconds) => i64::from(seconds) * 1000,
-        Err(_) => {
-            let zoned = jiff::fmt::rfc2822::parse(text).ok()?;
-            Timestamp::from_jiff_rounded_up(zoned.timestamp()).millis_since(now)
-        }
+    let millis = if let Ok(seconds) = text.parse::<u32>() {
+        i64::from(seconds) * 1000
+    } else {
+        let date = jiff::fmt::rfc2822::parse(text).ok()?;
+        Timestamp::from_jiff_rounded_up(date.timestamp()).millis_since(now)
     };
     Some(millis.clamp(0, MAX_RETRY_AFTER_MS))
 }
@@ -111,10 +110,9 @@ fn readable(text: &str, reply: &HttpReply) -> Value {
     }
     let kind = reply.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if kind == "application/json" || kind.ends_with("+json") || kind == "text/json" {
-        if let Ok(value) = crate::json::parse(text.as_bytes()) {
-            return value;
-        }
+    let says_json = kind == "application/json" || kind == "text/json" || kind.ends_with("+json");
+    if says_json && let Ok(value) = crate::json::parse(text.as_bytes()) {
+        return value;
     }
     text.into()
 }
