@@ -200,6 +200,8 @@ CREATE TABLE run_keys (
 
 -- The append-only truth: one row a transition. Its entries share `at` and follow each other from `seq`, so they carry
 -- neither. (run, seq) is the second fence after the epoch [4]: two writers of one run collide at their first difference.
+-- With rowid: rows of all runs are appended at one end and only the small index is spread over the runs. Measured against
+-- WITHOUT ROWID with 64 and 512 runs at a time this writes a third more rows a second and up to half the log.
 CREATE TABLE history (
     run BLOB NOT NULL CHECK (length(run) = 16),
     seq INTEGER NOT NULL CHECK (seq >= 1),
@@ -207,7 +209,7 @@ CREATE TABLE history (
     at INTEGER NOT NULL,
     entries TEXT NOT NULL,
     PRIMARY KEY (run, seq)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- Values of entries that are larger than 4 KiB or personal, by digest; the entry holds { "$payload": digest }. A null value
 -- is an erased one: it reads as { "$erased": digest }, and sequence, kinds and decisions stay [17].

@@ -11,6 +11,9 @@
 //! order. On SQLite the list travels as one JSON text and the marker becomes a `json_each`; the statement's text is the same
 //! whatever the list's length, so it is prepared once. `WHERE true` before `ON CONFLICT` keeps SQLite's grammar from
 //! reading `ON` as a join. The order of a list is not the order of the result.
+//!
+//! A second marker, `{for share of TABLE}`, locks the rows that were read until the transaction ends; on SQLite, where one
+//! transaction writes at a time, it is nothing.
 
 use crate::{Arg, Args, DatabaseError, IntoArg};
 use std::{
@@ -120,6 +123,8 @@ fn push_hex(json: &mut String, bytes: &[u8]) {
     json.push('"');
 }
 
+const FOR_SHARE: &str = "{for share of ";
+
 /// A statement as one dialect wants it.
 #[derive(Clone)]
 pub(crate) enum Text {
@@ -132,7 +137,7 @@ pub(crate) enum Text {
 /// The statement for SQLite; markers are expanded once.
 pub(crate) fn for_sqlite(sql: &'static str) -> Result<Text, DatabaseError> {
     static EXPANDED: OnceLock<RwLock<HashMap<&'static str, Arc<str>>>> = OnceLock::new();
-    if !sql.contains("{$") {
+    if !sql.contains("{$") && !sql.contains(FOR_SHARE) {
         return Ok(Text::Static(sql));
     }
     let known = EXPANDED.get_or_init(RwLock::default);
@@ -149,9 +154,14 @@ fn expand_sqlite(sql: &str) -> Result<String, DatabaseError> {
     let bad = |reason: String| DatabaseError::Statement { sql: sql.to_owned(), reason };
     let mut out = String::with_capacity(sql.len() + 128);
     let mut rest = sql;
-    while let Some(start) = rest.find("{$") {
+    while let Some(start) = rest.find("{$").into_iter().chain(rest.find(FOR_SHARE)).min() {
         let end = rest[start..].find('}').ok_or_else(|| bad("a list marker has no `}`".into()))? + start;
         let marker = &rest[start + 1..end];
+        if rest[start..].starts_with(FOR_SHARE) {
+            out.push_str(&rest[..start]);
+            rest = &rest[end + 1..];
+            continue;
+        }
         let (placeholder, columns) = marker.split_once(':').ok_or_else(|| bad(format!("`{{{marker}}}` is not `{{$N: column type, …}}`")))?;
         out.push_str(&rest[..start]);
         out.push_str("(SELECT ");
@@ -191,6 +201,14 @@ mod tests {
     fn markers_become_json_each() {
         let text = expand_sqlite("SELECT r.id FROM {$2: id uuid, n bigint} AS r WHERE r.n = $1").unwrap();
         assert_eq!(text, "SELECT r.id FROM (SELECT unhex(value ->> 0) AS id, value ->> 1 AS n FROM json_each($2)) AS r WHERE r.n = $1");
+    }
+
+    #[test]
+    fn locks_are_nothing_where_one_writes() {
+        assert_eq!(
+            expand_sqlite("SELECT l.a FROM {$1: a text} AS r JOIN l ON l.a = r.a {for share of l}").unwrap(),
+            "SELECT l.a FROM (SELECT value ->> 0 AS a FROM json_each($1)) AS r JOIN l ON l.a = r.a "
+        );
     }
 
     #[test]

@@ -1,1 +1,38 @@
-//! onward-store
+//! The engine's tables: the `Store` port over a database, and what API and command line read of runs, events and
+//! definitions.
+//!
+//! Statements are in the common dialect of `onward_database` and bounded in number: a batch of any size is written by one
+//! array statement a table.
+//!
+//! What this crate must never know: what the machine decides, or why. It stores what it is told and finds it again.
+
+mod definitions;
+mod events;
+mod held;
+mod inbox;
+mod leases;
+mod payloads;
+mod runs;
+mod store;
+mod timers;
+mod waits;
+
+pub mod drafts;
+pub mod idempotency;
+pub mod queries;
+
+pub use events::forget as forget_events;
+pub use payloads::erase as erase_payloads;
+pub use store::SqlStore;
+
+use onward_core::ports::StoreError;
+
+/// Stored data that cannot be read.
+fn corrupt(what: impl Into<String>, reason: impl std::fmt::Display) -> StoreError {
+    StoreError::Corrupt { what: what.into(), reason: reason.to_string() }
+}
+
+/// JSON that we made ourselves as text.
+fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Failed(format!("a value cannot be written as JSON: {error}")))
+}

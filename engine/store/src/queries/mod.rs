@@ -1,0 +1,11 @@
+//! What API and command line read. Every function takes `&mut impl Query`: a reader, a snapshot, or a transaction.
+//!
+//! Lists are newest first, by id; the next page begins before the last id of this one.
+
+mod events;
+mod runs;
+mod workflows;
+
+pub use events::{EventFilter, NotedEvent, event, list_events};
+pub use runs::{RunFilter, history_page, list_runs, run, stored_run};
+pub use workflows::{StepStats, WorkflowSummary, latest_version, list_versions, list_workflows, status_counts, step_stats, version, workflow};

@@ -1,0 +1,197 @@
+//! The `Store` port.
+
+use crate::{definitions, events, held, inbox, leases, runs, timers, waits};
+use onward_core::{
+    Event, EventId, NewEvent, NodeId, OrganisationId, RunId, Shard, Timestamp, async_trait,
+    history::StepPath,
+    ports::{
+        CommitError, Correlation, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, OpenWait, PublishedVersion, RoutingNote, RunWrite, Store,
+        StoreError, StoredRun, Timer,
+    },
+};
+use onward_database::{Database, Tx};
+
+/// The engine's tables in a database. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct SqlStore {
+    database: Database,
+}
+
+impl SqlStore {
+    /// Over an open database.
+    pub fn new(database: Database) -> Self {
+        Self { database }
+    }
+    /// The database.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+}
+
+#[async_trait]
+impl Store for SqlStore {
+    type Tx = Tx;
+
+    // ---- transactions ----
+
+    async fn begin(&self, now: Timestamp) -> Result<Tx, StoreError> {
+        Ok(self.database.begin(now).await?)
+    }
+    async fn check_leases(&self, tx: &mut Tx, leases: &[Lease]) -> Result<(), StoreError> {
+        leases::check(tx, leases).await
+    }
+    async fn savepoint(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        Ok(tx.savepoint().await?)
+    }
+    async fn release_savepoint(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        Ok(tx.release().await?)
+    }
+    async fn rollback_to_savepoint(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        Ok(tx.rollback_to().await?)
+    }
+    async fn commit(&self, tx: Tx) -> Result<(), CommitError> {
+        tx.commit().await
+    }
+    async fn rollback(&self, tx: Tx) {
+        tx.rollback().await;
+    }
+
+    // ---- leases ----
+
+    async fn acquire_leases(&self, node: NodeId, now: Timestamp, ttl_ms: i64, take_all: bool) -> Result<Vec<Lease>, StoreError> {
+        leases::acquire(&self.database, node, now, ttl_ms, take_all).await
+    }
+    async fn renew_leases(&self, node: NodeId, now: Timestamp, ttl_ms: i64) -> Result<Vec<Lease>, StoreError> {
+        leases::renew(&self.database, node, now, ttl_ms).await
+    }
+    async fn release_leases(&self, node: NodeId) -> Result<(), StoreError> {
+        leases::release(&self.database, node).await
+    }
+
+    // ---- definitions ----
+
+    async fn publish(
+        &self,
+        tx: &mut Tx,
+        organisation: OrganisationId,
+        workflow: &str,
+        source: &str,
+        digest: &str,
+        language_revision: u32,
+    ) -> Result<PublishedVersion, StoreError> {
+        definitions::publish(tx, organisation, workflow, source, digest, language_revision).await
+    }
+    async fn set_current(&self, tx: &mut Tx, organisation: OrganisationId, workflow: &str, version: Option<u32>) -> Result<(), StoreError> {
+        definitions::set_current(tx, organisation, workflow, version).await
+    }
+    async fn current_versions(&self) -> Result<Vec<PublishedVersion>, StoreError> {
+        definitions::all_current(&mut self.database.reader()).await
+    }
+    async fn version(&self, organisation: OrganisationId, workflow: &str, version: u32) -> Result<Option<PublishedVersion>, StoreError> {
+        definitions::one(&mut self.database.reader(), organisation, workflow, version).await
+    }
+
+    // ---- events ----
+
+    async fn insert_events(&self, tx: &mut Tx, events: Vec<(NewEvent, Vec<Correlation>)>) -> Result<Vec<Inserted>, StoreError> {
+        events::insert(tx, events).await
+    }
+    async fn note_routing(&self, tx: &mut Tx, notes: &[(OrganisationId, EventId, RoutingNote)]) -> Result<(), StoreError> {
+        events::note(tx, notes).await
+    }
+    async fn events(&self, tx: &mut Tx, organisation: OrganisationId, ids: &[EventId]) -> Result<Vec<Event>, StoreError> {
+        events::by_ids(tx, organisation, ids).await
+    }
+    async fn runs_of_event(&self, tx: &mut Tx, organisation: OrganisationId, event: EventId) -> Result<Vec<RunId>, StoreError> {
+        events::runs_of(tx, organisation, event).await
+    }
+    async fn early_events(
+        &self,
+        tx: &mut Tx,
+        organisation: OrganisationId,
+        correlation: &Correlation,
+        since: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Event>, StoreError> {
+        events::early(tx, organisation, correlation, since, limit).await
+    }
+
+    // ---- waits ----
+
+    async fn wait_shapes(&self) -> Result<Vec<(OrganisationId, String, Vec<String>)>, StoreError> {
+        waits::shapes(&mut self.database.reader()).await
+    }
+    async fn add_wait_shapes(&self, tx: &mut Tx, shapes: &[(OrganisationId, String, Vec<String>)]) -> Result<(), StoreError> {
+        waits::add_shapes(tx, shapes).await
+    }
+    async fn find_waits(&self, tx: &mut Tx, organisation: OrganisationId, correlations: &[Correlation], limit: usize) -> Result<Vec<OpenWait>, StoreError> {
+        waits::find(tx, organisation, correlations, limit).await
+    }
+
+    // ---- runs ----
+
+    async fn write_runs(&self, tx: &mut Tx, writes: &[RunWrite]) -> Result<(), StoreError> {
+        runs::write::write_all(tx, writes).await
+    }
+    async fn load_runs(&self, tx: &mut Tx, ids: &[RunId]) -> Result<Vec<Result<StoredRun, (RunId, StoreError)>>, StoreError> {
+        runs::load(tx, ids).await
+    }
+    async fn running_runs(&self, leases: &[Lease], after: Option<RunId>, limit: usize) -> Result<Vec<RunId>, StoreError> {
+        runs::running(&mut self.database.reader(), leases, after, limit).await
+    }
+    async fn quarantine_run(&self, tx: &mut Tx, organisation: OrganisationId, run: RunId, reason: &str) -> Result<(), StoreError> {
+        runs::quarantine(tx, organisation, run, reason).await
+    }
+    async fn key_state(&self, tx: &mut Tx, organisation: OrganisationId, workflow: &str, key: &str) -> Result<KeyState, StoreError> {
+        runs::key_state(tx, organisation, workflow, key).await
+    }
+    async fn assign_variant(
+        &self,
+        tx: &mut Tx,
+        organisation: OrganisationId,
+        workflow: &str,
+        step: &StepPath,
+        by: &str,
+        proposal: &str,
+    ) -> Result<(String, bool), StoreError> {
+        runs::assign_variant(tx, organisation, workflow, step, by, proposal).await
+    }
+
+    // ---- timers ----
+
+    async fn timers_due(&self, leases: &[Lease], until: Timestamp, limit: usize) -> Result<Vec<Timer>, StoreError> {
+        timers::due(&mut self.database.reader(), leases, until, limit).await
+    }
+
+    // ---- inbox ----
+
+    async fn add_inbox(
+        &self,
+        tx: &mut Tx,
+        organisation: OrganisationId,
+        shard: Shard,
+        run: Option<RunId>,
+        cause: &str,
+        message: &InboxMessage,
+    ) -> Result<(), StoreError> {
+        inbox::add(tx, organisation, shard, run, cause, message).await
+    }
+    async fn inbox(&self, tx: &mut Tx, leases: &[Lease], limit: usize) -> Result<Vec<InboxRow>, StoreError> {
+        inbox::list(tx, leases, limit).await
+    }
+    async fn remove_inbox(&self, tx: &mut Tx, ids: &[i64]) -> Result<(), StoreError> {
+        inbox::remove(tx, ids).await
+    }
+
+    // ---- held starts ----
+
+    async fn hold_start(&self, tx: &mut Tx, start: &HeldStart) -> Result<i64, StoreError> {
+        held::hold(tx, start).await
+    }
+    async fn next_held(&self, tx: &mut Tx, organisation: OrganisationId, workflow: &str, key: &str) -> Result<Option<HeldStart>, StoreError> {
+        held::next(tx, organisation, workflow, key).await
+    }
+    async fn remove_held(&self, tx: &mut Tx, organisation: OrganisationId, id: i64) -> Result<(), StoreError> {
+        held::remove(tx, organisation, id).await
+    }
+}
