@@ -3,7 +3,24 @@
 //! `parse` turns the file's text into a tree with positions, `compile` turns that into a [`Workflow`] and finds every
 //! mistake that can be known before a run.
 
+mod compiler;
+mod fields;
+mod names;
+mod node_input;
+mod problems;
+mod retry;
+mod schema;
 mod span;
+mod steps;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod waits;
+mod workflow;
+
+pub use problems::render_problem;
+pub use schema::schema;
+pub use workflow::compile;
 
 use crate::{
     ErrorCode, Object, Value,
@@ -492,9 +509,4 @@ pub struct Compiled {
     pub workflow: Option<Workflow>,
     /// In file order.
     pub problems: Vec<Problem>,
-}
-
-/// Compiles a YAML file's text. Never panics, whatever the text; hostile text is refused in under a second.
-pub fn compile(_source: &str, _catalogue: &dyn Catalogue) -> Compiled {
-    todo!()
 }

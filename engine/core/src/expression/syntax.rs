@@ -51,11 +51,6 @@ impl References {
             self.paths.push(path);
         }
     }
-    pub(super) fn extend(&mut self, other: &Self) {
-        for path in &other.paths {
-            self.add(path.clone());
-        }
-    }
 }
 
 /// A text that was read.

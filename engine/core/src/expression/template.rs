@@ -54,7 +54,7 @@ impl Template {
     pub fn compile_located(value: &Value) -> Result<Self, Located> {
         let part = compile(value, &mut String::new(), 0)?;
         let mut references = References::default();
-        part.collect(&mut references);
+        part.each_path(&mut String::new(), &mut |_, path| references.add(path.to_vec()));
         Ok(Self { part, named: Named::new(references) })
     }
 
@@ -69,6 +69,11 @@ impl Template {
             Part::Literal(value) => Some(value),
             _ => None,
         }
+    }
+
+    /// Every literal path that it names, with the JSON Pointer of the text within the value that names it.
+    pub fn each_path(&self, act: &mut dyn FnMut(&str, &[String])) {
+        self.part.each_path(&mut String::new(), act);
     }
 
     /// Renders it.
@@ -90,7 +95,7 @@ fn compile(value: &Value, pointer: &mut String, depth: usize) -> Result<Part, Lo
         Value::Array(list) => {
             let mut parts = Vec::with_capacity(list.len());
             for (index, item) in list.iter().enumerate() {
-                pointer.push_str(&format!("/{index}"));
+                push(pointer, &index.to_string());
                 parts.push(compile(item, pointer, depth + 1)?);
                 pointer.truncate(here);
             }
@@ -99,8 +104,7 @@ fn compile(value: &Value, pointer: &mut String, depth: usize) -> Result<Part, Lo
         Value::Object(map) => {
             let mut parts = Vec::with_capacity(map.len());
             for (key, item) in map {
-                pointer.push('/');
-                pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+                push(pointer, key);
                 parts.push((key.clone(), compile(item, pointer, depth + 1)?));
                 pointer.truncate(here);
             }
@@ -108,6 +112,11 @@ fn compile(value: &Value, pointer: &mut String, depth: usize) -> Result<Part, Lo
         }
         literal => Part::Literal(literal.clone()),
     })
+}
+
+fn push(pointer: &mut String, name: &str) {
+    pointer.push('/');
+    pointer.push_str(&name.replace('~', "~0").replace('/', "~1"));
 }
 
 impl Part {
@@ -127,13 +136,25 @@ impl Part {
         })
     }
 
-    fn collect(&self, references: &mut References) {
+    fn each_path(&self, pointer: &mut String, act: &mut dyn FnMut(&str, &[String])) {
+        let here = pointer.len();
         match self {
             Self::Literal(_) => {}
-            Self::Whole(program) => references.extend(&program.references),
-            Self::Text(text) => references.extend(&text.references),
-            Self::List(parts) => parts.iter().for_each(|part| part.collect(references)),
-            Self::Map(parts) => parts.iter().for_each(|(_, part)| part.collect(references)),
+            Self::Whole(Program { references, .. }) | Self::Text(Text { references, .. }) => references.paths.iter().for_each(|path| act(pointer, path)),
+            Self::List(parts) => {
+                for (index, part) in parts.iter().enumerate() {
+                    push(pointer, &index.to_string());
+                    part.each_path(pointer, act);
+                    pointer.truncate(here);
+                }
+            }
+            Self::Map(parts) => {
+                for (key, part) in parts {
+                    push(pointer, key);
+                    part.each_path(pointer, act);
+                    pointer.truncate(here);
+                }
+            }
         }
     }
 }

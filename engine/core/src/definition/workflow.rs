@@ -1,0 +1,282 @@
+//! The top of a file: what starts a run, how runs of one key meet, what ends them early.
+
+use super::{
+    Compiled, ExitRule, Mode, Reentry, Severity, Trigger, TriggerKind, Workflow,
+    compiler::Compiler,
+    fields,
+    names::Standing,
+    problems::{Place, Problems},
+    tree::{self, Tree},
+};
+use crate::{Value, digest};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Keys at the top of a file.
+pub(super) const TOP_KEYS: [&str; 15] = [
+    "name", "description", "on", "key", "mode", "reentry", "exit_on", "vars", "timeout", "retry", "contact", "company", "deal", "conversation", "steps",
+];
+/// Names that a workflow may be bound to at the top.
+const BINDINGS: [&str; 4] = ["contact", "company", "deal", "conversation"];
+/// Letters of a workflow's name.
+const NAME_LETTERS: usize = 100;
+
+/// Compiles a YAML file's text. Never panics, whatever the text; hostile text is refused in under a second.
+pub fn compile(source: &str, catalogue: &dyn super::Catalogue) -> Compiled {
+    let mut problems = Problems::default();
+    let Some(tree) = tree::parse(source, &mut problems) else {
+        return Compiled { workflow: None, problems: problems.finish() };
+    };
+    let mut compiler = Compiler::new(catalogue, problems);
+    let workflow = compiler.workflow(&tree, source);
+    compiler.names.check(&mut compiler.problems);
+    let workflow = workflow.filter(|_| !compiler.problems.has_errors());
+    let problems = compiler.problems.finish();
+    debug_assert!(workflow.is_some() || problems.iter().any(|problem| problem.severity == Severity::Error), "a refusal without a reason");
+    Compiled { workflow, problems }
+}
+
+impl Compiler<'_> {
+    fn workflow(&mut self, tree: &Tree, source: &str) -> Option<Workflow> {
+        let entries = fields::map(&mut self.problems, tree, "workflow")?;
+        fields::refuse_unknown(&mut self.problems, entries, &TOP_KEYS, "a workflow");
+        let name = self.workflow_name(tree);
+        let description = tree.get("description").and_then(|tree| fields::text(&mut self.problems, tree, "description")).map(str::to_owned);
+        let triggers = tree.get("on").map(|tree| self.triggers(tree)).unwrap_or_default();
+        if tree.get("on").is_none() {
+            self.problems.hint(&Place::start(), "no_trigger", "without `on` it is started only by hand, by the API or by another workflow".into(), None);
+        }
+        let key = tree.get("key").and_then(|tree| self.key(tree));
+        let mode = tree.get("mode").and_then(|tree| self.mode(tree)).unwrap_or_default();
+        let reentry = tree.get("reentry").and_then(|tree| self.reentry(tree)).unwrap_or_default();
+        for name in ["mode", "reentry"] {
+            if let (Some(tree), None) = (tree.get(name), tree.get("key"))
+                && tree.text().is_some_and(|text| text != "parallel" && text != "always")
+            {
+                self.problems.warning(&tree.place, "no_effect", format!("`{name}` has no effect without `key`: each run then is about itself"));
+            }
+        }
+        let vars = tree.get("vars").map(|tree| self.variables(tree, "vars", Standing::Start)).unwrap_or_default();
+        let mut bindings = BTreeMap::new();
+        for name in BINDINGS {
+            if let Some(expression) = tree.get(name).and_then(|tree| self.expression(tree, name, Standing::Start)) {
+                bindings.insert(name.to_owned(), expression);
+            }
+        }
+        let timeout = tree.get("timeout").and_then(|tree| fields::span(&mut self.problems, tree, "timeout"));
+        if let Some(tree) = tree.get("retry") {
+            self.retry = self.retry_policy(tree, None);
+        }
+        let exit_on = tree.get("exit_on").map(|tree| self.exit_rules(tree)).unwrap_or_default();
+        let steps = match tree.get("steps") {
+            Some(tree) => self.block(tree, "steps", None, 0),
+            None => {
+                self.problems.error(&Place::start(), "missing_field", "a workflow needs `steps`".into());
+                None
+            }
+        };
+        Some(Workflow {
+            name: name?,
+            description,
+            source: Arc::from(source),
+            digest: digest::hex(source.as_bytes()),
+            triggers,
+            key,
+            mode,
+            reentry,
+            exit_on,
+            vars,
+            bindings,
+            timeout,
+            steps: steps?,
+            outline: std::mem::take(&mut self.outline),
+        })
+    }
+
+    fn workflow_name(&mut self, tree: &Tree) -> Option<String> {
+        let Some(tree) = tree.get("name") else {
+            self.problems.error(&Place::start(), "missing_field", "a workflow needs a `name`, such as welcome-new-lead".into());
+            return None;
+        };
+        let name = fields::text(&mut self.problems, tree, "name")?;
+        let letters = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+        if letters && name.len() <= NAME_LETTERS && !name.starts_with('-') && !name.ends_with('-') && !name.contains("--") {
+            return Some(name.to_owned());
+        }
+        let kebab: Vec<String> = name.to_lowercase().split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|part| !part.is_empty()).map(str::to_owned).collect();
+        let near = kebab.join("-");
+        let message = format!("the name \"{name}\" must be kebab-case (small letters, digits and single `-`) and {NAME_LETTERS} letters long at the most");
+        let message = if near.is_empty() || near.len() > NAME_LETTERS { message } else { format!("{message}: {near}") };
+        self.problems.error(&tree.place, "bad_name", message);
+        None
+    }
+
+    fn key(&mut self, tree: &Tree) -> Option<crate::expression::Template> {
+        if tree.is_null() || tree.list().is_some() || tree.map().is_some() {
+            fields::wrong_type(&mut self.problems, tree, "key", "a text such as \"{{ input.phone }}\"");
+            return None;
+        }
+        let template = self.template(tree, Standing::Key)?;
+        if template.as_literal().is_some() {
+            let message = "`key` is the same for every run; write an expression in braces, such as \"{{ input.phone }}\"";
+            self.problems.warning(&tree.place, "no_effect", message.to_owned());
+        }
+        Some(template)
+    }
+
+    fn mode(&mut self, tree: &Tree) -> Option<Mode> {
+        Some(match fields::word(&mut self.problems, tree, "mode", &["parallel", "single", "queued", "restart"])? {
+            "single" => Mode::Single,
+            "queued" => Mode::Queued,
+            "restart" => Mode::Restart,
+            _ => Mode::Parallel,
+        })
+    }
+
+    fn reentry(&mut self, tree: &Tree) -> Option<Reentry> {
+        let text = fields::text(&mut self.problems, tree, "reentry")?;
+        if let Some(length) = text.strip_prefix("after ") {
+            return match super::Span::parse(length) {
+                Ok(span) => Some(Reentry::After(span)),
+                Err(message) => {
+                    self.problems.error(&tree.place, "bad_duration", message);
+                    None
+                }
+            };
+        }
+        Some(match fields::word(&mut self.problems, tree, "reentry", &["always", "never", "after 30d"])? {
+            "never" => Reentry::Never,
+            _ => Reentry::Always,
+        })
+    }
+
+    fn triggers(&mut self, tree: &Tree) -> Vec<Trigger> {
+        let Some(items) = fields::list(&mut self.problems, tree, "on") else { return Vec::new() };
+        if items.is_empty() {
+            self.problems.error(&tree.place, "bad_value", "`on` is empty; leave it out, or name what starts a run".into());
+        }
+        items.iter().filter_map(|item| self.trigger(item)).collect()
+    }
+
+    fn trigger(&mut self, tree: &Tree) -> Option<Trigger> {
+        let entries = fields::map(&mut self.problems, tree, "trigger")?;
+        for (key, _) in entries {
+            if matches!(key.text.as_str(), "schedule" | "webhook") {
+                fields::not_available(&mut self.problems, &key.place, &key.text);
+                return None;
+            }
+        }
+        fields::refuse_unknown(&mut self.problems, entries, &["event", "manual", "if", "with"], "a trigger");
+        let on = match (tree.get("event"), tree.get("manual")) {
+            (Some(tree), None) => TriggerKind::Event(self.event_type(tree)?),
+            (None, Some(tree)) => TriggerKind::Manual { input: self.manual_input(tree) },
+            (Some(_), Some(manual)) => {
+                self.problems.error(&manual.place, "bad_trigger", "a trigger is one of event and manual; begin a second item with `- `".into());
+                return None;
+            }
+            (None, None) => {
+                self.problems.error(&tree.place, "bad_trigger", "a trigger needs `event: TYPE` or `manual`".into());
+                return None;
+            }
+        };
+        let condition = tree.get("if").and_then(|tree| self.condition(tree, Standing::Trigger));
+        let with = tree.get("with").and_then(|tree| {
+            if tree.map().is_none() && tree.text().is_none() {
+                fields::wrong_type(&mut self.problems, tree, "with", "a map");
+                return None;
+            }
+            self.template(tree, Standing::Trigger)
+        });
+        Some(Trigger { on, condition, with, position: tree.place.clone() })
+    }
+
+    fn manual_input(&mut self, tree: &Tree) -> Option<Value> {
+        if tree.is_null() {
+            return None;
+        }
+        let entries = fields::map(&mut self.problems, tree, "manual")?;
+        fields::refuse_unknown(&mut self.problems, entries, &["input"], "manual");
+        let input = tree.get("input")?;
+        if input.map().is_none() {
+            fields::wrong_type(&mut self.problems, input, "input", "a JSON Schema");
+            return None;
+        }
+        let schema = input.to_value();
+        match jsonschema::validator_for(&schema) {
+            Ok(_) => Some(schema),
+            Err(error) => {
+                let place = &input.at(&error.instance_path().to_string()).place;
+                self.problems.error(place, "bad_schema", format!("this is no JSON Schema: {error}"));
+                None
+            }
+        }
+    }
+
+    /// A literal event type; one that nobody declares is a hint.
+    pub(super) fn event_type(&mut self, tree: &Tree) -> Option<String> {
+        let text = fields::text(&mut self.problems, tree, "event")?;
+        if !is_event_type(text) {
+            self.problems.error(&tree.place, "bad_event_type", format!("the event type \"{text}\" may hold small letters, digits, `_`, `.` and `-` only"));
+            return None;
+        }
+        let known = self.catalogue.event_types();
+        if !known.is_empty() && !known.contains(&text) {
+            let near = crate::expression::suggest::nearest(text, known.iter().copied());
+            let did = near.map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));
+            self.problems.hint(&tree.place, "unknown_event_type", format!("nobody declares the event type \"{text}\"{did}"), near);
+        }
+        Some(text.to_owned())
+    }
+
+    fn exit_rules(&mut self, tree: &Tree) -> Vec<ExitRule> {
+        let Some(items) = fields::list(&mut self.problems, tree, "exit_on") else { return Vec::new() };
+        items.iter().filter_map(|item| self.exit_rule(item)).collect()
+    }
+
+    fn exit_rule(&mut self, tree: &Tree) -> Option<ExitRule> {
+        let entries = fields::map(&mut self.problems, tree, "exit_on")?;
+        fields::refuse_unknown(&mut self.problems, entries, &["event", "match", "if", "compensate"], "an exit_on rule");
+        let compensate = tree.get("compensate").and_then(|tree| fields::boolean(&mut self.problems, tree, "compensate")).unwrap_or_default();
+        let rule = self.wait_rule(tree, Standing::Exit, Standing::Exiting)?;
+        let after = match &rule.matching {
+            super::Match::Values(values) => {
+                let mut after: Vec<Arc<str>> = values.iter().flat_map(|(_, template)| template.steps()).map(|step| Arc::from(step.as_str())).collect();
+                after.sort_unstable();
+                after.dedup();
+                after
+            }
+            _ => Vec::new(),
+        };
+        Some(ExitRule { rule, after, compensate, position: tree.place.clone() })
+    }
+
+    /// A map of variables to their values.
+    pub(super) fn variables(&mut self, tree: &Tree, name: &str, standing: Standing) -> Vec<(String, crate::expression::Template)> {
+        let Some(entries) = fields::map(&mut self.problems, tree, name) else { return Vec::new() };
+        let mut out = Vec::with_capacity(entries.len());
+        for (key, value) in entries {
+            if !is_name(&key.text) {
+                let message = format!("\"{}\" is no name of a variable; it needs letters, digits and `_`, and begins with a letter", key.text);
+                self.problems.error(&key.place, "bad_name", message);
+                continue;
+            }
+            self.names.add_variable(&key.text);
+            if let Some(template) = self.template(value, standing) {
+                out.push((key.text.clone(), template));
+            }
+        }
+        out
+    }
+}
+
+/// `[a-z0-9_.-]+`
+pub(super) fn is_event_type(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 200 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.-".contains(&byte))
+}
+
+/// A name that an expression can use after a point.
+pub(super) fn is_name(text: &str) -> bool {
+    text.len() <= 100
+        && text.starts_with(|letter: char| letter.is_ascii_alphabetic() || letter == '_')
+        && !text.starts_with("__")
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
