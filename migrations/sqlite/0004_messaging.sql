@@ -112,3 +112,14 @@ CREATE TABLE consents (
     FOREIGN KEY (organisation, contact_id) REFERENCES contacts (organisation, id) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX consents_of ON consents (organisation, contact_id, channel, category, at);
+
+-- What came in that makes no row of its own and is repeated by providers: edits, revocations, preferences, changes of
+-- address, by the provider's id for them.
+CREATE TABLE deliveries_seen (
+    organisation  BLOB    NOT NULL,
+    connection_id BLOB    NOT NULL CHECK (length(connection_id) = 16),
+    dedupe_id     TEXT    NOT NULL,
+    at            INTEGER NOT NULL,
+    PRIMARY KEY (organisation, connection_id, dedupe_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX deliveries_seen_old ON deliveries_seen (at);

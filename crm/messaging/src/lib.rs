@@ -1,1 +1,37 @@
-//! onward-messaging
+//! Messaging: conversations, messages, consent, the messaging policy; `receive` (all that comes in) and `send` (the one door
+//! out).
+//!
+//! What this crate must never know: a provider's wire format, HTTP. Connectors hand in [`onward_connectors::incoming`] and
+//! take [`onward_connectors::channel::OutgoingMessage`]; everything between is here.
+
+pub mod consent;
+pub mod conversations;
+pub mod erase;
+pub mod events;
+pub mod live;
+pub mod messages;
+pub mod nodes;
+pub mod policy;
+pub mod raw;
+pub mod receive;
+pub mod send;
+pub mod workflow;
+
+#[cfg(test)]
+mod tests;
+
+pub use events::event_types;
+pub use live::CrmRecords;
+pub use nodes::nodes;
+pub use send::Channels;
+
+onward_core::define_id!(
+    /// What is said between a contact and us on one connection, from its opening to its close.
+    ConversationId
+);
+onward_core::define_id!(
+    /// A message, in or out.
+    MessageId
+);
+
+onward_database::id_columns!(ConversationId, MessageId);
