@@ -6,6 +6,10 @@ mod guard;
 mod node;
 mod reply;
 mod request;
+#[cfg(test)]
+pub(crate) mod test_server;
+#[cfg(test)]
+mod tests;
 
 pub use client::{HttpClient, HttpError, HttpReply, HttpRequest};
 pub use connector::{HttpConnector, manifest};
