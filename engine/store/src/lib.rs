@@ -6,6 +6,8 @@
 //!
 //! What this crate must never know: what the machine decides, or why. It stores what it is told and finds it again.
 
+#[cfg(test)]
+mod conformance;
 mod definitions;
 mod events;
 mod held;

@@ -7,6 +7,7 @@
 //! What this crate must never know: a database, a network, the real clock. It must never be a dependency of anything but
 //! tests.
 
+#[expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a behaviour that does not hold ends its test there")]
 pub mod conformance;
 pub mod faults;
 pub mod history;

@@ -69,19 +69,27 @@ pub(super) fn remove_inbox(state: &mut State, id: i64) {
 
 /// Stores a derived row and what follows from it.
 pub(super) fn put_row(state: &mut State, row: &RunRow) {
+    let before = state.runs.get(&row.id).cloned();
+    if before.as_ref().is_some_and(|before| before.organisation != row.organisation) {
+        return;
+    }
+    if let Some(before) = &before {
+        state.live.remove(&(before.organisation, before.workflow.clone(), before.key.clone(), before.id));
+    }
     let place = (row.organisation, row.workflow.clone(), row.key.clone(), row.id);
-    if row.status.is_final() || row.status == RunStatus::Held {
-        state.live.remove(&place);
-    } else {
+    if !row.status.is_final() && row.status != RunStatus::Held {
         state.live.put(place, ());
     }
-    if let (true, Some(ended_at)) = (row.status.is_final(), row.ended_at) {
+    // A key that is the run's own id never comes again.
+    if let (true, Some(ended_at)) = (row.status.is_final() && row.key != row.id.to_string(), row.ended_at) {
         let key = (row.organisation, row.workflow.clone(), row.key.clone());
         if state.last_ended.get(&key).is_none_or(|before| *before < ended_at) {
             state.last_ended.put(key, ended_at);
         }
     }
-    state.runs.put(row.id, Arc::new(row.clone()));
+    // What a run began with does not change.
+    let input = before.map_or_else(|| row.input.clone(), |before| before.input.clone());
+    state.runs.put(row.id, Arc::new(RunRow { input, ..row.clone() }));
 }
 
 /// A run with its history as the transaction sees it.
