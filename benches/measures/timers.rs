@@ -1,0 +1,63 @@
+//! Timers due all at once: how late they fire.
+
+use super::{
+    Bench,
+    starts::{events, post},
+};
+use crate::{
+    Result, clock,
+    report::{Figure, Limit, Target},
+    statistics,
+    watch::Watch,
+    workflows,
+};
+use onward_core::Timestamp;
+use serde_json::json;
+
+/// Timers of one measurement.
+const TIMERS: usize = 10_000;
+/// Events in an array.
+const EVENTS: usize = 1_000;
+/// How long before they are due they are set, in milliseconds.
+const LEAD: i64 = 10_000;
+
+/// 10,000 timers spread over one second, and once more all due in the same millisecond.
+pub(super) async fn measure(bench: &mut Bench) -> Result<()> {
+    let mut server = bench.server().await?;
+    server.publish("alarm", &workflows::alarm("alarm", "benchmark.alarm")).await?;
+    let watch = Watch::open(&server).await?;
+    let mut connection = server.connection().await?;
+    let timers = bench.settings.scaled(TIMERS);
+    for (spread, names) in [(1_000, ["timer_lateness_p50_ms", "timer_lateness_p99_ms"]), (0, ["timer_burst_p50_ms", "timer_burst_p99_ms"])] {
+        let (mut p50, mut p99) = (Vec::new(), Vec::new());
+        for _ in 0..bench.settings.runs {
+            let first_due = clock::wall_millis() + LEAD;
+            let due = |timer: usize| first_due + spread * timer as i64 / timers as i64;
+            let mut runs = Vec::with_capacity(timers);
+            for begin in (0..timers).step_by(EVENTS) {
+                let dues: Vec<i64> = (begin..(begin + EVENTS).min(timers)).map(due).collect();
+                let body = events("benchmark.alarm", dues.iter().map(|due| json!({ "until": Timestamp::from_millis(*due) })));
+                runs.extend(post(&mut connection, &body).await?.into_iter().zip(dues));
+            }
+            if clock::wall_millis() >= first_due {
+                return Err(format!("setting {timers} timers took longer than {LEAD} ms").into());
+            }
+            let mut lateness = Vec::with_capacity(timers);
+            for (run, due) in runs {
+                let late = watch.completion(run).await?.wall_millis - due;
+                if late < 0 {
+                    return Err(format!("run {run} woke {} ms early", -late).into());
+                }
+                lateness.push(late as f64);
+            }
+            p50.extend(statistics::percentile(&mut lateness, 0.5));
+            p99.extend(statistics::percentile(&mut lateness, 0.99));
+        }
+        let settings =
+            json!({ "timers": timers, "due_within_ms": spread, "from": "the due time to the run's end seen over the WebSocket", "watch_gaps": watch.gaps() });
+        let target = bench.at_full_size(Target::AtMost(500.0));
+        bench.report.add(Figure::new(names[0], "ms", p50).with(settings.clone()).limit(Limit::FdatasyncMillis));
+        bench.report.add(Figure::new(names[1], "ms", p99).with(settings).target(target).limit(Limit::FdatasyncMillis));
+    }
+    server.stop().await
+}
