@@ -97,11 +97,14 @@ impl<'a> Compiler<'a> {
 
     fn expression_problem(&mut self, tree: &Tree, error: &ExpressionError, code: &str) {
         let mut place = tree.place.clone();
-        if let (Node::Text { lines_below: true, .. }, Some(line)) = (&tree.node, error.line) {
-            place.line += line;
+        if let (Node::Text { block: true, .. }, Some(line)) = (&tree.node, error.line)
+            && line > 1
+        {
+            place.line += line - 1;
             place.column = 1;
         }
-        let near = error.text.as_deref().filter(|text| !error.message.contains(*text) && !text.contains('\n'));
+        // A message that quotes something names the place already.
+        let near = error.text.as_deref().filter(|text| !error.message.contains(['`', '"']) && !text.contains('\n'));
         let message = near.map_or_else(|| error.message.clone(), |text| format!("{} (at `{text}`)", error.message));
         self.problems.error(&place, code, message);
     }

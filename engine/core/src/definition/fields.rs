@@ -67,13 +67,11 @@ pub(super) fn text<'t>(problems: &mut Problems, tree: &'t Tree, name: &str) -> O
 
 /// `true` or `false`.
 pub(super) fn boolean(problems: &mut Problems, tree: &Tree, name: &str) -> Option<bool> {
-    match tree.node {
-        Node::Bool(value) => Some(value),
-        _ => {
-            wrong_type(problems, tree, name, "true or false");
-            None
-        }
+    if let Node::Bool(value) = tree.node {
+        return Some(value);
     }
+    wrong_type(problems, tree, name, "true or false");
+    None
 }
 
 /// A number within bounds.

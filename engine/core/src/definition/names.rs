@@ -2,7 +2,7 @@
 
 use super::problems::{Place, Problems};
 use crate::expression::RECORD_NAMES;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 /// Fields of `event` and `incoming`.
 const EVENT_FIELDS: [&str; 7] = ["specversion", "id", "source", "type", "subject", "time", "data"];
@@ -89,12 +89,11 @@ impl Names {
         let Some(root) = path.first() else { return };
         let names = standing.names();
         if !names.contains(&root.as_str()) && !RECORD_NAMES.contains(&root.as_str()) {
-            match elsewhere(root) {
-                Some(remedy) => problems.error(place, "not_in_scope", format!("`{root}` does not exist here; {remedy}")),
-                None => {
-                    let known = names.iter().copied().chain(RECORD_NAMES);
-                    problems.wrong_name(place, "unknown_name", &format!("there is no `{root}` here"), root, known);
-                }
+            if let Some(remedy) = elsewhere(root) {
+                problems.error(place, "not_in_scope", format!("`{root}` does not exist here; {remedy}"));
+            } else {
+                let known = names.iter().copied().chain(RECORD_NAMES);
+                problems.wrong_name(place, "unknown_name", &format!("there is no `{root}` here"), root, known);
             }
             return;
         }
@@ -122,7 +121,6 @@ impl Names {
 
     /// Matches uses with names.
     pub(super) fn check(&self, problems: &mut Problems) {
-        let mut seen: BTreeMap<(&str, u32, u32), ()> = BTreeMap::new();
         for used in &self.uses {
             let Some(name) = used.path.get(1) else { continue };
             if used.path[0] == "vars" {
@@ -133,13 +131,12 @@ impl Names {
                 continue;
             }
             let Some(step) = self.steps.get(name) else {
-                if seen.insert((name, used.place.line, used.place.column), ()).is_none() {
-                    let known = self.steps.keys().map(String::as_str).filter(|key| !key.contains(':'));
-                    problems.wrong_name(&used.place, "unknown_step", &format!("there is no step \"{name}\""), name, known);
-                }
+                let mut known: Vec<&str> = self.steps.keys().map(String::as_str).filter(|key| !key.contains(':')).collect();
+                known.sort_unstable();
+                problems.wrong_name(&used.place, "unknown_step", &format!("there is no step \"{name}\""), name, known);
                 continue;
             };
-            self.check_order(problems, used, name, step);
+            check_order(problems, used, name, step);
             if let (Some(fields), Some(field)) = (&step.fields, used.path.get(2))
                 && field != ERROR_FIELD
                 && !fields.contains(field)
@@ -149,14 +146,14 @@ impl Names {
             }
         }
     }
+}
 
-    fn check_order(&self, problems: &mut Problems, used: &Use, name: &str, step: &KnownStep) {
-        let Some(here) = used.standing.step() else { return };
-        if step.number == here && !matches!(used.standing, Standing::Arriving(_)) {
-            problems.error(&used.place, "step_comes_later", format!("step \"{name}\" names its own output, which does not exist yet"));
-        } else if step.number > here {
-            problems.error(&used.place, "step_comes_later", format!("step \"{name}\" comes later, so its output never exists here; move it up"));
-        }
+fn check_order(problems: &mut Problems, used: &Use, name: &str, step: &KnownStep) {
+    let Some(here) = used.standing.step() else { return };
+    if step.number == here && !matches!(used.standing, Standing::Arriving(_)) {
+        problems.error(&used.place, "step_comes_later", format!("step \"{name}\" names its own output, which does not exist yet"));
+    } else if step.number > here {
+        problems.error(&used.place, "step_comes_later", format!("step \"{name}\" comes later, so its output never exists here; move it up"));
     }
 }
 

@@ -76,7 +76,9 @@ impl Problems {
             if !self.list.contains(&problem) {
                 self.list.push(problem);
             }
-        } else if severity == Severity::Error && let Some(lesser) = self.list.iter().rposition(|kept| kept.severity != Severity::Error) {
+        } else if severity == Severity::Error
+            && let Some(lesser) = self.list.iter().rposition(|kept| kept.severity != Severity::Error)
+        {
             // A file with errors must show one, however many hints there are.
             self.list.remove(lesser);
             self.list.push(problem);

@@ -153,12 +153,11 @@ impl Compiler<'_> {
         }
         let verbs = VERBS.iter().map(|(verb, _)| *verb);
         let stranger = entries.iter().find(|(key, _)| !COMMON.contains(&key.text.as_str()) && key.text != "with");
-        match stranger {
-            Some((key, _)) => self.problems.wrong_name(&key.place, "unknown_verb", &format!("there is no verb \"{}\"", key.text), &key.text, verbs),
-            None => {
-                let verbs: Vec<&str> = verbs.collect();
-                self.problems.error(&tree.place, "missing_field", format!("a step needs a verb: one of {}", verbs.join(", ")));
-            }
+        if let Some((key, _)) = stranger {
+            self.problems.wrong_name(&key.place, "unknown_verb", &format!("there is no verb \"{}\"", key.text), &key.text, verbs);
+        } else {
+            let verbs: Vec<&str> = verbs.collect();
+            self.problems.error(&tree.place, "missing_field", format!("a step needs a verb: one of {}", verbs.join(", ")));
         }
     }
 
@@ -282,12 +281,11 @@ impl Compiler<'_> {
 
     fn branch(&mut self, tree: &Tree, condition: &Tree, number: usize, below: Above<'_>, depth: usize) -> Option<Verb> {
         let condition = self.condition(condition, Standing::Step(number));
-        let then = match tree.get("then") {
-            Some(then) => self.block(then, "then", below, depth + 1),
-            None => {
-                self.problems.error(&tree.place, "missing_field", "`if` with `else` needs `then`, too".into());
-                None
-            }
+        let then = if let Some(then) = tree.get("then") {
+            self.block(then, "then", below, depth + 1)
+        } else {
+            self.problems.error(&tree.place, "missing_field", "`if` with `else` needs `then`, too".into());
+            None
         };
         let otherwise = match tree.get("else") {
             Some(otherwise) => self.block(otherwise, "else", below, depth + 1),
@@ -402,10 +400,8 @@ impl Compiler<'_> {
         }
         let entries = fields::map(&mut self.problems, tree, "stop")?;
         fields::refuse_unknown(&mut self.problems, entries, &["status", "reason", "output"], "stop");
-        let failed = tree
-            .get("status")
-            .and_then(|tree| fields::word(&mut self.problems, tree, "status", &["completed", "failed"]))
-            .is_some_and(|word| word == "failed");
+        let failed =
+            tree.get("status").and_then(|tree| fields::word(&mut self.problems, tree, "status", &["completed", "failed"])).is_some_and(|word| word == "failed");
         let reason = tree.get("reason").and_then(|tree| {
             fields::text(&mut self.problems, tree, "reason")?;
             self.template(tree, Standing::Step(number))

@@ -18,10 +18,10 @@ pub(super) enum Node {
     Null,
     Bool(bool),
     Number(serde_json::Number),
-    /// A text; `lines_below` when it is a block (`|`, `>`), whose first line stands below its place.
+    /// A text; a `block` (`|`, `>`) has lines of its own, the first at its place.
     Text {
         text: String,
-        lines_below: bool,
+        block: bool,
     },
     List(Vec<Tree>),
     Map(Vec<(Key, Tree)>),
@@ -116,7 +116,8 @@ struct Frame {
     open: Open,
     place: Place,
     anchor: usize,
-    nodes_before: usize,
+    /// Values in it, itself included.
+    size: usize,
 }
 
 /// Reads one YAML document. `None` when a problem keeps it from being a tree; it is then among the problems.
@@ -149,17 +150,19 @@ impl Reader<'_> {
                     let mut place = self.here();
                     place.line = marker.line().max(1) as u32;
                     place.column = marker.col() as u32 + 1;
-                    self.problems.error(&place, "bad_yaml", explain(&error.info(), line(source, place.line)));
+                    self.bad_yaml(place, &error.info(), source);
                     return None;
                 }
             };
             let mut place = self.here();
-            place.line = span.start.line().max(1) as u32;
-            place.column = span.start.col() as u32 + 1;
+            let start = span.tag_start().unwrap_or(span.start);
+            place.line = start.line().max(1) as u32;
+            place.column = start.col() as u32 + 1;
             let good = match event {
                 Event::DocumentStart(..) => {
                     documents += 1;
-                    documents == 1 || self.refuse(&place, "several_documents", "the file holds several documents (`---`); put each workflow into a file of its own")
+                    documents == 1
+                        || self.refuse(&place, "several_documents", "the file holds several documents (`---`); put each workflow into a file of its own")
                 }
                 Event::Alias(id) => self.alias(id, place),
                 Event::Scalar(text, style, anchor, tag) => self.scalar(&text, style, anchor, tag.as_deref(), place),
@@ -178,6 +181,20 @@ impl Reader<'_> {
             self.problems.error(&Place::start(), "empty", "the file is empty; a workflow has at least name and steps".to_owned());
         }
         self.root
+    }
+
+    fn bad_yaml(&mut self, mut place: Place, reason: &str, source: &str) {
+        let line = source.lines().nth(place.line.saturating_sub(1) as usize).unwrap_or_default();
+        let indent = line.len() - line.trim_start().len();
+        let (code, message) = if let Some(tab) = line[..indent].find('\t') {
+            place.column = tab as u32 + 1;
+            ("bad_yaml", "a tab stands in the indentation; YAML is indented with spaces".to_owned())
+        } else if reason.contains("nesting") || reason.contains("recursion") {
+            ("too_deep", format!("the file is nested more than {} deep", limits::DEFINITION_DEPTH))
+        } else {
+            ("bad_yaml", format!("the text cannot be read as YAML: {reason}"))
+        };
+        self.problems.error(&place, code, message);
     }
 
     fn refuse(&mut self, place: &Place, code: &str, message: impl Into<String>) -> bool {
@@ -219,7 +236,7 @@ impl Reader<'_> {
         if !self.count(1, &place) {
             return false;
         }
-        self.stack.push(Frame { open, place, anchor, nodes_before: self.nodes - 1 });
+        self.stack.push(Frame { open, place, anchor, size: 1 });
         true
     }
 
@@ -231,30 +248,29 @@ impl Reader<'_> {
         };
         let tree = Tree { node, place: frame.place };
         if frame.anchor != 0 {
-            self.anchors.insert(frame.anchor, (tree.clone(), self.nodes - frame.nodes_before));
             // The copy kept for aliases costs as much as the value itself.
-            if !self.count(self.nodes - frame.nodes_before, &tree.place) {
+            if !self.count(frame.size, &tree.place) {
                 return false;
             }
+            self.anchors.insert(frame.anchor, (tree.clone(), frame.size));
         }
-        self.add(tree)
+        self.add(tree, frame.size)
     }
 
     fn alias(&mut self, id: usize, place: Place) -> bool {
-        let Some(count) = self.anchors.get(&id).map(|(_, count)| *count) else {
+        let Some((anchored, size)) = self.anchors.get(&id) else {
             return self.refuse(&place, "bad_alias", "an alias must not stand inside the value that it repeats");
         };
-        if !self.count(count, &place) {
-            return false;
+        let size = *size;
+        if self.nodes + size > limits::DEFINITION_NODES {
+            return self.count(size, &place);
         }
-        if let Some((tree, _)) = self.anchors.get(&id) {
-            let tree = Tree { node: tree.node.clone(), place };
-            if depth(&tree) + self.stack.len() > limits::DEFINITION_DEPTH {
-                return self.refuse(&tree.place, "too_deep", format!("the file is nested more than {} deep", limits::DEFINITION_DEPTH));
-            }
-            return self.add(tree);
+        let tree = Tree { node: anchored.node.clone(), place };
+        self.nodes += size;
+        if depth(&tree) + self.stack.len() > limits::DEFINITION_DEPTH {
+            return self.refuse(&tree.place, "too_deep", format!("the file is nested more than {} deep", limits::DEFINITION_DEPTH));
         }
-        true
+        self.add(tree, size)
     }
 
     fn scalar(&mut self, text: &str, style: ScalarStyle, anchor: usize, tag: Option<&Tag>, place: Place) -> bool {
@@ -262,8 +278,8 @@ impl Reader<'_> {
             return false;
         }
         let is_key = matches!(self.stack.last(), Some(Frame { open: Open::Map { key: None, .. }, .. }));
-        let lines_below = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
-        let as_text = || Node::Text { text: text.to_owned(), lines_below };
+        let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+        let as_text = || Node::Text { text: text.to_owned(), block };
         let node = match tag.map(|tag| (tag.core_suffix(), tag)) {
             _ if is_key => as_text(),
             Some((Some("str"), _)) => as_text(),
@@ -286,10 +302,13 @@ impl Reader<'_> {
         if anchor != 0 {
             self.anchors.insert(anchor, (tree.clone(), 1));
         }
-        self.add(tree)
+        self.add(tree, 1)
     }
 
-    fn add(&mut self, tree: Tree) -> bool {
+    fn add(&mut self, tree: Tree, size: usize) -> bool {
+        if let Some(frame) = self.stack.last_mut() {
+            frame.size += size;
+        }
         match self.stack.last_mut().map(|frame| (&mut frame.open, &frame.place)) {
             None => {
                 self.root = Some(tree);
@@ -299,25 +318,23 @@ impl Reader<'_> {
                 items.push(tree);
                 true
             }
-            Some((Open::Map { entries, key, names }, map_place)) => match key.take() {
-                Some(key) => {
+            Some((Open::Map { entries, key, names }, map_place)) => {
+                if let Some(key) = key.take() {
                     entries.push((key, tree));
-                    true
+                    return true;
                 }
-                None => {
-                    let Node::Text { text, .. } = tree.node else {
-                        return self.refuse(&tree.place, "bad_key", "a key must be a plain text");
-                    };
-                    let mut place = tree.place;
-                    place.pointer.clone_from(&map_place.pointer);
-                    place.push(&text);
-                    if let Some(line) = names.insert(text.clone(), place.line) {
-                        return self.refuse(&place, "duplicate_key", format!("the key \"{text}\" stands twice; it is already on line {line}"));
-                    }
-                    *key = Some(Key { text, place });
-                    true
+                let Node::Text { text, .. } = tree.node else {
+                    return self.refuse(&tree.place, "bad_key", "a key must be a plain text");
+                };
+                let mut place = tree.place;
+                place.pointer.clone_from(&map_place.pointer);
+                place.push(&text);
+                if let Some(line) = names.insert(text.clone(), place.line) {
+                    return self.refuse(&place, "duplicate_key", format!("the key \"{text}\" stands twice; it is already on line {line}"));
                 }
-            },
+                *key = Some(Key { text, place });
+                true
+            }
         }
     }
 }
@@ -352,7 +369,7 @@ fn plain(text: &str) -> Option<Node> {
     if is_float(unsigned) {
         return text.parse::<f64>().ok().and_then(serde_json::Number::from_f64).map(Node::Number);
     }
-    Some(Node::Text { text: text.to_owned(), lines_below: false })
+    Some(Node::Text { text: text.to_owned(), block: false })
 }
 
 fn whole_number(text: &str) -> Option<Node> {
@@ -369,21 +386,4 @@ fn is_float(text: &str) -> bool {
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let (before, after) = number.split_once('.').unwrap_or((number, ""));
     digits(before) && digits(after) && !(before.is_empty() && after.is_empty()) && exponent.is_none_or(|exponent| !exponent.is_empty() && digits(exponent))
-}
-
-fn line(source: &str, number: u32) -> &str {
-    source.lines().nth(number.saturating_sub(1) as usize).unwrap_or_default()
-}
-
-/// The parser's reason in our words, where a remedy is known.
-fn explain(reason: &str, line: &str) -> String {
-    let indent: String = line.chars().take_while(|character| character.is_whitespace()).collect();
-    if indent.contains('\t') {
-        return "a tab stands in the indentation; YAML is indented with spaces".to_owned();
-    }
-    let trimmed = line.trim_start().trim_start_matches("- ");
-    if trimmed.split_once(": ").is_some_and(|(_, value)| value.starts_with("{{") || value.starts_with("{%")) {
-        return format!("the text cannot be read as YAML ({reason}); quote an expression in braces: \"{{{{ … }}}}\"");
-    }
-    format!("the text cannot be read as YAML: {reason}")
 }

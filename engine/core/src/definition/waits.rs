@@ -8,7 +8,11 @@ use super::{
     span,
     tree::{Node, Tree},
 };
-use crate::{Timestamp, Value, expression::{Template, moment}, limits};
+use crate::{
+    Timestamp, Value,
+    expression::{Template, moment},
+    limits,
+};
 use std::sync::Arc;
 
 /// The name of a single wait.
@@ -57,14 +61,13 @@ impl Compiler<'_> {
     pub(super) fn wait_rule(&mut self, tree: &Tree, standing: Standing, arriving: Standing) -> Option<WaitRule> {
         let event = self.required(tree, "event", "a wait").and_then(|tree| self.event_type(tree));
         let condition = tree.get("if").map(|tree| self.condition(tree, arriving));
-        let matching = match tree.get("match") {
-            Some(tree) => self.matching(tree, standing),
-            None => {
-                let message = "`match` is missing: write `match: contact` (the event's contact is the run's), `match: { path.in.data: value }`, or `match: any` \
-                               when really every such event counts";
-                self.problems.error(&tree.place, "missing_match", message.to_owned());
-                None
-            }
+        let matching = if let Some(tree) = tree.get("match") {
+            self.matching(tree, standing)
+        } else {
+            let message = "`match` is missing: write `match: contact` (the event's contact is the run's), `match: { path.in.data: value }`, or `match: any` \
+                           when really every such event counts";
+            self.problems.error(&tree.place, "missing_match", message.to_owned());
+            None
         };
         Some(WaitRule { event: event?, matching: matching?, condition: condition.map_or(Some(None), |condition| condition.map(Some))? })
     }
@@ -93,7 +96,9 @@ impl Compiler<'_> {
                 self.problems.error(&key.place, "bad_match", message);
                 continue;
             }
-            if let Some(rest) = key.text.strip_prefix("event.data.").or_else(|| key.text.strip_prefix("incoming.data.")).or_else(|| key.text.strip_prefix("data.")) {
+            if let Some(rest) =
+                key.text.strip_prefix("event.data.").or_else(|| key.text.strip_prefix("incoming.data.")).or_else(|| key.text.strip_prefix("data."))
+            {
                 let message = format!("paths of `match` begin within the event's data: write {rest} if that is meant");
                 self.problems.warning(&key.place, "bad_match", message);
             }

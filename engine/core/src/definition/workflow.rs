@@ -12,9 +12,8 @@ use crate::{Value, digest};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Keys at the top of a file.
-pub(super) const TOP_KEYS: [&str; 15] = [
-    "name", "description", "on", "key", "mode", "reentry", "exit_on", "vars", "timeout", "retry", "contact", "company", "deal", "conversation", "steps",
-];
+pub(super) const TOP_KEYS: [&str; 15] =
+    ["name", "description", "on", "key", "mode", "reentry", "exit_on", "vars", "timeout", "retry", "contact", "company", "deal", "conversation", "steps"];
 /// Names that a workflow may be bound to at the top.
 const BINDINGS: [&str; 4] = ["contact", "company", "deal", "conversation"];
 /// Letters of a workflow's name.
@@ -67,12 +66,11 @@ impl Compiler<'_> {
             self.retry = self.retry_policy(tree, None);
         }
         let exit_on = tree.get("exit_on").map(|tree| self.exit_rules(tree)).unwrap_or_default();
-        let steps = match tree.get("steps") {
-            Some(tree) => self.block(tree, "steps", None, 0),
-            None => {
-                self.problems.error(&Place::start(), "missing_field", "a workflow needs `steps`".into());
-                None
-            }
+        let steps = if let Some(tree) = tree.get("steps") {
+            self.block(tree, "steps", None, 0)
+        } else {
+            self.problems.error(&Place::start(), "missing_field", "a workflow needs `steps`".into());
+            None
         };
         Some(Workflow {
             name: name?,
@@ -102,7 +100,8 @@ impl Compiler<'_> {
         if letters && name.len() <= NAME_LETTERS && !name.starts_with('-') && !name.ends_with('-') && !name.contains("--") {
             return Some(name.to_owned());
         }
-        let kebab: Vec<String> = name.to_lowercase().split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|part| !part.is_empty()).map(str::to_owned).collect();
+        let kebab: Vec<String> =
+            name.to_lowercase().split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|part| !part.is_empty()).map(str::to_owned).collect();
         let near = kebab.join("-");
         let message = format!("the name \"{name}\" must be kebab-case (small letters, digits and single `-`) and {NAME_LETTERS} letters long at the most");
         let message = if near.is_empty() || near.len() > NAME_LETTERS { message } else { format!("{message}: {near}") };
@@ -173,6 +172,8 @@ impl Compiler<'_> {
                 self.problems.error(&manual.place, "bad_trigger", "a trigger is one of event and manual; begin a second item with `- `".into());
                 return None;
             }
+            // A key that is wrong was told already; most likely it was meant to be one of the two.
+            (None, None) if entries.iter().any(|(key, _)| !matches!(key.text.as_str(), "if" | "with")) => return None,
             (None, None) => {
                 self.problems.error(&tree.place, "bad_trigger", "a trigger needs `event: TYPE` or `manual`".into());
                 return None;

@@ -31,7 +31,7 @@ impl Expression {
     }
 }
 
-/// A bare Jinja condition, or JSONLogic.
+/// A bare Jinja condition, or `JSONLogic`.
 #[derive(Debug)]
 pub struct Condition {
     test: Test,
@@ -41,12 +41,12 @@ pub struct Condition {
 #[derive(Debug)]
 enum Test {
     Always(bool),
-    Jinja(Program),
+    Jinja(Box<Program>),
     JsonLogic(Box<Rule>),
 }
 
 impl Condition {
-    /// Compiles a condition: a text is a bare Jinja expression, a map is JSONLogic, `true` and `false` are themselves.
+    /// Compiles a condition: a text is a bare Jinja expression, a map is `JSONLogic`, `true` and `false` are themselves.
     pub fn compile(value: &Value) -> Result<Self, ExpressionError> {
         let (test, references) = match value {
             Value::Bool(value) => (Test::Always(*value), References::default()),
@@ -54,7 +54,7 @@ impl Condition {
                 refuse_braces(text)?;
                 let program = Program::compile(text)?;
                 let references = program.references.clone();
-                (Test::Jinja(program), references)
+                (Test::Jinja(Box::new(program)), references)
             }
             Value::Object(_) => {
                 let rule = Rule::compile(value)?;
@@ -89,7 +89,11 @@ fn refuse_braces(text: &str) -> Result<(), ExpressionError> {
     let trimmed = text.trim();
     if trimmed.starts_with("{{") || trimmed.starts_with("{%") {
         let bare = trimmed.trim_start_matches("{{").trim_start_matches("{%").trim_end_matches("}}").trim_end_matches("%}").trim();
-        return Err(ExpressionError { message: format!("an expression stands here without braces: write {bare}"), text: Some(trimmed.chars().take(60).collect()), line: Some(1) });
+        return Err(ExpressionError {
+            message: format!("an expression stands here without braces: write `{bare}`"),
+            text: Some(trimmed.chars().take(60).collect()),
+            line: Some(1),
+        });
     }
     Ok(())
 }

@@ -39,7 +39,9 @@ fn nested(value: &Value, depth: usize) -> Result<Json, Error> {
         ValueKind::Bool => Ok(Json::Bool(value.is_true())),
         ValueKind::Number => number(value),
         ValueKind::String => Ok(Json::String(value.as_str().unwrap_or_default().to_owned())),
-        ValueKind::Seq | ValueKind::Iterable => value.try_iter()?.checked().map(|item| nested(&item?, depth + 1)).collect::<Result<Vec<_>, _>>().map(Json::Array),
+        ValueKind::Seq | ValueKind::Iterable => {
+            value.try_iter()?.checked().map(|item| nested(&item?, depth + 1)).collect::<Result<Vec<_>, _>>().map(Json::Array)
+        }
         ValueKind::Map => {
             let mut object = Object::new();
             for key in value.try_iter()?.checked() {

@@ -17,13 +17,72 @@ use std::sync::LazyLock;
 pub(super) const FUNCTIONS: [&str; 2] = ["range", "dict"];
 /// Words after `is`.
 pub(super) const TESTS: [&str; 30] = [
-    "defined", "undefined", "none", "boolean", "true", "false", "odd", "even", "divisibleby", "number", "integer", "float", "string", "sequence",
-    "iterable", "mapping", "startingwith", "endingwith", "lower", "upper", "sameas", "eq", "equalto", "ne", "lt", "le", "gt", "ge", "in", "int",
+    "defined",
+    "undefined",
+    "none",
+    "boolean",
+    "true",
+    "false",
+    "odd",
+    "even",
+    "divisibleby",
+    "number",
+    "integer",
+    "float",
+    "string",
+    "sequence",
+    "iterable",
+    "mapping",
+    "startingwith",
+    "endingwith",
+    "lower",
+    "upper",
+    "sameas",
+    "eq",
+    "equalto",
+    "ne",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "in",
+    "int",
 ];
 /// minijinja's own filters that only look at what they get.
 const PLAIN: [&str; 33] = [
-    "upper", "lower", "title", "capitalize", "trim", "length", "count", "first", "last", "min", "max", "int", "float", "abs", "round", "bool", "items",
-    "escape", "e", "select", "reject", "selectattr", "rejectattr", "map", "groupby", "list", "reverse", "sort", "unique", "lines", "dictsort", "sum", "batch",
+    "upper",
+    "lower",
+    "title",
+    "capitalize",
+    "trim",
+    "length",
+    "count",
+    "first",
+    "last",
+    "min",
+    "max",
+    "int",
+    "float",
+    "abs",
+    "round",
+    "bool",
+    "items",
+    "escape",
+    "e",
+    "select",
+    "reject",
+    "selectattr",
+    "rejectattr",
+    "map",
+    "groupby",
+    "list",
+    "reverse",
+    "sort",
+    "unique",
+    "lines",
+    "dictsort",
+    "sum",
+    "batch",
 ];
 /// Those of [`PLAIN`] that make a value of every character or item.
 const SPREADING: [&str; 9] = ["list", "reverse", "sort", "unique", "lines", "dictsort", "groupby", "batch", "map"];
@@ -84,10 +143,10 @@ fn build() -> Environment<'static> {
         on_time(state, &value, zone.as_deref(), |moment, zone| moment::format(moment, &pattern, zone).map(Value::from))
     });
     environment.add_filter("plus", |state: &State<'_, '_>, value: Value, length: String, zone: Option<String>, named: Kwargs| {
-        shift(state, &value, &length, named_zone(zone, &named)?, false)
+        shift(state, &value, &length, named_zone(zone, &named)?.as_deref(), false)
     });
     environment.add_filter("minus", |state: &State<'_, '_>, value: Value, length: String, zone: Option<String>, named: Kwargs| {
-        shift(state, &value, &length, named_zone(zone, &named)?, true)
+        shift(state, &value, &length, named_zone(zone, &named)?.as_deref(), true)
     });
     environment.add_filter("__settle", |value: &Value| lookup::settle(value));
     environment.add_filter("__text", |state: &State<'_, '_>, value: Value| {
@@ -180,6 +239,7 @@ fn with_session<T>(state: &State<'_, '_>, act: impl FnOnce(&Session) -> Result<T
 }
 
 /// Stands in for what is missing or null; with `true` as second argument also for what is empty.
+#[expect(clippy::needless_pass_by_value, reason = "minijinja converts arguments and hands them over")]
 fn default(value: &Value, args: Rest<Value>) -> Result<Value, Error> {
     if args.len() > 2 {
         return Err(Error::from(ErrorKind::TooManyArguments));
@@ -191,6 +251,7 @@ fn default(value: &Value, args: Rest<Value>) -> Result<Value, Error> {
     Ok(value.clone())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "minijinja converts arguments and hands them over")]
 fn join(state: &State<'_, '_>, value: Value, joiner: Option<String>, named: Kwargs) -> Result<String, Error> {
     let attribute: Option<String> = named.get("attribute")?;
     named.assert_all_used()?;
@@ -211,12 +272,14 @@ fn join(state: &State<'_, '_>, value: Value, joiner: Option<String>, named: Kwar
     Ok(out)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "minijinja converts arguments and hands them over")]
 fn replace(state: &State<'_, '_>, value: String, from: String, to: String) -> Result<String, Error> {
     let matches = value.matches(&*from).count();
     charge(state, value.len().saturating_add(matches.saturating_mul(to.len())))?;
     Ok(value.replace(&*from, &to))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "minijinja converts arguments and hands them over")]
 fn split(state: &State<'_, '_>, value: String, at: Option<String>, most: Option<usize>) -> Result<Vec<String>, Error> {
     let pieces = match &at {
         Some(at) => value.matches(&**at).count() + 1,
@@ -252,8 +315,8 @@ fn on_time(
     })
 }
 
-fn shift(state: &State<'_, '_>, value: &Value, length: &str, zone: Option<String>, back: bool) -> Result<Value, Error> {
-    on_time(state, value, zone.as_deref(), |moment, zone| {
+fn shift(state: &State<'_, '_>, value: &Value, length: &str, zone: Option<&str>, back: bool) -> Result<Value, Error> {
+    on_time(state, value, zone, |moment, zone| {
         let span = crate::definition::Span::parse(length)?;
         let span = if back { span.negated() } else { span };
         Ok(Value::from(span.add_to(moment, zone).to_string()))

@@ -1,4 +1,4 @@
-//! JSONLogic: conditions as data.
+//! `JSONLogic`: conditions as data.
 
 use super::{
     ExpressionError, Scope,
@@ -123,7 +123,7 @@ fn longest_list(value: &Json) -> usize {
     }
 }
 
-/// Truth in the sense of JSONLogic, which agrees with Jinja's but for empty maps.
+/// Truth in the sense of `JSONLogic`, which agrees with Jinja's but for empty maps.
 fn truthy(value: &Json) -> bool {
     super::program::truthy(value)
 }

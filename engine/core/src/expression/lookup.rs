@@ -37,7 +37,10 @@ impl Session {
     pub(super) fn charge(&self, bytes: usize) -> Result<(), Error> {
         let before = self.moved.fetch_add(bytes, Ordering::Relaxed);
         if before.saturating_add(bytes) > limits::EXPRESSION_MOVED_BYTES {
-            return Err(Error::new(ErrorKind::InvalidOperation, format!("the expression moves more than {} MiB of data", limits::EXPRESSION_MOVED_BYTES >> 20)));
+            return Err(Error::new(
+                ErrorKind::InvalidOperation,
+                format!("the expression moves more than {} MiB of data", limits::EXPRESSION_MOVED_BYTES >> 20),
+            ));
         }
         Ok(())
     }
@@ -271,10 +274,8 @@ impl Node {
         }
         let child = self.child(part);
         let path = child.record_path().unwrap_or_default();
-        match note_field(reads, path, found) {
-            Some(value) => Some(child.leaf(value).unwrap_or_else(|| Value::from_object(child))),
-            None => None,
-        }
+        let value = note_field(reads, path, found)?;
+        Some(child.leaf(value).unwrap_or_else(|| Value::from_object(child)))
     }
 }
 
@@ -513,14 +514,11 @@ fn follow_record<'a>(reads: &'a RecordReads, name: &str, path: &[String]) -> Res
                 Some(next) => value = next,
                 None => return Ok(Found::Missing(index + 2)),
             }
+        } else if let Some(next) = step_into(value, field) {
+            value = next;
         } else {
-            match step_into(value, field) {
-                Some(next) => value = next,
-                None => {
-                    reads.note_used(noted, whole.unwrap_or(value).clone());
-                    return Ok(Found::Missing(index + 2));
-                }
-            }
+            reads.note_used(noted, whole.unwrap_or(value).clone());
+            return Ok(Found::Missing(index + 2));
         }
     }
     reads.note_used(noted, whole.unwrap_or(value).clone());

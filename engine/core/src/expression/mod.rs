@@ -1,4 +1,4 @@
-//! Expressions: Jinja text, bare Jinja conditions, JSONLogic. Pure, bounded in work and output.
+//! Expressions: Jinja text, bare Jinja conditions, `JSONLogic`. Pure, bounded in work and output.
 
 mod condition;
 mod convert;

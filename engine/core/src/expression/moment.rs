@@ -40,9 +40,9 @@ pub(crate) fn at(civil: civil::DateTime, zone: &TimeZone) -> Result<Timestamp, S
     let ambiguous = zone.to_ambiguous_zoned(civil);
     let zoned = match ambiguous.offset() {
         // The first moment after the gap has the offset that holds from there on.
-        AmbiguousOffset::Gap { .. } => ambiguous.later().and_then(|after| match zone.preceding(after.timestamp()).next() {
-            Some(transition) if transition.timestamp() <= after.timestamp() => Ok(transition.timestamp().to_zoned(zone.clone())),
-            _ => Ok(after),
+        AmbiguousOffset::Gap { .. } => ambiguous.later().map(|after| match zone.preceding(after.timestamp()).next() {
+            Some(transition) if transition.timestamp() <= after.timestamp() => transition.timestamp().to_zoned(zone.clone()),
+            _ => after,
         }),
         _ => ambiguous.compatible(),
     };

@@ -7,11 +7,7 @@ use super::{
 };
 use crate::{Value as Json, limits};
 use minijinja::{Environment, Value};
-use std::{
-    cell::OnceCell,
-    io,
-    sync::Arc,
-};
+use std::{cell::OnceCell, io, sync::Arc};
 
 /// One evaluation; its parts share what they may move.
 pub(super) struct Evaluation<'a> {

@@ -21,8 +21,7 @@ const MAX_TAGS: usize = 500;
 /// Tags that may stand in `{% … %}`.
 const TAGS: [&str; 11] = ["if", "elif", "else", "endif", "for", "endfor", "set", "with", "endwith", "raw", "endraw"];
 /// Words of the language that are no variables.
-const WORDS: [&str; 15] =
-    ["and", "or", "not", "in", "is", "if", "else", "true", "True", "false", "False", "none", "None", "recursive", "null"];
+const WORDS: [&str; 15] = ["and", "or", "not", "in", "is", "if", "else", "true", "True", "false", "False", "none", "None", "recursive", "null"];
 
 /// What a text refers to.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -219,7 +218,8 @@ fn tokens<'a>(text: &'a str, mut at: usize, close: &str) -> Result<(Vec<Token<'a
                     at += 1;
                 }
                 // `1.5`, but `list.0.name` keeps its points.
-                if bytes.get(at) == Some(&b'.') && bytes.get(at + 1).is_some_and(u8::is_ascii_digit) && !out.last().is_some_and(|last: &Token<'_>| last.is(".")) {
+                if bytes.get(at) == Some(&b'.') && bytes.get(at + 1).is_some_and(u8::is_ascii_digit) && !out.last().is_some_and(|last: &Token<'_>| last.is("."))
+                {
                     at += 1;
                     while bytes.get(at).is_some_and(u8::is_ascii_alphanumeric) {
                         at += 1;
@@ -444,7 +444,11 @@ impl<'a> Reader<'a> {
     }
 
     fn check_filter(&self, name: &Token<'a>) -> Result<(), ExpressionError> {
-        if environment::filter_names().any(|known| known == name.text) { Ok(()) } else { Err(self.unknown(name, "filter", &environment::filter_names().collect::<Vec<_>>())) }
+        if environment::filter_names().any(|known| known == name.text) {
+            Ok(())
+        } else {
+            Err(self.unknown(name, "filter", &environment::filter_names().collect::<Vec<_>>()))
+        }
     }
 
     fn check_test(&self, name: &Token<'a>) -> Result<(), ExpressionError> {

@@ -18,8 +18,8 @@ pub struct Template {
 #[derive(Debug)]
 enum Part {
     Literal(Value),
-    Whole(Program),
-    Text(Text),
+    Whole(Box<Program>),
+    Text(Box<Text>),
     List(Vec<Part>),
     Map(Vec<(String, Part)>),
 }
@@ -89,8 +89,8 @@ fn compile(value: &Value, pointer: &mut String, depth: usize) -> Result<Part, Lo
     }
     Ok(match value {
         Value::String(text) if syntax::has_code(text) => match syntax::whole(text) {
-            Some(expression) => Part::Whole(Program::compile(expression).map_err(|error| (pointer.clone(), error))?),
-            None => Part::Text(Text::compile(text).map_err(|error| (pointer.clone(), error))?),
+            Some(expression) => Part::Whole(Box::new(Program::compile(expression).map_err(|error| (pointer.clone(), error))?)),
+            None => Part::Text(Box::new(Text::compile(text).map_err(|error| (pointer.clone(), error))?)),
         },
         Value::Array(list) => {
             let mut parts = Vec::with_capacity(list.len());
@@ -140,7 +140,8 @@ impl Part {
         let here = pointer.len();
         match self {
             Self::Literal(_) => {}
-            Self::Whole(Program { references, .. }) | Self::Text(Text { references, .. }) => references.paths.iter().for_each(|path| act(pointer, path)),
+            Self::Whole(program) => program.references.paths.iter().for_each(|path| act(pointer, path)),
+            Self::Text(text) => text.references.paths.iter().for_each(|path| act(pointer, path)),
             Self::List(parts) => {
                 for (index, part) in parts.iter().enumerate() {
                     push(pointer, &index.to_string());
