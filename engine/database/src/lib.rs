@@ -37,3 +37,6 @@ pub use value::{Arg, Args, IntoArg, Kind};
 
 /// `#[async_trait]`, for implementors of [`Query`].
 pub use onward_core::async_trait;
+
+#[cfg(test)]
+mod tests;

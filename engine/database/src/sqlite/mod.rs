@@ -22,8 +22,11 @@ pub(crate) fn is_null(row: &Row, column: &str) -> Result<bool, DatabaseError> {
     row.try_get_raw(column).map(|value| value.is_null()).map_err(|error| unreadable(column, &error))
 }
 
-/// The value of a column.
+/// The value of a column. sqlx reads a null as zero, so nulls are refused here.
 pub(crate) fn get<'r, T: Decode<'r, Sqlite> + Type<Sqlite>>(row: &'r Row, column: &str) -> Result<T, DatabaseError> {
+    if is_null(row, column)? {
+        return Err(DatabaseError::Column { column: column.to_owned(), reason: "it is null".to_owned() });
+    }
     row.try_get(column).map_err(|error| unreadable(column, &error))
 }
 

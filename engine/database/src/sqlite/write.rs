@@ -77,10 +77,11 @@ pub(crate) struct WriteConnection {
 
 impl WriteConnection {
     pub(super) async fn begin(mut slot: OwnedMutexGuard<Slot>) -> Result<Self, DatabaseError> {
-        let connection = slot.connection().await?;
+        slot.connection().await?;
         // Set before BEGIN is sent, so that a caller who goes away meanwhile leaves nothing open.
-        let result = sqlx::raw_sql("BEGIN IMMEDIATE").execute(connection).await;
         slot.open = true;
+        let Some(connection) = slot.connection.as_mut() else { return Err(ended()) };
+        let result = sqlx::raw_sql("BEGIN IMMEDIATE").execute(connection).await;
         if let Err(error) = result {
             slot.roll_back().await;
             return Err(translate(&error));
