@@ -8,6 +8,7 @@ mod verifying;
 use super::*;
 use crate::http::AllowPrivate;
 use onward_core::{Object, ports::Secret};
+use std::sync::LazyLock;
 
 fn connection(config: &Value, secrets: &[(&str, &str)]) -> Connection {
     let mut all: Object = [("phone_number_id".to_owned(), json!("700000000000001"))].into_iter().collect();
@@ -16,6 +17,9 @@ fn connection(config: &Value, secrets: &[(&str, &str)]) -> Connection {
     Connection { id: uuid::Uuid::nil().into(), connector: ID.into(), name: "main".into(), config: all, secrets: Arc::new(secrets) }
 }
 
+/// One client for all: making one reads the system's certificates, which takes longer than most of these tests.
+static CLIENT: LazyLock<HttpClient> = LazyLock::new(|| HttpClient::new(AllowPrivate::All).unwrap());
+
 fn connector() -> WhatsApp {
-    WhatsApp::new(HttpClient::new(AllowPrivate::All).unwrap())
+    WhatsApp::new(CLIENT.clone())
 }
