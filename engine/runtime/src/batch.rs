@@ -3,10 +3,10 @@
 use crate::{calls::PlannedCall, live::Live};
 use indexmap::IndexMap;
 use onward_core::{
-    EventId, NewEvent, OrganisationId, RunId, Shard, Timestamp,
+    EventId, NewEvent, OrganisationId, RunId, Shard, Timestamp, Value,
     history::Entry,
-    machine::Happening,
-    ports::{Change, Correlation, OpenWait, Outcome, RoutingNote, RunStatus, RunWrite},
+    machine::{Happening, State},
+    ports::{Change, Correlation, OpenWait, Outcome, RoutingNote, RunRow, RunStatus, RunWrite},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -232,7 +232,7 @@ impl<T: onward_core::ports::Transaction> Batch<T> {
             writes.extend(chunks.into_iter().map(empty));
             let mut write = empty(last);
             if pending.row {
-                write.row = live(*run_id).map(|live| live.state.row(organisation, shard));
+                write.row = live(*run_id).map(|live| derived_row(&live.state, organisation, shard));
             }
             for (key, due) in &pending.timers {
                 timers.push((organisation, *run_id, shard, key.clone(), *due));
@@ -271,4 +271,13 @@ impl<T: onward_core::ports::Transaction> Batch<T> {
     pub(crate) fn written(&self) -> impl Iterator<Item = (RunId, Option<RunStatus>)> {
         self.writes.iter().filter(|(_, pending)| !pending.entries.is_empty()).map(|(run_id, pending)| (*run_id, pending.status_before))
     }
+}
+
+/// The derived row. A run at work waits for nothing: which step it is in changes with every commit, and is in its history.
+pub(crate) fn derived_row(state: &State, organisation: OrganisationId, shard: Shard) -> RunRow {
+    let mut row = state.row(organisation, shard);
+    if row.status == RunStatus::Running {
+        row.waiting_on = Value::Null;
+    }
+    row
 }

@@ -57,9 +57,7 @@ impl<S: Store> Engine<S> {
             }
         };
         #[cfg(test)]
-        if self.shared.limits.planted(crate::config::Plant::AcknowledgeBeforeCommit) {
-            crate::simulation::plants::acknowledge_early(items, &answers);
-        }
+        let answers = crate::simulation::plants::acknowledge_early(&self.shared.limits, items, answers);
         match store.commit(tx).await {
             Ok(()) => Ok(answers),
             Err(CommitError::Failed(error)) => Err(Unconfirmed::NotCommitted(error)),

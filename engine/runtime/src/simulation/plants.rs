@@ -1,7 +1,12 @@
 //! Mistakes that are planted to see that the simulation finds them.
 
-use crate::{EngineLimits, config::Plant};
-use onward_core::{Timestamp, machine::Happening};
+use crate::{
+    EngineLimits,
+    config::Plant,
+    engine::Queued,
+    message::{Answer, Item},
+};
+use onward_core::{Timestamp, machine::Happening, ports::Store};
 
 /// A timer is set for the second it is due in, not for the millisecond.
 pub(crate) fn planted_due(limits: &EngineLimits, due: Timestamp) -> Timestamp {
@@ -15,4 +20,17 @@ pub(crate) fn planted_now(limits: &EngineLimits, now: Timestamp, happening: &Hap
     } else {
         now
     }
+}
+
+/// Answers before the commit. Gives back the answers that are still to be given.
+pub(crate) fn acknowledge_early<S: Store>(limits: &EngineLimits, items: &mut [Queued<S>], mut answers: Vec<Answer>) -> Vec<Answer> {
+    if limits.planted(Plant::AcknowledgeBeforeCommit) {
+        for (queued, answer) in items.iter_mut().zip(&mut answers) {
+            if !queued.item.is_own() && !queued.item.is_alone() {
+                let item = std::mem::replace(&mut queued.item, Item::Inbox);
+                item.answer(std::mem::replace(answer, Answer::Done));
+            }
+        }
+    }
+    answers
 }

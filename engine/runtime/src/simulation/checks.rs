@@ -1,0 +1,275 @@
+//! DESIGN.md's promises, checked against what is stored, what clients were told, and the outside's ledger.
+
+use super::{
+    driver::{Log, told},
+    world::World,
+};
+use crate::definitions::Definitions;
+use onward_core::{
+    RunId, Value, digest,
+    history::{Entry, Fact},
+    machine,
+    ports::{Clock as _, RunRow, RunStatus, Store as _},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
+
+struct Stored {
+    row: RunRow,
+    history: Vec<Entry>,
+}
+
+fn stored(world: &World) -> Result<Vec<Stored>, String> {
+    let memory = world.store.inner();
+    memory
+        .committed_runs()
+        .into_iter()
+        .map(|row| {
+            let history = memory.committed_history(row.id).map_err(|error| format!("the history of {} cannot be read: {error}", row.id))?;
+            Ok(Stored { row, history })
+        })
+        .collect()
+}
+
+/// What must hold at any moment, right after a crash included.
+pub(super) fn always(world: &World, log: &Log) -> Result<(), String> {
+    let runs = stored(world)?;
+    let definitions = Definitions::default();
+    let registry = world.registry();
+    for run in &runs {
+        histories_are_whole(world, run)?;
+        timers_are_never_early(run)?;
+        let version = world.simulation.executor.block_on(world.store.inner().version(run.row.organisation, &run.row.workflow, run.row.version));
+        let version = version.ok().flatten().ok_or_else(|| format!("{} {} has no version", run.row.workflow, run.row.version))?;
+        let workflow = definitions.compiled(&version, &registry)?;
+        let state = machine::fold_all(&workflow, run.row.id, &run.history).map_err(|error| format!("run {} does not fold: {error}", run.row.id))?;
+        let row = RunRow { last_seq: run.row.last_seq, ..crate::batch::derived_row(&state, run.row.organisation, run.row.shard) };
+        if row != run.row {
+            return Err(format!("derived rows follow from history: stored {:#?}\nfolded {row:#?}", run.row));
+        }
+        let report = machine::replay(&workflow, run.row.organisation, run.row.id, &run.history);
+        if !report.same {
+            return Err(format!(
+                "a run's decisions are a function of its definition and history (promise 4): {} {}: {:#?}\n{}",
+                run.row.workflow,
+                run.row.id,
+                report,
+                shown(&run.history)
+            ));
+        }
+    }
+    acknowledged_is_stored(&runs, log)?;
+    one_effect_of_each_event(&runs)?;
+    outside(world, &runs)?;
+    keys(&runs)
+}
+
+fn histories_are_whole(world: &World, run: &Stored) -> Result<(), String> {
+    let now = world.simulation.clock.now();
+    let mut last = None;
+    for (place, entry) in run.history.iter().enumerate() {
+        if entry.seq != place as u64 + 1 || last.is_some_and(|last| entry.at < last) {
+            return Err(format!("history of {} is not in order at entry {}", run.row.id, entry.seq));
+        }
+        if entry.at > now {
+            return Err(format!("entry {} of {} {} is early: it is of {}, and it is {now}", entry.seq, run.row.workflow, run.row.id, entry.at));
+        }
+        last = Some(entry.at);
+    }
+    Ok(())
+}
+
+fn timers_are_never_early(run: &Stored) -> Result<(), String> {
+    let mut retries: BTreeMap<&str, onward_core::Timestamp> = BTreeMap::new();
+    for entry in &run.history {
+        let step = entry.step.as_deref().unwrap_or("");
+        let due = match &entry.fact {
+            Fact::TimerFired { due } | Fact::WaitTimedOut { due } => Some(*due),
+            Fact::RetryScheduled { due, .. } | Fact::Held { until: Some(due), .. } => {
+                retries.insert(step, *due);
+                None
+            }
+            Fact::StepScheduled { .. } => retries.remove(step),
+            _ => None,
+        };
+        if let Some(due) = due
+            && entry.at < due
+        {
+            return Err(format!("a timer is never early (promise 5): {} of {} at {}, due {due}", entry.fact.kind(), run.row.id, entry.at));
+        }
+    }
+    Ok(())
+}
+
+/// Promises 1 and 2, from the side of those who were told.
+fn acknowledged_is_stored(runs: &[Stored], log: &Log) -> Result<(), String> {
+    let known: BTreeSet<RunId> = runs.iter().map(|run| run.row.id).collect();
+    let by_event: BTreeMap<_, Vec<&Stored>> = runs.iter().fold(BTreeMap::new(), |mut all, run| {
+        if let Some(event) = run.row.event_id {
+            all.entry(event).or_insert_with(Vec::new).push(run);
+        }
+        all
+    });
+    told(log, |told| {
+        for run in &told.started {
+            if !known.contains(run) {
+                return Err(format!("run {run} was acknowledged and is not stored (promise 1)"));
+            }
+        }
+        for (identity, answers) in &told.events {
+            let ids: BTreeSet<_> = answers.iter().map(|(_, answer)| answer.event_id).collect();
+            if ids.len() != 1 {
+                return Err(format!("event {identity:?} takes effect once (promise 2): it was acknowledged as {ids:?}"));
+            }
+            if answers.iter().filter(|(_, answer)| !answer.duplicate).count() > 1 {
+                return Err(format!("event {identity:?} takes effect once (promise 2): it was new more than once"));
+            }
+            for (kind, answer) in answers.iter().filter(|(_, answer)| !answer.duplicate) {
+                let always_starts = ["go.chain", "go.wait", "go.any", "go.exit", "go.split", "go.emit", "go.loop", "go.fail", "go.messages", "go.long"];
+                if always_starts.contains(&kind.as_str())
+                    && by_event.get(&answer.event_id).is_none_or(|started| started.len() != 1 || answer.run_ids != [started[0].row.id])
+                {
+                    return Err(format!(
+                        "event {identity:?} of type {kind} was acknowledged with runs {:?}; stored are {:?}",
+                        answer.run_ids,
+                        by_event.get(&answer.event_id).map(|runs| runs.iter().map(|run| run.row.id).collect::<Vec<_>>())
+                    ));
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Promise 2, from the side of what is stored.
+fn one_effect_of_each_event(runs: &[Stored]) -> Result<(), String> {
+    let mut starts: BTreeMap<(String, String, String), RunId> = BTreeMap::new();
+    for run in runs.iter().filter(|run| run.row.event_id.is_some()) {
+        let Some(Fact::RunStarted { event, .. }) = run.history.first().map(|entry| &entry.fact) else { continue };
+        let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+        if let Some(other) = starts.insert((run.row.workflow.clone(), text("source"), text("id")), run.row.id) {
+            return Err(format!("event {} takes effect once (promise 2): it started {other} and {} of {}", text("id"), run.row.id, run.row.workflow));
+        }
+    }
+    Ok(())
+}
+
+/// Promise 3, and SEMANTICS.md 15 and 16.
+fn outside(world: &World, runs: &[Stored]) -> Result<(), String> {
+    let effects = world.ledger.effects();
+    for ((node, key), effects) in &effects {
+        let at_most_once = matches!(node.as_str(), "test.send" | "test.message" | "test.pay");
+        if at_most_once && effects.len() > 1 {
+            return Err(format!("an at-most-once step never happens twice (promise 3): {node} {key}: {effects:#?}"));
+        }
+        let places: BTreeSet<_> = effects.iter().map(|effect| (&effect.run, &effect.step)).collect();
+        if places.len() > 1 {
+            return Err(format!("an idempotency key belongs to one step: {node} {key}: {places:?}"));
+        }
+    }
+    for ((node, key), inputs) in world.ledger.calls() {
+        if inputs.windows(2).any(|pair| pair[0] != pair[1]) {
+            return Err(format!("every attempt sends the same input (promise 3): {node} {key}: {inputs:?}"));
+        }
+    }
+    let effected: BTreeSet<(&str, &str)> = effects.values().flatten().map(|effect| (effect.run.as_str(), effect.step.as_str())).collect();
+    let mut counted: BTreeMap<(String, String, String), usize> = BTreeMap::new();
+    for run in runs.iter().filter(|run| run.row.workflow == "collect") {
+        let Some(Fact::RunStarted { event, .. }) = run.history.first().map(|entry| &entry.fact) else { continue };
+        let text = |name: &str| event["data"][name].as_str().unwrap_or_default().to_owned();
+        *counted.entry((text("run"), text("step"), text("kind"))).or_default() += 1;
+    }
+    for run in runs {
+        let id = run.row.id.to_string();
+        let nodes: BTreeMap<&str, &str> = run
+            .history
+            .iter()
+            .filter_map(|entry| match (&entry.fact, &entry.step) {
+                (Fact::StepScheduled { node, .. }, Some(step)) => Some((&**step, node.as_str())),
+                _ => None,
+            })
+            .collect();
+        for (step, node) in nodes {
+            let completed = run.history.iter().filter(|entry| entry.step.as_deref() == Some(step) && matches!(entry.fact, Fact::StepCompleted { .. })).count();
+            let count = |kind: &str| counted.get(&(id.clone(), step.to_owned(), kind.to_owned())).copied().unwrap_or(0);
+            match node {
+                "test.count" if count("counted") != completed => {
+                    return Err(format!(
+                        "a transactional step takes effect exactly once (promise 3): {step} of {id} completed {completed} times and wrote {}",
+                        count("counted")
+                    ));
+                }
+                "test.message" if count("finished") != completed => {
+                    return Err(format!(
+                        "`finish` is committed with the step's end: {step} of {id} completed {completed} times and finished {}",
+                        count("finished")
+                    ));
+                }
+                _ if node.starts_with("test.") && node != "test.count" && completed > 0 && !effected.contains(&(id.as_str(), step)) => {
+                    return Err(format!("an external step takes effect at least once (promise 3): {step} of {id} completed and nothing happened outside"));
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// SEMANTICS.md 22: runs of one key.
+fn keys(runs: &[Stored]) -> Result<(), String> {
+    let mut by_key: BTreeMap<(&str, &str), Vec<&Stored>> = BTreeMap::new();
+    for run in runs.iter().filter(|run| matches!(run.row.workflow.as_str(), "single" | "queued" | "restart")) {
+        by_key.entry((&run.row.workflow, &run.row.key)).or_default().push(run);
+    }
+    for ((workflow, key), mut runs) in by_key {
+        runs.sort_by_key(|run| (run.row.started_at, run.row.ended_at.is_none(), run.row.ended_at, run.row.id));
+        for pair in runs.windows(2) {
+            if pair[0].row.ended_at.is_none_or(|ended| ended > pair[1].row.started_at) {
+                return Err(format!("of {workflow} {key} one run lives at a time: {:#?} and {:#?}", pair[0].row, pair[1].row));
+            }
+        }
+        if workflow == "queued" && !runs.is_sorted_by_key(|run| run.row.event_id) {
+            return Err(format!("queued runs of {key} start in order of intake"));
+        }
+    }
+    Ok(())
+}
+
+/// What must hold once everything has ended. The digest is of all that is stored.
+pub(super) fn at_the_end(world: &World, log: &Log) -> Result<String, String> {
+    let runs = stored(world)?;
+    if let Some(run) = runs.iter().find(|run| !run.row.status.is_final()) {
+        return Err(format!("every run ends: {} of {} does not", run.row.id, run.row.workflow));
+    }
+    let known: BTreeSet<RunId> = runs.iter().map(|run| run.row.id).collect();
+    let told_of: Vec<RunId> = told(log, |told| told.events.values().flatten().flat_map(|(_, answer)| answer.run_ids.clone()).collect());
+    if let Some(lost) = told_of.iter().find(|run| !known.contains(run)) {
+        return Err(format!("run {lost} was acknowledged, perhaps as held, and never came (promise 1)"));
+    }
+    let handled: BTreeSet<String> =
+        runs.iter().filter(|run| run.row.workflow == "failed").filter_map(|run| Some(event_data(run)?["run_id"].as_str()?.to_owned())).collect();
+    for run in runs.iter().filter(|run| run.row.status == RunStatus::Failed) {
+        let by_failure = run.row.workflow == "failed";
+        if handled.contains(&run.row.id.to_string()) == by_failure {
+            return Err(format!("run.failed starts what handles it, once and never for itself: {} of {}", run.row.id, run.row.workflow));
+        }
+    }
+    let mut text = String::new();
+    for run in &runs {
+        let _ = writeln!(text, "{} {} {}", run.row.id, run.row.workflow, shown(&run.history));
+    }
+    Ok(digest::hex(text.as_bytes()))
+}
+
+fn event_data(run: &Stored) -> Option<&Value> {
+    match &run.history.first()?.fact {
+        Fact::RunStarted { event, .. } => event.get("data"),
+        _ => None,
+    }
+}
+
+fn shown(history: &[Entry]) -> String {
+    history.iter().map(|entry| serde_json::to_string(entry).unwrap_or_default() + "\n").collect()
+}

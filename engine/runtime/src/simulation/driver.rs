@@ -1,0 +1,198 @@
+//! What happens to a simulated world: clients that send, cancel, pause; crashes; then calm until everything has ended.
+
+use super::{
+    checks,
+    workflows::{EVENTS, WORKFLOWS},
+    world::{Handle, World},
+};
+use crate::{EngineError, Ingested, StartRequest, config::Plant};
+use onward_core::{
+    NewEvent, RunId,
+    ports::{Clock as _, Executor as _},
+};
+use serde_json::json;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// What clients were told.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// By (source, id): every acknowledgement.
+    pub(super) events: BTreeMap<(String, String), Vec<(String, Ingested)>>,
+    pub(super) started: Vec<RunId>,
+}
+
+pub(super) type Log = Arc<Mutex<Told>>;
+
+pub(super) fn told<R>(log: &Log, work: impl FnOnce(&mut Told) -> R) -> R {
+    work(&mut log.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+const DAY_MS: i64 = 86_400_000;
+/// Longer than all delays of the longest queue of runs.
+const CALM_DAYS: i64 = 120;
+
+/// Plays one seed. `Err` names the promise that was broken; `Ok` is a digest of everything that was stored.
+pub(super) fn play(seed: u64, plant: Option<Plant>) -> Result<String, String> {
+    std::panic::set_hook(Box::new(quiet));
+    let world = World::new(seed, plant);
+    let log: Log = Arc::default();
+    let mut handle = world.start();
+    publish_all(&world, &handle);
+    world.let_it_rain();
+    let operations = 30 + world.below(50);
+    let mut number = 0;
+    for _ in 0..operations {
+        match world.below(100) {
+            0..=54 => send_events(&world, &handle, &log, &mut number),
+            55..=59 => start_by_hand(&world, &handle, &log),
+            60..=64 => disturb(&world, &handle, &log),
+            65..=74 => {
+                world.simulation.executor.run_steps(world.below(60) as usize);
+            }
+            75..=84 => pass_time(&world, 5_000),
+            85..=92 => pass_time(&world, DAY_MS),
+            93..=95 => pass_time(&world, 5 * DAY_MS),
+            _ => {
+                world.simulation.executor.run_steps(world.below(40) as usize);
+                world.simulation.executor.crash();
+                checks::always(&world, &log)?;
+                handle = world.start();
+            }
+        }
+    }
+    calm(&world, &handle)?;
+    checks::always(&world, &log)?;
+    checks::at_the_end(&world, &log)
+}
+
+/// Panics of planted nodes are part of the play; everything else still shows.
+fn quiet(info: &std::panic::PanicHookInfo<'_>) {
+    let text = info.payload().downcast_ref::<&str>().copied().or_else(|| info.payload().downcast_ref::<String>().map(String::as_str)).unwrap_or("");
+    if !text.contains("a planted panic") {
+        eprintln!("{info}");
+    }
+}
+
+fn publish_all(world: &World, handle: &Handle) {
+    let published = handle.clone();
+    let organisation = world.organisation;
+    world.simulation.executor.block_on(async move {
+        for source in WORKFLOWS {
+            let result = published.publish(organisation, None, source).await;
+            assert!(result.is_ok(), "{result:#?}");
+        }
+    });
+}
+
+/// Sends one request of one to three events; now and then an event that was sent before.
+fn send_events(world: &World, handle: &Handle, log: &Log, number: &mut u64) {
+    let mut events = Vec::new();
+    for _ in 0..=world.below(3) {
+        let kind = EVENTS[world.below(EVENTS.len() as u64) as usize];
+        let repeat = *number > 0 && world.chance(150);
+        let id = if repeat { world.below(*number) } else { *number };
+        *number += u64::from(!repeat);
+        let k = format!("k{}", world.below(5));
+        let data = json!({ "k": k, "n": world.below(6) });
+        events.push(NewEvent::new(world.organisation, kind, "driver", data).with_id(format!("e{id}")));
+        if world.chance(100) {
+            events.extend(events.last().cloned());
+        }
+    }
+    let (handle, log) = (handle.clone(), Arc::clone(log));
+    world.simulation.executor.spawn(Box::pin(async move {
+        let sent = events.clone();
+        if let Ok(answers) = handle.ingest(events).await {
+            assert_eq!(answers.len(), sent.len(), "one answer for each event");
+            told(&log, |told| {
+                for (event, answer) in sent.into_iter().zip(answers) {
+                    let identity = (event.source, event.id.unwrap_or_default());
+                    told.events.entry(identity).or_default().push((event.kind, answer));
+                }
+            });
+        }
+    }));
+    if world.chance(500) {
+        world.simulation.executor.run_steps(world.below(30) as usize);
+    }
+}
+
+fn start_by_hand(world: &World, handle: &Handle, log: &Log) {
+    let (handle, log, organisation) = (handle.clone(), Arc::clone(log), world.organisation);
+    world.simulation.executor.spawn(Box::pin(async move {
+        let request = StartRequest { organisation, workflow: "chain".into(), input: json!({ "by": "hand" }), key: None };
+        if let Ok(started) = handle.start_run(request).await {
+            told(&log, |told| told.started.push(started.run_id));
+        }
+    }));
+}
+
+/// Cancels, pauses or resumes a run that exists.
+fn disturb(world: &World, handle: &Handle, log: &Log) {
+    let runs = world.store.inner().committed_runs();
+    if runs.is_empty() {
+        return;
+    }
+    let run = runs[world.below(runs.len() as u64) as usize].id;
+    let (handle, organisation, which) = (handle.clone(), world.organisation, world.below(4));
+    let log = Arc::clone(log);
+    world.simulation.executor.spawn(Box::pin(async move {
+        let result = match which {
+            0 => handle.cancel(organisation, run, "driver", None, false).await,
+            1 => handle.cancel(organisation, run, "driver", Some("at once".into()), true).await,
+            2 => handle.pause(organisation, run, "driver", None).await,
+            _ => handle.resume(organisation, run, "driver").await,
+        };
+        assert!(!matches!(result, Err(EngineError::NotFound { .. })), "a committed run is found: {result:?}");
+        drop(log);
+    }));
+}
+
+fn pass_time(world: &World, longest_ms: i64) {
+    let clock = &world.simulation.clock;
+    let until = clock.now().plus_millis(world.below(longest_ms.unsigned_abs()) as i64);
+    world.simulation.executor.run_until(until);
+}
+
+/// No more faults, everything that is paused goes on, and time passes until every run has ended.
+fn calm(world: &World, handle: &Handle) -> Result<(), String> {
+    world.store.set(onward_testkit::Faults::default());
+    world.simulation.executor.run_until(world.simulation.clock.now().plus_millis(60_000));
+    let paused: Vec<RunId> =
+        world.store.inner().committed_runs().into_iter().filter(|run| run.status == onward_core::ports::RunStatus::Paused).map(|run| run.id).collect();
+    for run in paused {
+        let (handle, organisation) = (handle.clone(), world.organisation);
+        let result = world.simulation.executor.block_on(async move { handle.resume(organisation, run, "driver").await });
+        if let Err(error) = result {
+            return Err(format!("run {run} cannot be resumed: {error}"));
+        }
+    }
+    for _ in 0..CALM_DAYS {
+        world.simulation.executor.run_until(world.simulation.clock.now().plus_millis(DAY_MS));
+        let leftovers = world.store.inner().committed_leftovers();
+        if leftovers == (0, 0, 0, 0) && world.store.inner().committed_runs().iter().all(|run| run.status.is_final()) {
+            let handle = handle.clone();
+            world.simulation.executor.block_on(async move { handle.shutdown().await });
+            return if world.simulation.executor.alive() == 0 {
+                Ok(())
+            } else {
+                Err(format!("{} tasks live after the shutdown", world.simulation.executor.alive()))
+            };
+        }
+    }
+    let stuck: Vec<String> = world
+        .store
+        .inner()
+        .committed_runs()
+        .into_iter()
+        .filter(|run| !run.status.is_final())
+        .map(|run| format!("{} {} {} {:?} {}", run.workflow, run.id, run.key, run.status, run.waiting_on))
+        .collect();
+    Err(format!(
+        "every run goes on by itself (promise 10): left over (timers, waits, inbox, held) {:?}; runs {stuck:#?}",
+        world.store.inner().committed_leftovers()
+    ))
+}

@@ -1,0 +1,1 @@
+//! Single scenarios, each for one rule.

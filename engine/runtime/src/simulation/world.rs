@@ -1,0 +1,103 @@
+//! One simulated world: a store that survives, engines that come and go.
+
+use super::nodes::{Ledger, nodes};
+use crate::{Engine, EngineConfig, EngineHandle, EngineLimits, Registry, config::Plant, debug_nodes};
+use onward_core::ports::Clock as _;
+use onward_core::{
+    ErrorCode, NodeId, OrganisationId, StepError, Value, async_trait,
+    ports::{Connection, Credentials, Ids as _, RecordRef, Records},
+};
+use onward_testkit::{Faults, FaultyStore, MemoryStore, MemoryTx, Simulation};
+use std::sync::Arc;
+
+pub(super) type Handle = EngineHandle<FaultyStore<MemoryStore>>;
+
+/// No records and no connections: an organisation in Kolkata.
+pub(super) struct Nothing;
+
+#[async_trait]
+impl Records<MemoryTx> for Nothing {
+    async fn read(&self, _tx: &mut MemoryTx, _organisation: OrganisationId, record: &RecordRef) -> Result<Option<Value>, StepError> {
+        Ok((record.name == "org").then(|| serde_json::json!({ "name": "Test", "timezone": "Asia/Kolkata" })))
+    }
+}
+
+#[async_trait]
+impl Credentials for Nothing {
+    async fn connection(&self, _organisation: OrganisationId, _connector: Option<&str>, _name: Option<&str>) -> Result<Connection, StepError> {
+        Err(StepError::new(ErrorCode::NotFound, "there are no connections here"))
+    }
+}
+
+/// A world of one seed.
+pub(super) struct World {
+    pub(super) simulation: Simulation,
+    pub(super) store: Arc<FaultyStore<MemoryStore>>,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) organisation: OrganisationId,
+    pub(super) limits: EngineLimits,
+}
+
+impl World {
+    pub(super) fn new(seed: u64, plant: Option<Plant>) -> Self {
+        let simulation = Simulation::new(seed);
+        let memory = MemoryStore::new(simulation.ids.clone());
+        let store = FaultyStore::new(memory, Arc::clone(&simulation.clock), Arc::clone(&simulation.executor));
+        // Small pages and long leases: many seams, few idle wake-ups in weeks of virtual time.
+        let limits = EngineLimits {
+            batch_items: 1 + simulation.executor.random_below(12) as usize,
+            step_share: 4,
+            calls: 1 + simulation.executor.random_below(6) as usize,
+            steps_per_turn: 1 + simulation.executor.random_below(4) as usize,
+            timer_page: 1 + simulation.executor.random_below(5) as usize,
+            timer_read_ahead: 3 + simulation.executor.random_below(20) as usize,
+            timer_horizon_ms: 3_600_000 * (1 + simulation.executor.random_below(24) as i64),
+            recovery_page: 1 + simulation.executor.random_below(10) as usize,
+            resting_runs: simulation.executor.random_below(10) as usize,
+            lease_ms: 43_200_000,
+            plant,
+            ..EngineLimits::default()
+        };
+        let organisation = OrganisationId(simulation.ids.fresh(simulation.clock.now()));
+        Self { store: Arc::new(store), ledger: Arc::default(), organisation, limits, simulation }
+    }
+
+    pub(super) fn chance(&self, thousandths: u64) -> bool {
+        self.simulation.executor.random_below(1_000) < thousandths
+    }
+    pub(super) fn below(&self, end: u64) -> u64 {
+        self.simulation.executor.random_below(end)
+    }
+
+    pub(super) fn registry(&self) -> Registry<MemoryTx> {
+        let all = nodes(&self.simulation, &self.ledger).into_iter().chain(debug_nodes());
+        Registry::new(all, []).expect("no node stands twice")
+    }
+
+    /// A process starts on the store.
+    pub(super) fn start(&self) -> Handle {
+        Engine::start(EngineConfig {
+            store: Arc::clone(&self.store),
+            clock: self.simulation.clock.clone(),
+            ids: self.simulation.ids.clone(),
+            executor: self.simulation.executor.clone(),
+            nodes: self.registry(),
+            records: Arc::new(Nothing),
+            credentials: Arc::new(Nothing),
+            node_id: NodeId(self.simulation.ids.fresh(self.simulation.clock.now())),
+            take_all: true,
+            limits: self.limits.clone(),
+        })
+    }
+
+    /// Faults of a strength that the seed chooses: some worlds are quiet.
+    pub(super) fn let_it_rain(&self) {
+        let faults = match self.below(4) {
+            0 => Faults::default(),
+            1 => Faults::SOME,
+            2 => Faults { commit_unknown: 80, ..Faults::SOME },
+            _ => Faults { commit_fails: 60, write_fails: 20, ..Faults::SOME },
+        };
+        self.store.set(faults);
+    }
+}
