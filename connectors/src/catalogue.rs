@@ -32,7 +32,7 @@ impl Connectors {
     pub fn ids(&self) -> impl Iterator<Item = &'static str> + '_ {
         self.by_id.keys().copied()
     }
-    /// By id; the error names the nearest right one.
+    /// What is to be known of a connector, by id.
     pub fn manifest(&self, id: &str) -> Option<&Manifest> {
         self.get(id).map(|connector| connector.manifest())
     }

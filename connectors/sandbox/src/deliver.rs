@@ -41,8 +41,8 @@ pub(crate) async fn deliver(shared: &Arc<Shared>, account: &Account, body: &Valu
     let Some(signature) = signature(&account.app_secret, &bytes) else { return Delivery::Nowhere };
     let first = post(shared, &url, &bytes, &signature).await;
     if first != Delivery::Taken {
-        let shared = Arc::clone(shared);
-        tokio::spawn(async move { repeat(&shared, &url, &bytes, &signature).await });
+        let again = Arc::clone(shared);
+        shared.spawn(async move { repeat(&again, &url, &bytes, &signature).await });
     }
     first
 }

@@ -71,7 +71,7 @@ pub(crate) async fn send(State(shared): State<Arc<Shared>>, Path((_, phone_numbe
     if behaviour.statuses == Statuses::BeforeAnswer {
         statuses.await;
     } else {
-        tokio::spawn(statuses);
+        shared.spawn(statuses);
     }
     if behaviour.drop == Some(DropAt::After) {
         shared.change(|inner| inner.counters.dropped += 1);

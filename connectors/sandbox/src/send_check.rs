@@ -1,6 +1,6 @@
 //! What the Graph API refuses of a send, from the contract's list of members and limits.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A member that is wrong: what Meta answers with code 100 or another.
 #[derive(Debug, PartialEq, Eq)]
@@ -126,9 +126,9 @@ pub(crate) fn shown(kind: &str, body: &Value) -> (String, Vec<Value>) {
     match kind {
         "text" => (own(&part["body"]), Vec::new()),
         "interactive" => {
-            let buttons = part["action"]["buttons"].as_array().into_iter().flatten().map(|button| button["reply"].clone());
-            let rows = part["action"]["sections"].as_array().into_iter().flatten().filter_map(|section| section["rows"].as_array()).flatten().cloned();
-            (own(&part["body"]["text"]), buttons.chain(rows).collect())
+            let buttons = part["action"]["buttons"].as_array().into_iter().flatten().map(|button| choice("button_reply", &button["reply"]));
+            let rows = part["action"]["sections"].as_array().into_iter().flatten().filter_map(|section| section["rows"].as_array()).flatten();
+            (own(&part["body"]["text"]), buttons.chain(rows.map(|row| choice("list_reply", row))).collect())
         }
         "template" => {
             let components = part["components"].as_array().into_iter().flatten();
@@ -140,4 +140,9 @@ pub(crate) fn shown(kind: &str, body: &Value) -> (String, Vec<Value>) {
         "reaction" => (own(&part["emoji"]), Vec::new()),
         _ => (part["caption"].as_str().map_or_else(|| format!("[{kind}]"), str::to_owned), Vec::new()),
     }
+}
+
+/// What the customer may tap, and which kind of reply it makes.
+fn choice(reply: &str, part: &Value) -> Value {
+    json!({ "reply": reply, "choice": part })
 }

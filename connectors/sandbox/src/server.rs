@@ -113,6 +113,12 @@ pub struct SandboxHandle {
     _stop: oneshot::Sender<()>,
 }
 
+impl Drop for SandboxHandle {
+    fn drop(&mut self) {
+        self.shared.stop();
+    }
+}
+
 impl SandboxHandle {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {

@@ -11,7 +11,7 @@ use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinSet};
 
 /// A send that was accepted: what a customer could see.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -129,6 +129,8 @@ impl Inner {
 pub(crate) struct Shared {
     inner: Mutex<Inner>,
     changes: watch::Sender<u64>,
+    /// What goes on after an answer: statuses, repeated webhooks. Ends with the sandbox.
+    tasks: Mutex<JoinSet<()>>,
     pub(crate) client: reqwest::Client,
     pub(crate) config: Config,
 }
@@ -144,11 +146,23 @@ impl Shared {
             counters: Counters::default(),
             random: StdRng::seed_from_u64(config.seed),
         };
-        Arc::new(Self { inner: Mutex::new(inner), changes: watch::Sender::new(0), client, config })
+        Arc::new(Self { inner: Mutex::new(inner), changes: watch::Sender::new(0), tasks: Mutex::new(JoinSet::new()), client, config })
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Goes on with this beside everything else, until the sandbox stops.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
+    }
+
+    /// Ends all that was spawned.
+    pub(crate) fn stop(&self) {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
     }
 
     /// Changes something and wakes those who wait for it.

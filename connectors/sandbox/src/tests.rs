@@ -156,7 +156,7 @@ async fn the_documented_requests_are_accepted() {
     assert_eq!((status, answer), (200, json!({ "success": true })));
     assert_eq!(world.sandbox.sends().len(), 3);
     let phone = world.get("/sandbox/customers/16505551234/messages?at_least=2").await;
-    assert_eq!(phone["items"][0]["buttons"][0]["title"], "Yes");
+    assert_eq!(phone["items"][0]["buttons"][0], json!({ "reply": "button_reply", "choice": { "id": "yes", "title": "Yes" } }));
     assert_eq!(phone["items"][1]["text"], "[template order: Asha]");
     assert_eq!(world.get("/v25.0/111").await["display_phone_number"], "15550100000");
 }
