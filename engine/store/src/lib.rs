@@ -6,8 +6,6 @@
 //!
 //! What this crate must never know: what the machine decides, or why. It stores what it is told and finds it again.
 
-#[cfg(test)]
-mod conformance;
 mod definitions;
 mod events;
 mod held;
@@ -16,6 +14,8 @@ mod leases;
 mod payloads;
 mod runs;
 mod store;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod waits;
 

@@ -1,0 +1,75 @@
+//! What the port does not speak of: request keys, forgetting, the generation of definitions.
+
+use super::{ORG, OTHER, at, commit, store};
+use crate::{
+    SqlStore, forget_events,
+    idempotency::{self, Claim, RequestKey},
+};
+use onward_core::{NewEvent, ports::Store as _};
+use onward_database::{Query as _, args};
+use serde_json::json;
+
+const DAY_MS: i64 = 86_400_000;
+
+fn request(token: &str) -> RequestKey {
+    RequestKey { organisation: ORG, token: token.into(), route: "POST /contacts".into(), key: "k".into() }
+}
+
+async fn claim(store: &SqlStore, now: i64, request: &RequestKey, hash: u8) -> Claim {
+    let mut tx = store.begin(at(now)).await.unwrap();
+    let claim = idempotency::claim(&mut tx, request, [hash; 32]).await.unwrap();
+    store.commit(tx).await.unwrap();
+    claim
+}
+
+#[tokio::test]
+async fn a_repeated_request_gets_the_first_answer() {
+    let (store, _) = store().await;
+    assert_eq!(claim(&store, 0, &request("t"), 1).await, Claim::New);
+    assert_eq!(claim(&store, 1, &request("t"), 1).await, Claim::Running);
+    commit(&store, async |tx| idempotency::complete(tx, &request("t"), 201, &json!({ "id": 1 })).await.unwrap()).await;
+    assert_eq!(claim(&store, 2, &request("t"), 1).await, Claim::Done { status: 201, response: json!({ "id": 1 }) });
+    assert_eq!(claim(&store, 2, &request("t"), 2).await, Claim::OtherRequest);
+    assert_eq!(claim(&store, 2, &request("another token"), 2).await, Claim::New);
+    assert_eq!(claim(&store, 2, &RequestKey { organisation: OTHER, ..request("t") }, 2).await, Claim::New);
+    // A day later it is forgotten.
+    assert_eq!(claim(&store, DAY_MS - 1, &request("t"), 2).await, Claim::OtherRequest);
+    assert_eq!(claim(&store, DAY_MS, &request("t"), 2).await, Claim::New);
+    assert_eq!(claim(&store, DAY_MS, &request("t"), 2).await, Claim::Running);
+    let mut tx = store.begin(at(2 * DAY_MS)).await.unwrap();
+    assert_eq!(idempotency::forget(&mut tx, ORG).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn identities_and_correlations_have_their_time() {
+    let (store, mut reader) = store().await;
+    let correlation = onward_core::ports::Correlation { event: "a".into(), paths: vec![], hash: [1; 16] };
+    let event = NewEvent::new(ORG, "a", "s", json!(1)).with_id("1");
+    commit(&store, async |tx| store.insert_events(tx, vec![(event, vec![correlation])]).await.unwrap()).await;
+    for (day, gone, keys, correlations) in [(29, 0, 1, 1), (30, 1, 1, 0), (89, 0, 1, 0), (90, 1, 0, 0)] {
+        let mut tx = store.begin(at(day * DAY_MS)).await.unwrap();
+        assert_eq!(forget_events(&mut tx, OTHER, 9).await.unwrap(), 0);
+        assert_eq!(forget_events(&mut tx, ORG, 9).await.unwrap(), gone, "day {day}");
+        store.commit(tx).await.unwrap();
+        let row = reader
+            .fetch_one("SELECT (SELECT count(*) FROM event_keys) AS keys, (SELECT count(*) FROM event_correlations) AS correlations", args![])
+            .await
+            .unwrap();
+        assert_eq!((row.get::<i64>("keys").unwrap(), row.get::<i64>("correlations").unwrap()), (keys, correlations), "day {day}");
+    }
+}
+
+#[tokio::test]
+async fn every_change_of_definitions_raises_the_generation() {
+    let (store, mut reader) = store().await;
+    let mut seen = Vec::new();
+    for source in ["one", "one", "two"] {
+        commit(&store, async |tx| store.publish(tx, ORG, "w", source, source, 1).await.unwrap()).await;
+        let row = reader.fetch_one("SELECT definition_generation FROM engine_organisations WHERE organisation = $1", args![ORG]).await.unwrap();
+        seen.push(row.get::<i64>("definition_generation").unwrap());
+    }
+    commit(&store, async |tx| store.set_current(tx, ORG, "w", None).await.unwrap()).await;
+    let row = reader.fetch_one("SELECT definition_generation FROM engine_organisations WHERE organisation = $1", args![ORG]).await.unwrap();
+    seen.push(row.get::<i64>("definition_generation").unwrap());
+    assert_eq!(seen, [1, 1, 2, 3]);
+}

@@ -1,0 +1,167 @@
+use super::{ORG, OTHER, at, commit, row, run_id, store, write};
+use crate::{
+    drafts,
+    queries::{self, EventFilter, RunFilter, StepStats},
+};
+use onward_core::{
+    NewEvent, RunId,
+    history::Fact,
+    ports::{Inserted, RoutingNote, RunRow, RunStatus, Store as _},
+};
+use onward_testkit::HistoryBuilder;
+use serde_json::json;
+
+#[tokio::test]
+async fn runs_are_listed_newest_first_by_every_filter() {
+    let (store, mut reader) = store().await;
+    let of = |number, workflow: &str, status, key: &str, contact: Option<&str>| RunRow {
+        workflow: workflow.into(),
+        key: key.into(),
+        contact: contact.map(Into::into),
+        ..row(number, status)
+    };
+    let rows = [
+        of(1, "a", RunStatus::Failed, "k", None),
+        of(2, "b", RunStatus::Running, "k", Some("c")),
+        of(3, "a", RunStatus::Failed, "j", Some("c")),
+        of(4, "a", RunStatus::Completed, "k", Some("d")),
+        of(5, "b", RunStatus::Failed, "j", None),
+        RunRow { organisation: OTHER, ..of(6, "a", RunStatus::Failed, "k", Some("c")) },
+    ];
+    let writes: Vec<_> = rows.iter().map(|row| write(row, Vec::new())).collect();
+    commit(&store, async |tx| store.write_runs(tx, &writes).await.unwrap()).await;
+    let list = async |filter: RunFilter, limit, before: Option<u128>| {
+        let runs = queries::list_runs(&mut reader.clone(), ORG, &filter, limit, before.map(run_id)).await.unwrap();
+        runs.into_iter().map(|run| run.id).collect::<Vec<RunId>>()
+    };
+    let ids = |numbers: &[u128]| numbers.iter().copied().map(run_id).collect::<Vec<_>>();
+    let some = |text: &str| Some(text.to_owned());
+    let all = RunFilter::default;
+    assert_eq!(list(all(), 99, None).await, ids(&[5, 4, 3, 2, 1]));
+    assert_eq!(list(all(), 2, Some(4)).await, ids(&[3, 2]));
+    assert_eq!(list(RunFilter { workflow: some("a"), ..all() }, 99, None).await, ids(&[4, 3, 1]));
+    assert_eq!(list(RunFilter { key: some("k"), ..all() }, 99, None).await, ids(&[4, 2, 1]));
+    assert_eq!(list(RunFilter { contact: some("c"), ..all() }, 99, None).await, ids(&[3, 2]));
+    assert_eq!(list(RunFilter { status: Some(RunStatus::Failed), ..all() }, 99, Some(5)).await, ids(&[3, 1]));
+    assert_eq!(list(RunFilter { status: Some(RunStatus::Running), ..all() }, 99, None).await, ids(&[2]));
+    let narrow = RunFilter { workflow: some("a"), status: Some(RunStatus::Failed), key: some("j"), contact: some("c") };
+    assert_eq!(list(narrow, 99, None).await, ids(&[3]));
+    assert_eq!(queries::run(&mut reader, ORG, run_id(3)).await.unwrap(), Some(rows[2].clone()));
+    assert_eq!(queries::run(&mut reader, ORG, run_id(6)).await.unwrap(), None);
+    assert!(queries::stored_run(&mut reader, ORG, run_id(6)).await.unwrap().is_none());
+    assert_eq!(
+        queries::status_counts(&mut reader, ORG, "a").await.unwrap().into_iter().collect::<Vec<_>>(),
+        [(RunStatus::Completed, 1), (RunStatus::Failed, 2)]
+    );
+}
+
+#[tokio::test]
+async fn history_comes_in_pages_whatever_the_rows() {
+    let (store, reader) = store().await;
+    let run = row(1, RunStatus::Running);
+    let mut history = HistoryBuilder::started("welcome", json!({}));
+    for step in 0..10 {
+        history = history.step(&format!("s{step}"), "debug.echo", json!(step), json!("x".repeat(if step == 4 { 9_000 } else { 1 })));
+    }
+    let entries = history.build();
+    // Rows of 1, 4, 4 … entries.
+    let chunks = std::iter::once(&entries[..1]).chain(entries[1..].chunks(4));
+    let writes: Vec<_> = chunks.map(|chunk| write(&run, chunk.to_vec())).collect();
+    commit(&store, async |tx| store.write_runs(tx, &writes).await.unwrap()).await;
+    for limit in [1, 3, 4, 50] {
+        let mut read = Vec::new();
+        loop {
+            let after = read.last().map_or(0, |entry: &onward_core::history::Entry| entry.seq);
+            let page = queries::history_page(&mut reader.clone(), ORG, run.id, after, limit).await.unwrap();
+            assert!(page.len() <= limit);
+            if page.is_empty() {
+                break;
+            }
+            read.extend(page);
+        }
+        assert_eq!(read, entries, "limit {limit}");
+    }
+    assert_eq!(queries::history_page(&mut reader.clone(), OTHER, run.id, 0, 9).await.unwrap(), []);
+    assert_eq!(queries::history_page(&mut reader.clone(), ORG, run.id, u64::MAX, 9).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn events_are_listed_with_what_became_of_them() {
+    let (store, reader) = store().await;
+    let event = |kind: &str, source: &str| (NewEvent::new(ORG, kind, source, json!({ "n": 1 })), Vec::new());
+    let mut theirs = event("a", "s");
+    theirs.0.organisation = OTHER;
+    let batch = vec![event("a", "s"), event("b", "s"), event("a", "t"), theirs];
+    let inserted = commit(&store, async |tx| store.insert_events(tx, batch).await.unwrap()).await;
+    let ids: Vec<_> = inserted.iter().map(|inserted| if let Inserted::Stored(event) = inserted { event.event_id } else { unreachable!() }).collect();
+    let note = RoutingNote::Started { run_id: run_id(1), workflow: "w".into() };
+    let error = RoutingNote::TriggerError { workflow: "v".into(), trigger: 0, message: "no key".into() };
+    commit(&store, async |tx| store.note_routing(tx, &[(ORG, ids[0], note.clone()), (ORG, ids[0], error.clone())]).await.unwrap()).await;
+    let list = async |kind: Option<&str>, source: Option<&str>, limit, before| {
+        let filter = EventFilter { kind: kind.map(Into::into), source: source.map(Into::into) };
+        let events = queries::list_events(&mut reader.clone(), ORG, &filter, limit, before).await.unwrap();
+        events.into_iter().map(|noted| noted.event.event_id).collect::<Vec<_>>()
+    };
+    assert_eq!(list(None, None, 99, None).await, [ids[2], ids[1], ids[0]]);
+    assert_eq!(list(Some("a"), None, 99, None).await, [ids[2], ids[0]]);
+    assert_eq!(list(Some("a"), Some("t"), 99, None).await, [ids[2]]);
+    assert_eq!(list(None, Some("s"), 1, Some(ids[2])).await, [ids[1]]);
+    let noted = queries::event(&mut reader.clone(), ORG, ids[0]).await.unwrap().unwrap();
+    assert_eq!(noted.notes, [note, error]);
+    assert_eq!(noted.event.body.data, json!({ "n": 1 }));
+    assert!(queries::event(&mut reader.clone(), ORG, ids[3]).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn workflows_show_versions_drafts_and_runs() {
+    let (store, mut reader) = store().await;
+    commit(&store, async |tx| {
+        store.publish(tx, ORG, "welcome", "one", "1", 1).await.unwrap();
+        store.publish(tx, ORG, "welcome", "two", "2", 1).await.unwrap();
+        store.publish(tx, OTHER, "theirs", "one", "1", 1).await.unwrap();
+        drafts::put(tx, ORG, "fresh", "draft", Some("asha")).await.unwrap();
+        drafts::put(tx, ORG, "fresh", "draft 2", None).await.unwrap();
+        let runs = [write(&row(1, RunStatus::Waiting), Vec::new()), write(&row(2, RunStatus::Completed), Vec::new())];
+        store.write_runs(tx, &runs).await.unwrap();
+    })
+    .await;
+    let list = queries::list_workflows(&mut reader, ORG, 99, None).await.unwrap();
+    let short: Vec<_> = list.iter().map(|w| (&*w.name, w.current_version, w.published_at, w.draft_updated_at, w.live_runs)).collect();
+    assert_eq!(short, [("fresh", None, None, Some(at(0)), 0), ("welcome", Some(2), Some(at(0)), None, 1)]);
+    assert_eq!(queries::list_workflows(&mut reader, ORG, 1, Some("fresh")).await.unwrap(), list[1..]);
+    assert_eq!(queries::workflow(&mut reader, ORG, "welcome").await.unwrap().as_ref(), list.get(1));
+    assert_eq!(queries::workflow(&mut reader, ORG, "theirs").await.unwrap(), None);
+    let versions = queries::list_versions(&mut reader, ORG, "welcome", 99, None).await.unwrap();
+    assert_eq!(versions.iter().map(|version| (version.version, version.current)).collect::<Vec<_>>(), [(2, true), (1, false)]);
+    assert_eq!(queries::list_versions(&mut reader, ORG, "welcome", 99, Some(2)).await.unwrap(), versions[1..]);
+    assert_eq!(queries::latest_version(&mut reader, ORG, "welcome").await.unwrap().as_ref(), versions.first());
+    let draft = drafts::get(&mut reader, ORG, "fresh").await.unwrap().unwrap();
+    assert_eq!((&*draft.source, draft.updated_by), ("draft 2", None));
+    commit(&store, async |tx| {
+        assert!(drafts::delete(tx, ORG, "fresh").await.unwrap());
+        assert!(!drafts::delete(tx, ORG, "welcome").await.unwrap());
+        assert!(!drafts::delete(tx, OTHER, "fresh").await.unwrap());
+    })
+    .await;
+    assert_eq!(queries::list_workflows(&mut reader, ORG, 99, None).await.unwrap(), list[1..]);
+}
+
+#[tokio::test]
+async fn steps_are_counted_over_the_newest_runs() {
+    let (store, mut reader) = store().await;
+    let done =
+        HistoryBuilder::started("welcome", json!({})).step("a", "n", json!({}), json!({})).step("loop#1", "n", json!({}), json!({})).completed(json!(null));
+    let waiting = HistoryBuilder::started("welcome", json!({})).step("a", "n", json!({}), json!({})).scheduled("loop#2", "n", json!({}));
+    let error = onward_core::StepError::new(onward_core::ErrorCode::Timeout, "late");
+    let failed = HistoryBuilder::started("welcome", json!({}))
+        .scheduled("a", "n", json!({}))
+        .fact(Some("a"), Fact::StepFailed { error: error.clone(), continued: false })
+        .fact(None, Fact::RunFailed { error });
+    let writes: Vec<_> = (1..).zip([done, waiting, failed]).map(|(number, history)| write(&row(number, RunStatus::Running), history.build())).collect();
+    commit(&store, async |tx| store.write_runs(tx, &writes).await.unwrap()).await;
+    let stats = queries::step_stats(&mut reader, ORG, "welcome", 99).await.unwrap();
+    assert_eq!(stats["a"], StepStats { entered: 3, waiting: 0, left: 2, failed: 1 });
+    assert_eq!(stats["loop"], StepStats { entered: 2, waiting: 1, left: 1, failed: 0 });
+    assert_eq!(queries::step_stats(&mut reader, ORG, "welcome", 1).await.unwrap()["a"], StepStats { entered: 1, waiting: 0, left: 0, failed: 1 });
+    assert!(queries::step_stats(&mut reader, OTHER, "welcome", 99).await.unwrap().is_empty());
+}
