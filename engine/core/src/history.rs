@@ -406,9 +406,5 @@ pub fn encode_chunk(entries: &[Entry]) -> Result<String, serde_json::Error> {
 /// Reads what [`encode_chunk`] wrote.
 pub fn decode_chunk(first_seq: u64, at: Timestamp, text: &str) -> Result<Vec<Entry>, serde_json::Error> {
     let read: Vec<ReadEntry> = serde_json::from_str(text)?;
-    Ok(read
-        .into_iter()
-        .zip(first_seq..)
-        .map(|(entry, seq)| Entry { seq, at, step: entry.step, fact: entry.fact })
-        .collect())
+    Ok(read.into_iter().zip(first_seq..).map(|(entry, seq)| Entry { seq, at, step: entry.step, fact: entry.fact }).collect())
 }

@@ -222,6 +222,15 @@ pub enum Verb {
 }
 
 impl Verb {
+    /// The lists of steps inside it, in file order.
+    pub fn blocks(&self) -> Vec<&Block> {
+        match self {
+            Self::If { then, otherwise, .. } => vec![then, otherwise],
+            Self::Choose { branches, otherwise } => branches.iter().map(|(_, block)| block).chain(otherwise).collect(),
+            Self::Split { variants, .. } => variants.iter().map(|variant| &variant.steps).collect(),
+            _ => Vec::new(),
+        }
+    }
     /// The verb as written.
     pub fn word(&self) -> &'static str {
         match self {

@@ -331,3 +331,120 @@ fn places_have_names_of_their_own() {
     assert_eq!(evaluate("item.n + 0"), json!(2));
     assert!(Condition::compile(&json!({ "==": [{ "var": "item.n" }, 2] })).unwrap().test(&scope).unwrap());
 }
+
+mod arbitrary {
+    use super::{Condition, Expression, Template, scope};
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    /// Pieces that make sense more often than letters do.
+    fn piece() -> impl Strategy<Value = &'static str> {
+        prop::sample::select(vec![
+            "{{",
+            "}}",
+            "{%",
+            "%}",
+            "{#",
+            "#}",
+            "if ",
+            "else ",
+            "endif",
+            "for ",
+            " in ",
+            "endfor",
+            "set x = ",
+            "not ",
+            "and ",
+            "or ",
+            "is ",
+            "none",
+            "true",
+            "x",
+            "input.items",
+            "steps.lead.tags",
+            "steps.nope.a",
+            "contact.fields",
+            "contact",
+            "event.data",
+            "now",
+            "vars",
+            "[0]",
+            "[-1]",
+            "[1:2]",
+            "[::0]",
+            "[::-1]",
+            ".a",
+            "(",
+            ")",
+            "[",
+            "]",
+            "{",
+            "}",
+            ",",
+            ":",
+            "'a'",
+            "\"é\"",
+            "'",
+            "\\",
+            "1",
+            "1.5",
+            "-",
+            "+",
+            "*",
+            "/",
+            "//",
+            "%",
+            "**",
+            "~",
+            "==",
+            "!=",
+            "<",
+            "|",
+            "upper",
+            "default(",
+            "join(",
+            "format(",
+            "plus('1h')",
+            "sort",
+            "unique",
+            "map(attribute='n')",
+            "groupby('n')",
+            "round(400)",
+            "int",
+            "batch(2)",
+            "99999999999999999999",
+            "range(",
+            "\n",
+            " ",
+            "é",
+        ])
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn text_never_panics(pieces in prop::collection::vec(piece(), 0..24)) {
+            let text = pieces.concat();
+            let scope = scope();
+            for text in [text.clone(), format!("{{{{ {text} }}}}"), format!("{{% if {text} %}}{text}{{% endif %}}")] {
+                if let Ok(template) = Template::compile(&json!(text)) {
+                    let _ = template.render(&scope);
+                }
+            }
+            if let Ok(expression) = Expression::compile(&text) {
+                let _ = expression.evaluate(&scope);
+            }
+        }
+
+        #[test]
+        fn rules_never_panic(operator in prop::sample::select(vec!["var", "missing", "missing_some", "map", "reduce", "cat", "substr", "/", "%", "in", "merge", "max", "if", "!!", "val", "exists"]), arguments in prop::collection::vec(prop_oneof![
+            Just(json!({ "var": "input.items" })), Just(json!({ "var": ["contact.score", 1] })), Just(json!({ "var": 1 })), Just(json!({ "var": "" })), Just(json!({ "+": ["a", null] })),
+            Just(json!(null)), Just(json!([1, [2]])), Just(json!(0)), Just(json!(-1)), Just(json!("x.y")), Just(json!(1e300)),
+        ], 0..4)) {
+            if let Ok(condition) = Condition::compile(&json!({ operator: arguments })) {
+                let _ = condition.test(&scope());
+            }
+        }
+    }
+}

@@ -176,9 +176,6 @@ fn first_schema_problem(schema: &Value, input: &Value) -> Option<String> {
         Ok(validator) => validator,
         Err(error) => return Some(format!("the manual trigger's input schema is broken: {error}")),
     };
-    let problem = validator.iter_errors(input).next().map(|error| {
-        let place = error.instance_path().to_string();
-        if place.is_empty() { format!("input: {error}") } else { format!("input{place}: {error}") }
-    });
-    problem
+    let error = validator.iter_errors(input).next()?;
+    Some(format!("input{}: {error}", error.instance_path()))
 }

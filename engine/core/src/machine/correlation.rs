@@ -114,7 +114,10 @@ mod tests {
     fn text_never_equals_a_number_and_types_and_organisations_are_apart() {
         let text = wait(json!({ "id": "10" })).unwrap();
         assert_ne!(text, wait(json!({ "id": 10 })).unwrap());
-        assert_ne!(text.hash, correlation_of(OrganisationId(uuid::Uuid::from_u128(8)), "order.created", &[("id".to_owned(), json!("10"))].into()).unwrap().hash);
+        assert_ne!(
+            text.hash,
+            correlation_of(OrganisationId(uuid::Uuid::from_u128(8)), "order.created", &[("id".to_owned(), json!("10"))].into()).unwrap().hash
+        );
         assert_ne!(wait(json!({ "id": true })).unwrap(), wait(json!({ "id": "true" })).unwrap());
     }
 

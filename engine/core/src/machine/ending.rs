@@ -20,9 +20,6 @@ impl Turn<'_, '_> {
 
     /// Ends what is in progress. A call in flight gets time to settle, unless `at_once`.
     pub(super) fn stop_everything(&mut self, at_once: bool) {
-        if self.state.paused.is_some() {
-            self.state.paused = None;
-        }
         let (path, in_flight) = match self.state.cursor.leaf() {
             Some(Active::Node(progress)) => (Arc::clone(&progress.path), progress.phase == Phase::InFlight),
             Some(Active::Sleep { path, .. } | Active::Wait { path, .. }) => (Arc::clone(path), false),

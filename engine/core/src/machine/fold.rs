@@ -155,23 +155,30 @@ fn apply(workflow: &Workflow, state: &mut State, entry: &Entry) -> Result<(), St
             Ok(())
         }
         Fact::Exited { exit, .. } => {
+            state.paused = None;
             state.ending = Some(Ending::Exited { at: entry.at, event: exit.event.clone() });
             Ok(())
         }
         Fact::CancelRequested { reason, .. } => {
+            state.paused = None;
             state.ending = Some(Ending::Cancelled { at: entry.at, reason: reason.clone() });
             Ok(())
         }
         Fact::RunCompleted { output, exit } => {
             state.output = output.clone();
             state.exit.clone_from(exit);
-            end(state, RunStatus::Completed)
+            end(state, RunStatus::Completed);
+            Ok(())
         }
         Fact::RunFailed { error } => {
             state.error = Some(StepError::clone(error));
-            end(state, RunStatus::Failed)
+            end(state, RunStatus::Failed);
+            Ok(())
         }
-        Fact::RunCancelled { .. } => end(state, RunStatus::Cancelled),
+        Fact::RunCancelled { .. } => {
+            end(state, RunStatus::Cancelled);
+            Ok(())
+        }
         Fact::IterationStarted { .. }
         | Fact::ChildStarted { .. }
         | Fact::ChildEnded { .. }
@@ -213,13 +220,12 @@ fn started(state: &mut State, entry: &Entry) -> Result<(), String> {
     Ok(())
 }
 
-fn end(state: &mut State, status: RunStatus) -> Result<(), String> {
+fn end(state: &mut State, status: RunStatus) {
     state.cursor.active = None;
     state.ending = None;
     state.paused = None;
     state.exits_open.clear();
     state.status = status;
-    Ok(())
 }
 
 fn scheduled(workflow: &Workflow, state: &mut State, entry: &Entry) -> Result<(), String> {

@@ -22,15 +22,16 @@ impl Turn<'_, '_> {
             Happening::Started(start) => self.started(start),
             Happening::Continue => {
                 if let Some((target, which, event)) = self.state.undecided.take() {
-                    self.event(target, which, event);
+                    self.event(&target, &which, &event);
                 }
             }
             Happening::StepEnded { step, attempt, outcome } => self.step_ended(&step, attempt, outcome),
             Happening::Due { key } => self.due(&key),
-            Happening::Event { target, which, event } => self.event(target, which, event),
+            Happening::Event { target, which, event } => self.event(&target, &which, &event),
             Happening::Cancel { by, reason, force } => self.cancel(by, reason, force),
             Happening::Pause { by, reason } => {
-                if self.state.paused.is_none() {
+                // A run that is ending starts nothing that could be held.
+                if self.state.paused.is_none() && self.state.ending.is_none() {
                     self.record(None, Fact::Paused { by, reason });
                 }
             }
@@ -87,8 +88,9 @@ impl Turn<'_, '_> {
                 self.record(Some(path), Fact::StepFailed { error: error.at_step(&**path), continued: false });
                 self.finish_ending();
             }
-            Outcome::Hold { .. } if self.state.ending.is_some() => {
-                self.record(Some(path), Fact::StepCancelled {});
+            Outcome::Hold { reason, .. } if self.state.ending.is_some() => {
+                let error = StepError::new(ErrorCode::Cancelled, format!("the run ended while the step was held back: {reason}"));
+                self.record(Some(path), Fact::StepFailed { error: error.at_step(&**path), continued: false });
                 self.finish_ending();
             }
             Outcome::Unknown { error } if self.state.ending.is_some() => {
@@ -160,6 +162,8 @@ impl Turn<'_, '_> {
 
     fn due(&mut self, key: &str) {
         match key {
+            // What falls due while the run is paused is applied when it goes on (SEMANTICS.md 29).
+            _ if self.state.paused.is_some() => {}
             RUN_TIMER => {
                 if let Some(due) = self.state.deadline.filter(|due| *due <= self.at)
                     && self.state.ending.is_none()
@@ -174,7 +178,7 @@ impl Turn<'_, '_> {
                     self.stop_everything(true);
                 }
             }
-            _ if self.state.paused.is_some() || self.state.ending.is_some() => {}
+            _ if self.state.ending.is_some() => {}
             _ => self.step_due(key),
         }
     }
@@ -194,7 +198,9 @@ impl Turn<'_, '_> {
                 return;
             }
             Some(Active::Node(progress)) if &*progress.path == key => match &progress.phase {
-                Phase::Retry { due, .. } | Phase::Held { until: Some(due), .. } if *due <= at => Some((Arc::clone(&progress.path), progress.node.to_string(), progress.attempt, progress.generation)),
+                Phase::Retry { due, .. } | Phase::Held { until: Some(due), .. } if *due <= at => {
+                    Some((Arc::clone(&progress.path), progress.node.to_string(), progress.attempt, progress.generation))
+                }
                 _ => None,
             },
             _ => None,
@@ -213,17 +219,16 @@ impl Turn<'_, '_> {
         self.record(Some(path), Fact::WaitTimedOut { due });
     }
 
-    fn event(&mut self, target: String, which: String, event: Arc<Event>) {
+    fn event(&mut self, target: &str, which: &str, event: &Arc<Event>) {
         if self.state.paused.is_some() || self.state.ending.is_some() || self.state.event_id == Some(event.event_id) {
             return;
         }
-        let asked = (target.clone(), which.clone(), Arc::clone(&event));
         let result = match target.strip_prefix(EXIT_TARGET) {
-            Some(number) => number.parse().map_or(Ok(()), |number| self.exit_event(number, &event)),
-            None => self.wait_event(&target, &which, &event),
+            Some(number) => number.parse().map_or(Ok(()), |number| self.exit_event(number, event)),
+            None => self.wait_event(target, which, event),
         };
         if let Err(Stop::Need) = result {
-            self.state.undecided = Some(asked);
+            self.state.undecided = Some((target.to_owned(), which.to_owned(), Arc::clone(event)));
         }
     }
 
@@ -345,15 +350,5 @@ fn bounded(output: Value) -> (Value, bool) {
 
 /// The step of that key, wherever it stands.
 pub(super) fn find<'w>(block: &'w Block, key: &str) -> Option<&'w Step> {
-    block.steps.iter().find_map(|step| {
-        if &*step.key == key {
-            return Some(step);
-        }
-        match &step.verb {
-            Verb::If { then, otherwise, .. } => find(then, key).or_else(|| find(otherwise, key)),
-            Verb::Choose { branches, otherwise } => branches.iter().find_map(|(_, block)| find(block, key)).or_else(|| otherwise.as_ref().and_then(|block| find(block, key))),
-            Verb::Split { variants, .. } => variants.iter().find_map(|variant| find(&variant.steps, key)),
-            _ => None,
-        }
-    })
+    block.steps.iter().find_map(|step| if &*step.key == key { Some(step) } else { step.verb.blocks().into_iter().find_map(|inner| find(inner, key)) })
 }

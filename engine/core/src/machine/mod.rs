@@ -10,15 +10,18 @@
 mod admit;
 mod correlation;
 mod decide;
-mod fold;
-mod replay;
 mod ending;
+mod fold;
 mod happenings;
+mod replay;
 mod state;
 mod steps;
 mod time;
 mod turn;
 mod what_if;
+
+#[cfg(test)]
+mod tests;
 
 pub use admit::{Admission, Start, admit, admit_input};
 pub use correlation::{correlation_of, correlations_of_event};

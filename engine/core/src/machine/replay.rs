@@ -109,7 +109,12 @@ impl<'a> Player<'a> {
                     _ => {
                         let would = shown(entry);
                         let step = entry.step.as_deref().map(str::to_owned);
-                        return Some(Difference { seq: recorded.map_or(entry.seq, |entry| entry.seq), step, was: recorded.map(shown).unwrap_or_default(), would });
+                        return Some(Difference {
+                            seq: recorded.map_or(entry.seq, |entry| entry.seq),
+                            step,
+                            was: recorded.map(shown).unwrap_or_default(),
+                            would,
+                        });
                     }
                 }
             }
@@ -169,7 +174,10 @@ pub(super) fn same(recorded: &Entry, made: &Entry) -> bool {
         (
             Fact::StepScheduled { node, attempt, generation, input, timeout_ms, .. },
             Fact::StepScheduled { node: made_node, attempt: made_attempt, generation: made_generation, input: made_input, timeout_ms: made_timeout_ms, .. },
-        ) => (node, attempt, generation, timeout_ms) == (made_node, made_attempt, made_generation, made_timeout_ms) && same_value_or_erased(input.as_ref(), made_input.as_ref()),
+        ) => {
+            (node, attempt, generation, timeout_ms) == (made_node, made_attempt, made_generation, made_timeout_ms)
+                && same_value_or_erased(input.as_ref(), made_input.as_ref())
+        }
         (Fact::StepCompleted { output, .. }, Fact::StepCompleted { output: made_output, .. }) => output == made_output,
         (was, made) => was == made,
     }
@@ -204,7 +212,17 @@ pub(super) fn start_of(first: &Entry, second: Option<&Entry>) -> Option<Start> {
         Some(Entry { step: None, fact: Fact::ValueRead { values }, .. }) if trigger.is_some() => values.clone(),
         _ => BTreeMap::new(),
     };
-    Some(Start { version: *version, key: key.clone(), trigger: *trigger, input: input.clone(), event: event.clone(), event_id: *event_id, seed: *seed, depth: *depth, reads })
+    Some(Start {
+        version: *version,
+        key: key.clone(),
+        trigger: *trigger,
+        input: input.clone(),
+        event: event.clone(),
+        event_id: *event_id,
+        seed: *seed,
+        depth: *depth,
+        reads,
+    })
 }
 
 /// The happening that the next recorded entry tells of, for a run that rests in this state.
@@ -274,9 +292,9 @@ pub(super) fn next_due(state: &State) -> Option<(String, Timestamp)> {
 }
 
 /// The step that waits for events, if one does.
-pub(super) fn waiting(state: &State) -> Option<(StepPath, Vec<(String, crate::history::OpenMatch)>, Timestamp)> {
+pub(super) fn waiting(state: &State) -> Option<(&StepPath, &BTreeMap<String, crate::history::OpenMatch>)> {
     match state.cursor.leaf() {
-        Some(Active::Wait { path, waits, since, .. }) => Some((Arc::clone(path), waits.iter().map(|(name, wait)| (name.clone(), wait.clone())).collect(), *since)),
+        Some(Active::Wait { path, waits, .. }) => Some((path, waits)),
         _ => None,
     }
 }

@@ -1,8 +1,7 @@
 //! The state of a run: the fold of its history. In memory only; rebuilt by folding.
 
 use crate::{
-    ErrorCode, Event, EventId, Object, OrganisationId, RunId, Shard, StepError, Timestamp, Value,
-    digest,
+    ErrorCode, Event, EventId, Object, OrganisationId, RunId, Shard, StepError, Timestamp, Value, digest,
     history::{Entry, Fact, OpenMatch, StepPath},
     ports::{RunRow, RunStatus},
 };
@@ -236,8 +235,7 @@ impl State {
             return timers;
         }
         match self.cursor.leaf() {
-            Some(Active::Sleep { path, due }) => timers.push((path.to_string(), *due)),
-            Some(Active::Wait { path, deadline: Some(due), .. }) => timers.push((path.to_string(), *due)),
+            Some(Active::Sleep { path, due } | Active::Wait { path, deadline: Some(due), .. }) => timers.push((path.to_string(), *due)),
             Some(Active::Node(progress)) => match &progress.phase {
                 Phase::Retry { due, .. } | Phase::Held { until: Some(due), .. } => timers.push((progress.path.to_string(), *due)),
                 Phase::InFlight | Phase::Held { until: None, .. } => {}
@@ -307,7 +305,9 @@ impl State {
                 Phase::Retry { due, code } => {
                     serde_json::json!({ "kind": "retry", "step": progress.path, "node": progress.node, "attempt": progress.attempt + 1, "until": due, "after": code })
                 }
-                Phase::Held { until, reason } => serde_json::json!({ "kind": "hold", "step": progress.path, "node": progress.node, "until": until, "reason": reason }),
+                Phase::Held { until, reason } => {
+                    serde_json::json!({ "kind": "hold", "step": progress.path, "node": progress.node, "until": until, "reason": reason })
+                }
             },
             Some(Active::Branch { .. }) | None => Value::Null,
         }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     ErrorCode, NewEvent, StepError, Timestamp, Value,
-    definition::{Delay, Match, Since, Span, SpanTemplate, Step, Until, UntilPhrase, Variant, Verb, WaitRule, Zone},
+    definition::{Block, Delay, Match, Since, Span, SpanTemplate, Step, Until, UntilPhrase, Variant, Verb, WaitRule, Zone},
     digest,
     expression::{Condition, Template},
     history::{Fact, OpenMatch, StepPath},
@@ -83,10 +83,7 @@ impl Turn<'_, '_> {
             Some(template) => Some(self.span_end(template, path)?.millis_since(self.at).max(1)),
             None => None,
         };
-        self.record(
-            Some(path),
-            Fact::StepScheduled { node: node.to_owned(), attempt: 1, generation: 0, input: Some(input), timeout_ms, prepared: None },
-        );
+        self.record(Some(path), Fact::StepScheduled { node: node.to_owned(), attempt: 1, generation: 0, input: Some(input), timeout_ms, prepared: None });
         self.run_in_flight();
         Ok(())
     }
@@ -103,7 +100,10 @@ impl Turn<'_, '_> {
             Some(template) => {
                 let value = self.render(template, path)?;
                 identifier(&value).ok_or_else(|| {
-                    Stop::Failed(StepError::new(ErrorCode::InvalidInput, format!("split: `by` is {value}; it must be a text or a number that names whom the variant is for")))
+                    Stop::Failed(StepError::new(
+                        ErrorCode::InvalidInput,
+                        format!("split: `by` is {value}; it must be a text or a number that names whom the variant is for"),
+                    ))
                 })?
             }
             None => self.state.bindings.get("contact").cloned().unwrap_or_else(|| self.state.key.to_string()),
@@ -134,7 +134,9 @@ impl Turn<'_, '_> {
                 Until::Phrase(phrase) => time::phrase(phrase, self.at, &zone).map_err(invalid)?,
                 Until::Rendered(template) => {
                     let value = self.render(template, path)?;
-                    let text = value.as_str().ok_or_else(|| invalid(format!("delay: `until` is {value}; it must be a time such as 2026-12-24T09:00:00Z or a phrase such as `tomorrow 09:30`")))?;
+                    let text = value.as_str().ok_or_else(|| {
+                        invalid(format!("delay: `until` is {value}; it must be a time such as 2026-12-24T09:00:00Z or a phrase such as `tomorrow 09:30`"))
+                    })?;
                     match text.parse::<Timestamp>() {
                         Ok(moment) => moment,
                         Err(_) => time::phrase(&UntilPhrase::parse(text).map_err(invalid)?, self.at, &zone).map_err(invalid)?,
@@ -165,10 +167,7 @@ impl Turn<'_, '_> {
         let mut open = BTreeMap::new();
         for (name, rule) in waits {
             let values = self.match_values(&rule.matching, path)?.ok_or_else(|| {
-                Stop::Failed(StepError::new(
-                    ErrorCode::InvalidInput,
-                    "match: contact, but the run has no contact yet; find or upsert one in a step before",
-                ))
+                Stop::Failed(StepError::new(ErrorCode::InvalidInput, "match: contact, but the run has no contact yet; find or upsert one in a step before"))
             })?;
             open.insert(name.clone(), OpenMatch { event: rule.event.clone(), values });
         }
@@ -179,7 +178,8 @@ impl Turn<'_, '_> {
         let since = self.since(step, since);
         let mut listens = Vec::with_capacity(open.len());
         for (which, wait) in &open {
-            let correlation = correlation_of(self.context.organisation, &wait.event, &wait.values).map_err(|message| Stop::Failed(StepError::new(ErrorCode::InvalidInput, message)))?;
+            let correlation = correlation_of(self.context.organisation, &wait.event, &wait.values)
+                .map_err(|message| Stop::Failed(StepError::new(ErrorCode::InvalidInput, message)))?;
             listens.push(Action::OpenWait { target: path.to_string(), which: which.clone(), correlation, since: Some(since) });
         }
         self.record(Some(path), Fact::WaitOpened { waits: open, since, deadline });
@@ -211,9 +211,9 @@ impl Turn<'_, '_> {
         match since {
             Since::Run => self.state.started_at,
             Since::Step(key) => began(key).unwrap_or(self.state.started_at),
-            Since::Preceding => match preceding(&self.workflow.steps, &step.key) {
-                Some(Preceding::Sibling(key) | Preceding::Enclosing(key)) => began(&key).unwrap_or(self.state.started_at),
-                None => self.state.started_at,
+            Since::Preceding => match preceding(&self.workflow.steps, None, &step.key) {
+                Some(Preceding::Step(key)) => began(key).unwrap_or(self.state.started_at),
+                Some(Preceding::Nothing) | None => self.state.started_at,
             },
         }
     }
@@ -221,7 +221,10 @@ impl Turn<'_, '_> {
     fn begin_emit(&mut self, path: &StepPath, event: &Template, with: &Template) -> Result<(), Stop> {
         let kind = as_text(&self.render(event, path)?);
         if kind.is_empty() || !kind.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.-".contains(&byte)) {
-            return Err(Stop::Failed(StepError::new(ErrorCode::InvalidInput, format!("emit: {kind:?} is no event type; use lower-case letters, digits, dots, dashes and underscores"))));
+            return Err(Stop::Failed(StepError::new(
+                ErrorCode::InvalidInput,
+                format!("emit: {kind:?} is no event type; use lower-case letters, digits, dots, dashes and underscores"),
+            )));
         }
         let data = self.render(with, path)?;
         let id = self.event_id_of(path, self.state.emitted);
@@ -262,13 +265,10 @@ impl Turn<'_, '_> {
                 continue;
             }
             let path: StepPath = format!("{}{index}", super::EXIT_TARGET).into();
-            let values = match self.match_values(&exit.rule.matching, &path) {
-                Ok(Some(values)) => values,
-                // No contact yet, a record to be read first, or a value that is missing so far: later.
-                Ok(None) | Err(_) => {
-                    self.decision.need = None;
-                    continue;
-                }
+            // No contact yet, a record to be read first, or a value that is missing so far: later.
+            let Ok(Some(values)) = self.match_values(&exit.rule.matching, &path) else {
+                self.decision.need = None;
+                continue;
             };
             let Ok(correlation) = correlation_of(self.context.organisation, &exit.rule.event, &values) else { continue };
             opened.insert(path.to_string(), OpenMatch { event: exit.rule.event.clone(), values });
@@ -345,36 +345,24 @@ impl Turn<'_, '_> {
     }
 }
 
-/// The step before one, in the same list, or else the step around it.
-enum Preceding {
-    Sibling(Arc<str>),
-    Enclosing(Arc<str>),
+/// What stands before a step: the sibling before it, or else the step around it.
+enum Preceding<'w> {
+    Step(&'w Arc<str>),
+    /// It is the first step of all.
+    Nothing,
 }
 
-fn preceding(block: &crate::definition::Block, key: &str) -> Option<Preceding> {
-    fn search(block: &crate::definition::Block, around: Option<&Arc<str>>, key: &str) -> Option<Option<Preceding>> {
-        for (index, step) in block.steps.iter().enumerate() {
-            if &*step.key == key {
-                let before = index.checked_sub(1).and_then(|index| block.steps.get(index));
-                return Some(match (before, around) {
-                    (Some(sibling), _) => Some(Preceding::Sibling(Arc::clone(&sibling.key))),
-                    (None, Some(around)) => Some(Preceding::Enclosing(Arc::clone(around))),
-                    (None, None) => None,
-                });
-            }
-            let inner: Vec<&crate::definition::Block> = match &step.verb {
-                Verb::If { then, otherwise, .. } => vec![then, otherwise],
-                Verb::Choose { branches, otherwise } => branches.iter().map(|(_, block)| block).chain(otherwise).collect(),
-                Verb::Split { variants, .. } => variants.iter().map(|variant| &variant.steps).collect(),
-                _ => Vec::new(),
-            };
-            if let Some(found) = inner.into_iter().find_map(|block| search(block, Some(&step.key), key)) {
-                return Some(found);
-            }
+fn preceding<'w>(block: &'w Block, around: Option<&'w Arc<str>>, key: &str) -> Option<Preceding<'w>> {
+    for (index, step) in block.steps.iter().enumerate() {
+        if &*step.key == key {
+            let before = index.checked_sub(1).and_then(|index| block.steps.get(index)).map(|sibling| &sibling.key);
+            return Some(before.or(around).map_or(Preceding::Nothing, Preceding::Step));
         }
-        None
+        if let Some(found) = step.verb.blocks().into_iter().find_map(|inner| preceding(inner, Some(&step.key), key)) {
+            return Some(found);
+        }
     }
-    search(block, None, key).flatten()
+    None
 }
 
 /// The variant at this chance (0 to 1), by weight.

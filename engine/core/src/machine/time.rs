@@ -82,7 +82,12 @@ fn open_spans(hours: &OpenHours, organisation_hours: &Value, date: jiff::civil::
             let mut found = spans
                 .iter()
                 .map(|span| {
-                    let time = |name: &str| span[name].as_str().and_then(|text| text.parse::<Time>().ok()).ok_or_else(|| format!("business hours: {name} of {span} is no time of day"));
+                    let time = |name: &str| {
+                        span[name]
+                            .as_str()
+                            .and_then(|text| text.parse::<Time>().ok())
+                            .ok_or_else(|| format!("business hours: {name} of {span} is no time of day"))
+                    };
                     Ok((time("from")?, time("to")?))
                 })
                 .collect::<Result<Vec<_>, String>>()?;

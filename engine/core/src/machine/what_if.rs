@@ -3,7 +3,7 @@
 //! marked, or ends the report.
 
 use super::{
-    CallDifference, Context, Difference, EXIT_TARGET, Happening, Known, Need, Report, State, decide,
+    CallDifference, Context, Difference, EXIT_TARGET, Happening, Known, Need, RUN_TIMER, Report, SETTLE_TIMER, State, decide,
     replay::{event_of, next_due, outcome_of, same, shown, start_of, timezone_of, waiting},
 };
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     ports::Outcome,
 };
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
@@ -53,17 +53,30 @@ struct WhatIf<'a> {
     state: State,
     made: Vec<Entry>,
     now: Timestamp,
-    outcomes: BTreeMap<(String, String, String), VecDeque<Outcome>>,
-    /// Events and requests from outside, by time.
-    outside: VecDeque<(Timestamp, Outside)>,
+    outcomes: BTreeMap<(String, String, String), VecDeque<(Moment, Outcome)>>,
+    /// Events and requests from outside, in order.
+    outside: VecDeque<(Moment, Outside)>,
+    /// Attempts of each call that the record knows, less those that were answered.
+    open: BTreeMap<(String, String, String), usize>,
+    /// When the record's timers took effect, by key.
+    fired: BTreeMap<String, VecDeque<Moment>>,
+    /// Timers that the record knows to have been set, by key and due time.
+    set: BTreeSet<(String, Timestamp)>,
     values: BTreeMap<String, Value>,
     assumed_from: Option<u64>,
     unknown: Option<String>,
 }
 
+/// A place in the record.
+#[derive(Clone, Copy, Debug)]
+struct Moment {
+    seq: u64,
+    at: Timestamp,
+}
+
 enum Outside {
     Event(Arc<Event>),
-    Request(Happening),
+    Request(Box<Happening>),
 }
 
 enum Next {
@@ -84,6 +97,9 @@ impl<'a> WhatIf<'a> {
             now: recorded.first().map_or(Timestamp::MIN, |entry| entry.at),
             outcomes: BTreeMap::new(),
             outside: VecDeque::new(),
+            open: BTreeMap::new(),
+            fired: BTreeMap::new(),
+            set: BTreeSet::new(),
             values: BTreeMap::new(),
             assumed_from: None,
             unknown: None,
@@ -95,34 +111,58 @@ impl<'a> WhatIf<'a> {
     /// What the record tells of the world: outcomes, events, requests, fields of records.
     fn read_record(&mut self) {
         let mut calls: BTreeMap<String, (String, String, String)> = BTreeMap::new();
-        let mut outside = Vec::new();
         for (index, entry) in self.recorded.iter().enumerate() {
-            match &entry.fact {
-                Fact::StepScheduled { node, input: Some(input), .. } => {
-                    if let Some(step) = &entry.step {
-                        calls.insert(step.to_string(), call_key(step, node, input));
-                    }
+            let moment = Moment { seq: entry.seq, at: entry.at };
+            let step = entry.step.as_deref().map(str::to_owned);
+            let timer = match &entry.fact {
+                Fact::RunStarted { deadline, .. } | Fact::WaitOpened { deadline, .. } => *deadline,
+                Fact::RetryScheduled { due, .. } | Fact::TimerSet { due } => Some(*due),
+                Fact::Held { until, .. } => *until,
+                _ => None,
+            };
+            if let Some(due) = timer {
+                self.set.insert((step.clone().unwrap_or_else(|| RUN_TIMER.to_owned()), due));
+            }
+            match (&entry.fact, step) {
+                (Fact::StepScheduled { node, input: Some(input), .. }, Some(step)) => {
+                    let key = call_key(&step, node, input);
+                    *self.open.entry(key.clone()).or_default() += 1;
+                    calls.insert(step, key);
                 }
-                Fact::EventConsumed { event_id } => {
+                (Fact::StepScheduled { input: None, .. }, Some(step)) => {
+                    if let Some(key) = calls.get(&step) {
+                        *self.open.entry(key.clone()).or_default() += 1;
+                    }
+                    self.fired.entry(step).or_default().push_back(moment);
+                }
+                (Fact::TimerFired { .. } | Fact::WaitTimedOut { .. }, Some(step)) => self.fired.entry(step).or_default().push_back(moment),
+                (Fact::TimerFired { .. }, None) => self.fired.entry(RUN_TIMER.to_owned()).or_default().push_back(moment),
+                (Fact::StepCancelled {}, _) => self.fired.entry(SETTLE_TIMER.to_owned()).or_default().push_back(moment),
+                (Fact::EventConsumed { event_id }, _) => {
                     if let Some(Fact::WaitResolved { event, taken_in_at, .. }) = self.recorded.get(index + 1).map(|entry| &entry.fact) {
-                        outside.push((*taken_in_at, Outside::Event(Arc::new(event_of(event, *event_id, *taken_in_at)))));
+                        self.outside.push_back((moment, Outside::Event(Arc::new(event_of(event, *event_id, *taken_in_at)))));
                     }
                 }
-                Fact::Exited { exit, event, taken_in_at } => outside.push((*taken_in_at, Outside::Event(Arc::new(event_of(event, exit.event_id, *taken_in_at))))),
-                Fact::CancelRequested { by, reason, force } => {
-                    outside.push((entry.at, Outside::Request(Happening::Cancel { by: by.clone(), reason: reason.clone(), force: *force })));
+                (Fact::Exited { exit, event, taken_in_at }, _) => {
+                    self.outside.push_back((moment, Outside::Event(Arc::new(event_of(event, exit.event_id, *taken_in_at)))));
                 }
-                Fact::ValueRead { values } => self.values.extend(values.clone()),
+                (Fact::CancelRequested { by, reason, force }, _) => {
+                    self.outside.push_back((moment, Outside::Request(Box::new(Happening::Cancel { by: by.clone(), reason: reason.clone(), force: *force }))));
+                }
+                // The engine's own pauses are decisions of that run, not something that came to it.
+                (Fact::Paused { by, reason }, _) if by != "engine" => {
+                    self.outside.push_back((moment, Outside::Request(Box::new(Happening::Pause { by: by.clone(), reason: reason.clone() }))));
+                }
+                (Fact::Resumed { by }, _) => self.outside.push_back((moment, Outside::Request(Box::new(Happening::Resume { by: by.clone() })))),
+                (Fact::ValueRead { values }, _) => self.values.extend(values.clone()),
                 _ => {}
             }
             if let (Some(outcome), Some(step)) = (outcome_of(entry), &entry.step)
                 && let Some(key) = calls.get(&**step)
             {
-                self.outcomes.entry(key.clone()).or_default().push_back(outcome);
+                self.outcomes.entry(key.clone()).or_default().push_back((moment, outcome));
             }
         }
-        outside.sort_by_key(|(at, _)| *at);
-        self.outside = outside.into();
     }
 
     fn turn(&mut self, mut happening: Happening) {
@@ -152,34 +192,60 @@ impl<'a> WhatIf<'a> {
         }
     }
 
-    /// What happens next to the resting run: a call's end, an event or a request of the record, or its own timer.
+    /// What happens next to the resting run: a call's end, an event or a request of the record, or its own timer. In the
+    /// order of the record where it knows both, else by time.
     fn next(&mut self) -> Next {
         if self.state.status.is_final() || self.unknown.is_some() {
             return Next::End;
         }
-        if let Some(call) = self.state.in_flight().into_iter().next() {
-            return Next::Call(call);
+        let call = self.state.in_flight().into_iter().next();
+        let outcome = call.as_ref().and_then(|call| self.outcomes.get(&call_key(&call.step, &call.node, &call.input))?.front()).map(|(moment, _)| *moment);
+        if let (Some(call), None) = (&call, outcome)
+            && !self.is_unanswered(call)
+        {
+            return Next::Call(call.clone());
         }
-        let due = next_due(&self.state);
-        let outside_first = match (self.outside.front(), &due) {
-            (Some((at, _)), Some((_, due))) => at <= due,
-            (Some(_), None) => true,
+        let due = next_due(&self.state).filter(|_| self.state.paused.is_none());
+        let fired = due.as_ref().and_then(|(key, _)| self.fired.get(key)?.front()).copied();
+        // Before which moment of the record the timer comes.
+        let timer_before = |moment: Moment, taken_in_at: Timestamp| match (&due, fired) {
+            (Some(_), Some(fired)) => fired.seq < moment.seq,
+            // A timer that the record set and that did not take effect there before this did not do so here.
+            (Some((key, due)), None) => key != SETTLE_TIMER && *due < taken_in_at && !self.set.contains(&(key.clone(), *due)),
             (None, _) => false,
         };
-        if outside_first && let Some((at, outside)) = self.outside.pop_front() {
-            return self.from_outside(at, outside);
+        let outside = self.outside.front().map(|(moment, outside)| {
+            let counted = match outside {
+                Outside::Event(event) => event.taken_in_at,
+                Outside::Request(_) => moment.at,
+            };
+            (*moment, counted)
+        });
+        match (outcome, outside) {
+            (Some(outcome), outside) if outside.is_none_or(|(outside, _)| outcome.seq < outside.seq) && !timer_before(outcome, outcome.at) => {
+                call.map_or(Next::End, Next::Call)
+            }
+            (_, Some((moment, counted))) if !timer_before(moment, counted) => match self.outside.pop_front() {
+                Some((moment, outside)) => self.taken_from_outside(moment.at, outside),
+                None => Next::End,
+            },
+            _ => self.timer(due, fired, call.is_some()),
         }
+    }
+
+    fn timer(&mut self, due: Option<(String, Timestamp)>, fired: Option<Moment>, calling: bool) -> Next {
         // Beyond the end of a record that is not finished, nobody knows what else came in.
-        let finished = self.recorded.last().is_some_and(|entry| matches!(entry.fact, Fact::RunCompleted { .. } | Fact::RunFailed { .. } | Fact::RunCancelled { .. }));
+        let finished = self.recorded.last().is_some_and(ends);
         let horizon = self.recorded.last().map_or(Timestamp::MIN, |entry| entry.at);
         match due {
-            Some((key, due)) if finished || due <= horizon => {
-                self.now = self.now.max(due);
+            Some((key, due)) if fired.is_some() || finished || due <= horizon => {
+                self.fired.get_mut(&key).and_then(VecDeque::pop_front);
+                self.now = self.now.max(due).max(fired.map_or(due, |fired| fired.at));
                 Next::Happening(Happening::Due { key })
             }
             Some(_) => Next::End,
             None => {
-                if finished {
+                if finished && !calling && self.state.paused.is_none() {
                     self.unknown = Some("it would wait for an event, and the record does not tell whether one came".into());
                 }
                 Next::End
@@ -187,13 +253,14 @@ impl<'a> WhatIf<'a> {
         }
     }
 
-    fn from_outside(&mut self, at: Timestamp, outside: Outside) -> Next {
+    fn taken_from_outside(&mut self, at: Timestamp, outside: Outside) -> Next {
         self.now = self.now.max(at);
         match outside {
-            Outside::Request(happening) => Next::Happening(happening),
+            Outside::Request(happening) => Next::Happening(*happening),
             Outside::Event(event) => {
-                if let Some((path, waits, _)) = waiting(&self.state)
-                    && let Some((which, _)) = waits.iter().find(|(_, wait)| wait.event == event.body.kind && super::correlation::matches(&wait.values, &event.body.data))
+                if let Some((path, waits)) = waiting(&self.state)
+                    && let Some((which, _)) =
+                        waits.iter().find(|(_, wait)| wait.event == event.body.kind && super::correlation::matches(&wait.values, &event.body.data))
                 {
                     return Next::Happening(Happening::Event { target: path.to_string(), which: which.clone(), event });
                 }
@@ -207,26 +274,25 @@ impl<'a> WhatIf<'a> {
     /// The recorded outcome of a call, or an assumed one.
     fn answer(&mut self, call: &super::InFlight, example: &dyn Fn(&str) -> Option<Value>) -> Option<Happening> {
         let key = call_key(&call.step, &call.node, &call.input);
-        let outcome = match self.outcomes.get_mut(&key).and_then(VecDeque::pop_front) {
-            Some(outcome) => outcome,
-            None if self.still_open(call) => return None,
-            None => match example(&call.node) {
-                Some(output) => {
-                    self.assumed_from.get_or_insert(self.made.last().map_or(1, |entry| entry.seq));
-                    Outcome::done(output)
-                }
-                None => {
-                    self.unknown = Some(format!("step {}: the record knows no such call of {}, and the node has no example", call.step, call.node));
-                    return None;
-                }
-            },
+        let outcome = if let Some((moment, outcome)) = self.outcomes.get_mut(&key).and_then(VecDeque::pop_front) {
+            self.now = self.now.max(moment.at);
+            if let Some(open) = self.open.get_mut(&key) {
+                *open = open.saturating_sub(1);
+            }
+            outcome
+        } else if let Some(output) = example(&call.node) {
+            self.assumed_from.get_or_insert(self.made.last().map_or(1, |entry| entry.seq));
+            Outcome::done(output)
+        } else {
+            self.unknown = Some(format!("step {}: the record knows no such call of {}, and the node has no example", call.step, call.node));
+            return None;
         };
         Some(Happening::StepEnded { step: Arc::clone(&call.step), attempt: call.attempt, outcome })
     }
 
-    /// Whether the record ends with this very call under way.
-    fn still_open(&self, call: &super::InFlight) -> bool {
-        matches!(self.recorded.last(), Some(Entry { step: Some(step), fact: Fact::StepScheduled { node, .. }, .. }) if *step == call.step && **node == *call.node)
+    /// Whether the record knows this call and no outcome of it: it was left behind, or the record ends before it.
+    fn is_unanswered(&self, call: &super::InFlight) -> bool {
+        self.open.get(&call_key(&call.step, &call.node, &call.input)).is_some_and(|open| *open > 0)
     }
 
     fn report(self) -> Report {
@@ -278,16 +344,18 @@ fn calls(entries: &[Entry]) -> Vec<CallDifference> {
     entries
         .iter()
         .filter_map(|entry| match (&entry.fact, &entry.step) {
-            (Fact::StepScheduled { node, input: Some(input), .. }, Some(step)) => Some(CallDifference { step: step.to_string(), node: node.clone(), input: input.clone() }),
+            (Fact::StepScheduled { node, input: Some(input), .. }, Some(step)) => {
+                Some(CallDifference { step: step.to_string(), node: node.clone(), input: input.clone() })
+            }
             _ => None,
         })
         .collect()
 }
 
-/// The calls of `these` that `those` lack, counting repetitions.
-fn without(these: &[CallDifference], those: &[CallDifference]) -> Vec<CallDifference> {
-    let mut left: Vec<&CallDifference> = those.iter().collect();
-    these
+/// The calls that `lacking` lacks, counting repetitions.
+fn without(calls: &[CallDifference], lacking: &[CallDifference]) -> Vec<CallDifference> {
+    let mut left: Vec<&CallDifference> = lacking.iter().collect();
+    calls
         .iter()
         .filter(|call| match left.iter().position(|other| other == call) {
             Some(index) => {

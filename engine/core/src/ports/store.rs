@@ -291,6 +291,7 @@ impl InboxMessage {
 
 /// What became of one event's insertion.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "one for each event, moved once; nearly all are the large one")]
 pub enum Inserted {
     /// New: it is stored.
     Stored(Event),
@@ -442,7 +443,15 @@ pub trait Store: Send + Sync + 'static {
 
     /// Stores the next version of a workflow and makes it current; the same text as the current version makes none and
     /// returns that one.
-    async fn publish(&self, tx: &mut Self::Tx, organisation: OrganisationId, workflow: &str, source: &str, digest: &str, language_revision: u32) -> Result<PublishedVersion, StoreError>;
+    async fn publish(
+        &self,
+        tx: &mut Self::Tx,
+        organisation: OrganisationId,
+        workflow: &str,
+        source: &str,
+        digest: &str,
+        language_revision: u32,
+    ) -> Result<PublishedVersion, StoreError>;
     /// Makes no version current (the workflow takes no new starts), or an older one.
     async fn set_current(&self, tx: &mut Self::Tx, organisation: OrganisationId, workflow: &str, version: Option<u32>) -> Result<(), StoreError>;
     /// Every version that is current, of every organisation.
@@ -462,7 +471,14 @@ pub trait Store: Send + Sync + 'static {
     /// The ids of the runs that an event started, from its routing notes.
     async fn runs_of_event(&self, tx: &mut Self::Tx, organisation: OrganisationId, event: EventId) -> Result<Vec<RunId>, StoreError>;
     /// Events under this correlation taken in at or after `since`, oldest first, at most `limit`.
-    async fn early_events(&self, tx: &mut Self::Tx, organisation: OrganisationId, correlation: &Correlation, since: Timestamp, limit: usize) -> Result<Vec<Event>, StoreError>;
+    async fn early_events(
+        &self,
+        tx: &mut Self::Tx,
+        organisation: OrganisationId,
+        correlation: &Correlation,
+        since: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Event>, StoreError>;
 
     // ---- waits ----
 
@@ -472,7 +488,13 @@ pub trait Store: Send + Sync + 'static {
     /// Remembers shapes; known ones are no error.
     async fn add_wait_shapes(&self, tx: &mut Self::Tx, shapes: &[(OrganisationId, String, Vec<String>)]) -> Result<(), StoreError>;
     /// Open waits under any of these correlations.
-    async fn find_waits(&self, tx: &mut Self::Tx, organisation: OrganisationId, correlations: &[Correlation], limit: usize) -> Result<Vec<OpenWait>, StoreError>;
+    async fn find_waits(
+        &self,
+        tx: &mut Self::Tx,
+        organisation: OrganisationId,
+        correlations: &[Correlation],
+        limit: usize,
+    ) -> Result<Vec<OpenWait>, StoreError>;
 
     // ---- runs ----
 
@@ -490,7 +512,15 @@ pub trait Store: Send + Sync + 'static {
     async fn key_state(&self, tx: &mut Self::Tx, organisation: OrganisationId, workflow: &str, key: &str) -> Result<KeyState, StoreError>;
     /// The stored variant for (workflow, step, by), after storing `proposal` if there was none; and whether there was one
     /// (SEMANTICS.md 35).
-    async fn assign_variant(&self, tx: &mut Self::Tx, organisation: OrganisationId, workflow: &str, step: &StepPath, by: &str, proposal: &str) -> Result<(String, bool), StoreError>;
+    async fn assign_variant(
+        &self,
+        tx: &mut Self::Tx,
+        organisation: OrganisationId,
+        workflow: &str,
+        step: &StepPath,
+        by: &str,
+        proposal: &str,
+    ) -> Result<(String, bool), StoreError>;
 
     // ---- timers ----
 
@@ -500,7 +530,15 @@ pub trait Store: Send + Sync + 'static {
     // ---- inbox ----
 
     /// Adds a row; a known (cause, target) is no error and adds none.
-    async fn add_inbox(&self, tx: &mut Self::Tx, organisation: OrganisationId, shard: Shard, run: Option<RunId>, cause: &str, message: &InboxMessage) -> Result<(), StoreError>;
+    async fn add_inbox(
+        &self,
+        tx: &mut Self::Tx,
+        organisation: OrganisationId,
+        shard: Shard,
+        run: Option<RunId>,
+        cause: &str,
+        message: &InboxMessage,
+    ) -> Result<(), StoreError>;
     /// Rows for these shards, in any order, at most `limit`.
     async fn inbox(&self, tx: &mut Self::Tx, leases: &[Lease], limit: usize) -> Result<Vec<InboxRow>, StoreError>;
     /// Removes rows that were applied without a run's transition.

@@ -1,0 +1,235 @@
+//! The machine, driven by hand: rows of happenings and what must come of them.
+
+#![expect(clippy::needless_pass_by_value, reason = "rows of literals read best by value")]
+
+mod ends;
+mod properties;
+mod replays;
+mod steps;
+mod waits;
+
+use super::*;
+use crate::{
+    Event, EventId, NewEvent, OrganisationId, RunId, StepError, Timestamp, Value,
+    definition::{Catalogue, Workflow, compile},
+    history::{Entry, StepPath},
+    ports::{Effect, NodeDescriptor, Outcome, RunStatus},
+};
+use serde_json::json;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Three nodes: an external one, a transactional one that binds the contact, an at-most-once one.
+pub(super) struct Nodes(Vec<NodeDescriptor>);
+
+impl Default for Nodes {
+    fn default() -> Self {
+        let node = |id: &str, effect, binds: Option<&str>| NodeDescriptor {
+            id: id.into(),
+            title: id.into(),
+            description: id.into(),
+            category: "Test".into(),
+            effect,
+            input: json!({ "type": "object" }),
+            output: json!({}),
+            example: json!({}),
+            example_output: json!({ "example": true }),
+            ui: Value::Null,
+            connector: None,
+            personal: false,
+            binds: binds.map(str::to_owned),
+        };
+        Self(vec![
+            node("test.call", Effect::External, None),
+            node("test.contact", Effect::Transactional, Some("contact")),
+            node("test.send", Effect::AtMostOnce, None),
+        ])
+    }
+}
+
+impl Catalogue for Nodes {
+    fn node(&self, id: &str) -> Option<&NodeDescriptor> {
+        self.0.iter().find(|node| node.id == id)
+    }
+    fn node_ids(&self) -> Vec<&str> {
+        self.0.iter().map(|node| node.id.as_str()).collect()
+    }
+    fn event_types(&self) -> Vec<&str> {
+        vec!["message.received", "contact.unsubscribed", "start"]
+    }
+}
+
+pub(super) fn workflow(source: &str) -> Workflow {
+    let compiled = compile(source, &Nodes::default());
+    compiled.workflow.unwrap_or_else(|| panic!("{:#?}", compiled.problems))
+}
+
+pub(super) fn organisation() -> OrganisationId {
+    OrganisationId(uuid::Uuid::from_u128(1))
+}
+
+pub(super) const START: i64 = 1_800_000_000_000;
+
+/// A run driven by hand.
+pub(super) struct Play {
+    pub(super) workflow: Workflow,
+    pub(super) state: State,
+    pub(super) history: Vec<Entry>,
+    pub(super) actions: Vec<Action>,
+    pub(super) now: i64,
+    pub(super) records: BTreeMap<String, Value>,
+    pub(super) stored_variant: Option<String>,
+    events: u128,
+}
+
+impl Play {
+    pub(super) fn new(source: &str) -> Self {
+        Self {
+            workflow: workflow(source),
+            state: State::new(RunId(uuid::Uuid::from_u128(42))),
+            history: Vec::new(),
+            actions: Vec::new(),
+            now: START,
+            records: BTreeMap::new(),
+            stored_variant: None,
+            events: 100,
+        }
+    }
+
+    /// Started by an event of type `start` with this data.
+    pub(super) fn started(source: &str, data: Value) -> Self {
+        let mut play = Self::new(source);
+        play.start(json!({ "type": "start", "data": data }));
+        play
+    }
+
+    pub(super) fn start(&mut self, event: Value) {
+        let start = Start {
+            version: 1,
+            key: "k".into(),
+            trigger: Some(0),
+            input: event["data"].clone(),
+            event,
+            event_id: Some(EventId(uuid::Uuid::from_u128(99))),
+            seed: 5,
+            depth: 0,
+            reads: BTreeMap::new(),
+        };
+        self.happen(Happening::Started(start));
+    }
+
+    /// Hands a happening in, meets needs, gathers what came of it. Returns the kinds of the new entries.
+    pub(super) fn happen(&mut self, happening: Happening) -> Vec<&'static str> {
+        let mut known = Known::default();
+        let mut happening = happening;
+        let before = self.history.len();
+        loop {
+            let context = Context { organisation: organisation(), now: Timestamp::from_millis(self.now), known: &known, timezone: "UTC" };
+            let decision = decide(&self.workflow, &mut self.state, happening, &context);
+            self.history.extend(decision.entries);
+            self.actions.extend(decision.actions);
+            match decision.need {
+                None => break,
+                Some(Need::Records(asked)) => {
+                    for record in asked {
+                        let value = self.records.get(&record.name).cloned().unwrap_or_default();
+                        known.records.insert(record.name, value);
+                    }
+                }
+                Some(Need::Variant { step, proposal, .. }) => {
+                    let stored = self.stored_variant.clone();
+                    let sticky = stored.is_some();
+                    known.variants.insert(step, (stored.unwrap_or(proposal), sticky));
+                }
+            }
+            happening = Happening::Continue;
+        }
+        self.history[before..].iter().map(|entry| entry.fact.kind()).collect()
+    }
+
+    pub(super) fn ends(&mut self, outcome: Outcome) -> Vec<&'static str> {
+        let call = self.state.in_flight().pop().expect("a call in flight");
+        self.happen(Happening::StepEnded { step: call.step, attempt: call.attempt, outcome })
+    }
+    pub(super) fn done(&mut self, output: Value) -> Vec<&'static str> {
+        self.ends(Outcome::done(output))
+    }
+    pub(super) fn fails(&mut self, code: &str) -> Vec<&'static str> {
+        self.ends(Outcome::Failed { error: StepError::new(crate::ErrorCode::parse(code), "it failed") })
+    }
+    pub(super) fn due(&mut self, key: &str) -> Vec<&'static str> {
+        self.happen(Happening::Due { key: key.into() })
+    }
+    pub(super) fn after(&mut self, millis: i64) -> &mut Self {
+        self.now += millis;
+        self
+    }
+    pub(super) fn new_event(&mut self, kind: &str, data: Value) -> Arc<Event> {
+        self.events += 1;
+        Arc::new(Event {
+            event_id: EventId(uuid::Uuid::from_u128(self.events)),
+            taken_in_at: Timestamp::from_millis(self.now),
+            body: NewEvent::new(organisation(), kind, "/test", data),
+        })
+    }
+    pub(super) fn event(&mut self, target: &str, kind: &str, data: Value) -> Vec<&'static str> {
+        let event = self.new_event(kind, data);
+        self.happen(Happening::Event { target: target.into(), which: "event".into(), event })
+    }
+    pub(super) fn cancel(&mut self, force: bool) -> Vec<&'static str> {
+        self.happen(Happening::Cancel { by: "admin".into(), reason: None, force })
+    }
+    pub(super) fn kinds(&self) -> Vec<&'static str> {
+        self.history.iter().map(|entry| entry.fact.kind()).collect()
+    }
+    pub(super) fn output(&self, step: &str) -> Value {
+        self.state.outputs.get(step).map(|value| Value::clone(value)).unwrap_or_default()
+    }
+    pub(super) fn call(&self) -> InFlight {
+        self.state.in_flight().pop().expect("a call in flight")
+    }
+
+    /// What must hold of every run at every moment.
+    pub(super) fn check(&self) {
+        for (index, entry) in self.history.iter().enumerate() {
+            assert_eq!(entry.seq, index as u64 + 1);
+            assert!(index == 0 || entry.at >= self.history[index - 1].at);
+        }
+        if self.history.is_empty() {
+            return;
+        }
+        let folded = fold_all(&self.workflow, self.state.run_id, &self.history).expect("the history folds");
+        let shard = crate::Shard(0);
+        assert_eq!(folded.row(organisation(), shard), self.state.row(organisation(), shard));
+        assert_eq!(folded.timers(), self.state.timers());
+        assert_eq!(format!("{:?}", folded.in_flight()), format!("{:?}", self.state.in_flight()));
+        assert_eq!(folded.outputs, self.state.outputs);
+        assert_eq!(folded.vars, self.state.vars);
+        assert_eq!(folded.exits_open, self.state.exits_open);
+        let stored: Vec<Entry> = serde_json::from_str(&serde_json::to_string(&self.history).unwrap()).unwrap();
+        assert_eq!(stored, self.history, "entries survive being written down");
+        let report = replay(&self.workflow, organisation(), self.state.run_id, &self.history);
+        assert!(report.same, "{report:#?}\n{}", self.told());
+        let what_if = replay_against(&self.workflow, organisation(), self.state.run_id, &self.history, &|_| None);
+        assert!(what_if.differences.is_empty() && what_if.added.is_empty() && what_if.missing.is_empty(), "{what_if:#?}\n{}", self.told());
+    }
+
+    /// The history, a line an entry.
+    fn told(&self) -> String {
+        let line = |entry: &Entry| format!("{} +{} {} {}", entry.seq, entry.at.as_millis() - START, entry.fact.kind(), entry.step.as_deref().unwrap_or("-"));
+        self.history.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// A workflow of these steps, started by `start`.
+pub(super) fn steps(text: &str) -> String {
+    format!("name: test\non:\n  - event: start\nsteps:\n{text}")
+}
+
+pub(super) fn path(text: &str) -> StepPath {
+    text.into()
+}
+
+pub(super) fn completed(play: &Play) {
+    assert_eq!(play.state.status, RunStatus::Completed, "{:#?}", play.history);
+    play.check();
+}

@@ -1,0 +1,144 @@
+//! Whatever happens, in whatever order: the history folds to the state, replays the same, and an ended run stays ended.
+
+use super::*;
+use proptest::prelude::*;
+
+const SOURCE: &str = "name: test
+on:
+  - event: start
+exit_on:
+  - { event: contact.unsubscribed, match: contact }
+timeout: 20h
+vars: { wait: 2h }
+retry: { max_attempts: 2, initial: 1s, jitter: 0.5 }
+steps:
+  - { id: who, do: test.contact, on_error: continue }
+  - { id: ab, split: { variants: { a: 1, b: { weight: 3, steps: [{ id: inb, do: test.call, timeout: 5s }] } } } }
+  - { id: say, if: steps.who.id, do: test.send, with: { to: \"{{ steps.who.id }}\", name: \"{{ contact.name | default('x') }}\" }, on_error: continue }
+  - { id: nap, delay: \"{{ vars.wait }}\" }
+  - { id: w, wait_for: { event: message.received, match: any, if: incoming.data.n > 3 }, timeout: 4h }
+  - id: way
+    choose:
+      - if: steps.w.timed_out
+        steps:
+          - { id: tell, emit: nobody.answered, with: { who: \"{{ steps.who.id }}\" } }
+          - { id: halt, stop: { status: failed, reason: silence } }
+      - else:
+          - { id: mark, set: { answered: true } }
+          - { id: last, do: test.call, with: { n: \"{{ steps.w.data.n }}\" } }
+";
+
+#[derive(Clone, Debug)]
+enum Push {
+    Wait(i64),
+    Done(u8),
+    Fail(u8),
+    RetryAfter(u8),
+    Hold(u8),
+    Unknown,
+    Late(u8),
+    DueNext,
+    Due(u8),
+    Message(u8),
+    Unsubscribed,
+    Cancel(bool),
+    Pause,
+    Resume,
+    Continue,
+}
+
+fn push() -> impl Strategy<Value = Push> {
+    prop_oneof![
+        2 => (0_i64..5_000_000).prop_map(Push::Wait),
+        8 => any::<u8>().prop_map(Push::Done),
+        2 => any::<u8>().prop_map(Push::Fail),
+        1 => any::<u8>().prop_map(Push::RetryAfter),
+        1 => any::<u8>().prop_map(Push::Hold),
+        1 => Just(Push::Unknown),
+        2 => any::<u8>().prop_map(Push::Late),
+        6 => Just(Push::DueNext),
+        2 => any::<u8>().prop_map(Push::Due),
+        4 => any::<u8>().prop_map(Push::Message),
+        1 => Just(Push::Unsubscribed),
+        1 => any::<bool>().prop_map(Push::Cancel),
+        1 => Just(Push::Pause),
+        2 => Just(Push::Resume),
+        1 => Just(Push::Continue),
+    ]
+}
+
+fn apply(play: &mut Play, push: &Push) {
+    let call = play.state.in_flight().pop();
+    let outcome = |play: &mut Play, outcome| {
+        if let Some(call) = call {
+            play.happen(Happening::StepEnded { step: call.step, attempt: call.attempt, outcome });
+        }
+    };
+    let error = |code: &str| StepError::new(crate::ErrorCode::parse(code), "x");
+    let names = ["who", "inb", "say", "nap", "w", "last", RUN_TIMER, SETTLE_TIMER, "nosuch"];
+    match push {
+        Push::Wait(millis) => play.now += millis,
+        Push::Done(n) => outcome(play, Outcome::done(json!({ "id": format!("c{}", n % 3), "n": n }))),
+        Push::Fail(n) => {
+            let code = ["unavailable", "invalid_input", "timeout", "not_found"][usize::from(n % 4)];
+            outcome(play, Outcome::Failed { error: error(code) });
+        }
+        Push::RetryAfter(n) => outcome(play, Outcome::Retry { after_ms: Some(i64::from(*n) * 100), error: error("rate_limited") }),
+        Push::Hold(n) => {
+            let until = (n % 5 > 0).then(|| Timestamp::from_millis(play.now + i64::from(*n) * 1_000));
+            outcome(play, Outcome::Hold { until, reason: "held".into() });
+        }
+        Push::Unknown => outcome(play, Outcome::Unknown { error: error("unavailable") }),
+        Push::Late(n) => {
+            let step = path(names[usize::from(*n) % names.len()]);
+            play.happen(Happening::StepEnded { step, attempt: u32::from(n % 4), outcome: Outcome::done(json!({ "late": n })) });
+        }
+        Push::DueNext => {
+            if let Some((key, due)) = play.state.timers().into_iter().min_by_key(|(_, due)| *due) {
+                play.now = play.now.max(due.as_millis());
+                play.due(&key);
+            }
+        }
+        Push::Due(n) => {
+            play.due(names[usize::from(*n) % names.len()]);
+        }
+        Push::Message(n) => {
+            play.event("w", "message.received", json!({ "contact_id": "c1", "n": n % 8 }));
+        }
+        Push::Unsubscribed => {
+            play.event("$exit.0", "contact.unsubscribed", json!({ "contact_id": "c1" }));
+        }
+        Push::Cancel(force) => {
+            play.cancel(*force);
+        }
+        Push::Pause => {
+            play.happen(Happening::Pause { by: "admin".into(), reason: None });
+        }
+        Push::Resume => {
+            play.happen(Happening::Resume { by: "admin".into() });
+        }
+        Push::Continue => {
+            play.happen(Happening::Continue);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 250, ..ProptestConfig::default() })]
+    #[test]
+    fn any_interleaving_keeps_the_promises(pushes in prop::collection::vec(push(), 0..60)) {
+        let mut play = Play::started(SOURCE, json!({ "n": 1 }));
+        play.records.insert("contact".into(), json!({ "id": "c1", "name": "Asha" }));
+        for push in &pushes {
+            let (ended, before) = (play.state.status.is_final(), play.history.len());
+            apply(&mut play, push);
+            prop_assert!(!ended || play.history.len() == before, "an ended run went on");
+            for entry in &play.history[before..] {
+                if let crate::history::Fact::TimerFired { due } | crate::history::Fact::WaitTimedOut { due } = &entry.fact {
+                    prop_assert!(*due <= entry.at, "a timer fired early");
+                }
+            }
+        }
+        play.check();
+    }
+}
