@@ -175,8 +175,8 @@ pub(super) async fn open_writer(path: &Path) -> Result<SqliteConnection, Databas
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .pragma("journal_size_limit", "67108864")
-        // A checkpoint syncs the file as well; every 16 MiB keeps it away from most commits.
-        .pragma("wal_autocheckpoint", "4000")
+        // Only the safety net of the checkpointer beside the writer: 64 MiB.
+        .pragma("wal_autocheckpoint", "16000")
         .pragma("cache_size", "-16000");
     let mut connection = options.connect().await.map_err(|error| match translate(&error) {
         DatabaseError::Failed(reason) => DatabaseError::Unfit(format!("{}: {reason}", path.display())),
@@ -194,6 +194,12 @@ pub(super) async fn open_writer(path: &Path) -> Result<SqliteConnection, Databas
     .ok_or(DatabaseError::NoRow)?;
     check_settings(row.get("synchronous")?, &row.get::<String>("journal_mode")?, row.get("foreign_keys")?)?;
     Ok(connection)
+}
+
+/// Opens a connection that moves the log into the file. How it syncs is its own setting, so it is set here too.
+pub(super) async fn open_beside(path: &Path) -> Result<SqliteConnection, DatabaseError> {
+    let options = options(path).synchronous(SqliteSynchronous::Full).pragma("cache_size", "-1000");
+    options.connect().await.map_err(|error| translate(&error))
 }
 
 fn check_settings(synchronous: i64, journal_mode: &str, foreign_keys: bool) -> Result<(), DatabaseError> {
@@ -214,6 +220,30 @@ fn check_settings(synchronous: i64, journal_mode: &str, foreign_keys: bool) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_long_log_is_moved_beside_the_writer_and_begins_anew() {
+        let backend = Backend::open(":memory:").await.unwrap();
+        let mut checkpoints = backend.writer.lock().await.checkpoints();
+        let mut tx = backend.begin().await.unwrap();
+        tx.execute("CREATE TABLE pages (id INTEGER PRIMARY KEY, text TEXT) STRICT", Args::new()).await.unwrap();
+        tx.commit().await.unwrap();
+        // 400 KiB a commit: the log is long after some forty, and looked at after every sixteenth.
+        let mut commits = 0_i64;
+        while *checkpoints.borrow_and_update() < 2 {
+            let mut tx = backend.begin().await.unwrap();
+            tx.execute("INSERT INTO pages (text) VALUES (hex(zeroblob(200000)))", Args::new()).await.unwrap();
+            tx.commit().await.unwrap();
+            commits += 1;
+            assert!(commits < 300, "the log was never moved");
+        }
+        let stored = backend.read("SELECT count(*) AS pages FROM pages WHERE length(text) = 400000", Args::new()).await.unwrap();
+        assert_eq!(stored[0].get::<i64>("pages").unwrap(), commits);
+        let report = backend.report().await.unwrap();
+        let written = u64::try_from(commits).unwrap() * 400_000;
+        assert!(report.log_bytes < written.min(64 << 20), "{report:?} after {written} bytes");
+        backend.close().await;
+    }
 
     #[test]
     fn settings_that_do_not_hold_are_refused() {

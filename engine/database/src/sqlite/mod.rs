@@ -1,6 +1,7 @@
 //! The SQLite dialect: everything that knows sqlx.
 
 mod backend;
+mod checkpoint;
 mod errors;
 mod lock;
 mod write;

@@ -2,12 +2,13 @@
 
 use super::{
     backend::open_writer,
+    checkpoint::Checkpointer,
     errors::{commit_may_have_happened, ends_transaction, translate},
     prepare,
 };
 use crate::{Args, DatabaseError, Row, row};
 use sqlx::{Connection as _, SqliteConnection};
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 use tokio::sync::OwnedMutexGuard;
 
 /// Where the writing connection lies while no transaction holds it.
@@ -17,11 +18,13 @@ pub(crate) struct Slot {
     connection: Option<SqliteConnection>,
     /// A transaction may still be open on the connection: its holder is gone without having ended it.
     open: bool,
+    commits: u32,
+    checkpointer: Arc<Checkpointer>,
 }
 
 impl Slot {
     pub(super) fn new(path: PathBuf, connection: SqliteConnection) -> Self {
-        Self { path, connection: Some(connection), open: false }
+        Self { checkpointer: Checkpointer::new(path.clone()), path, connection: Some(connection), open: false, commits: 0 }
     }
 
     /// The connection with no transaction open; made anew when the last one was given up.
@@ -51,7 +54,13 @@ impl Slot {
         self.open = false;
     }
 
+    #[cfg(test)]
+    pub(super) fn checkpoints(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.checkpointer.signal()
+    }
+
     pub(super) async fn close(&mut self) {
+        self.checkpointer.close().await;
         if self.open {
             self.roll_back().await;
         }
@@ -169,6 +178,12 @@ impl WriteConnection {
         let Some(connection) = slot.connection.as_mut() else { return Err(ended()) };
         let Err(error) = sqlx::raw_sql("COMMIT").execute(connection).await else {
             slot.open = false;
+            slot.commits = slot.commits.wrapping_add(1);
+            let (commits, checkpointer) = (slot.commits, Arc::clone(&slot.checkpointer));
+            let place = Arc::clone(OwnedMutexGuard::mutex(&slot));
+            if let Some(connection) = slot.connection.as_mut() {
+                checkpointer.after_commit(commits, connection, &place).await;
+            }
             return Ok(());
         };
         if commit_may_have_happened(&error) {
