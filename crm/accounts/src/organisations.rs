@@ -102,7 +102,8 @@ pub async fn create(tx: &mut Tx, actor: &Actor, name: &str, title: &str) -> Resu
         }
         other => other?,
     };
-    let deed = audit::Deed { action: "organisation.created", subject: "organisation", subject_id: made.id.to_string(), before: Value::Null, after: made.to_value() };
+    let deed =
+        audit::Deed { action: "organisation.created", subject: "organisation", subject_id: made.id.to_string(), before: Value::Null, after: made.to_value() };
     audit::record(tx, made.id, actor, deed).await?;
     Ok(made)
 }
@@ -143,13 +144,8 @@ pub async fn update(tx: &mut Tx, actor: &Actor, id: OrganisationId, change: Orga
         args![id, &after.title, &after.timezone, &after.country, &after.language, &after.business_hours, tx.now()],
     )
     .await?;
-    let deed = audit::Deed {
-        action: "organisation.updated",
-        subject: "organisation",
-        subject_id: id.to_string(),
-        before: before.to_value(),
-        after: after.to_value(),
-    };
+    let deed =
+        audit::Deed { action: "organisation.updated", subject: "organisation", subject_id: id.to_string(), before: before.to_value(), after: after.to_value() };
     audit::record(tx, id, actor, deed).await?;
     Ok(after)
 }

@@ -126,9 +126,8 @@ pub async fn touch(tx: &mut Tx, organisation: OrganisationId, id: TokenId) -> Re
 /// Ends a token at once.
 pub async fn revoke(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id: TokenId) -> Result<(), CrmError> {
     let now = tx.now();
-    let changed = tx
-        .execute("UPDATE api_tokens SET revoked_at = $3 WHERE organisation = $1 AND id = $2 AND revoked_at IS NULL", args![organisation, id, now])
-        .await?;
+    let changed =
+        tx.execute("UPDATE api_tokens SET revoked_at = $3 WHERE organisation = $1 AND id = $2 AND revoked_at IS NULL", args![organisation, id, now]).await?;
     if changed == 0 {
         return Err(CrmError::not_found("token", id));
     }

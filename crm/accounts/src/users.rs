@@ -62,7 +62,9 @@ macro_rules! select {
 pub fn normalise_email(text: &str) -> Result<String, CrmError> {
     let email = text.trim().to_lowercase();
     let well_formed = email.len() <= 254
-        && email.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && domain.contains('.') && !domain.starts_with('.') && !domain.ends_with('.') && !domain.contains('@'))
+        && email.split_once('@').is_some_and(|(local, domain)| {
+            !local.is_empty() && domain.contains('.') && !domain.starts_with('.') && !domain.ends_with('.') && !domain.contains('@')
+        })
         && !email.chars().any(|character| character.is_whitespace() || character.is_control() || matches!(character, '<' | '>' | ',' | ';'));
     if well_formed { Ok(email) } else { Err(CrmError::invalid("email", format!("`{text}` is no e-mail address"))) }
 }
@@ -130,9 +132,7 @@ pub async fn list(db: &mut impl Query, organisation: OrganisationId) -> Result<V
 
 /// Gives a user a new password; every session of theirs ends.
 pub async fn set_password(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id: UserId, password_hash: &str) -> Result<(), CrmError> {
-    let changed = tx
-        .execute("UPDATE users SET password_hash = $3 WHERE organisation = $1 AND id = $2", args![organisation, id, password_hash])
-        .await?;
+    let changed = tx.execute("UPDATE users SET password_hash = $3 WHERE organisation = $1 AND id = $2", args![organisation, id, password_hash]).await?;
     if changed == 0 {
         return Err(CrmError::not_found("user", id));
     }
@@ -153,7 +153,12 @@ pub async fn update(
     active: Option<bool>,
 ) -> Result<User, CrmError> {
     let before = get(tx, organisation, id).await?.ok_or_else(|| CrmError::not_found("user", id))?;
-    let after = User { name: name.unwrap_or_else(|| before.name.clone()), role: role.unwrap_or(before.role), active: active.unwrap_or(before.active), ..before.clone() };
+    let after = User {
+        name: name.unwrap_or_else(|| before.name.clone()),
+        role: role.unwrap_or(before.role),
+        active: active.unwrap_or(before.active),
+        ..before.clone()
+    };
     if after == before {
         return Ok(after);
     }

@@ -2,7 +2,10 @@
 
 use crate::{events, policy::rules};
 use onward_accounts::{Actor, CrmError};
-use onward_core::{NewEvent, OrganisationId, Timestamp, Value, ports::{Change, Transaction}};
+use onward_core::{
+    NewEvent, OrganisationId, Timestamp, Value,
+    ports::{Change, Transaction},
+};
 use onward_database::{DatabaseError, Query, Tx, args};
 use onward_records::{
     Contact, ContactId, contacts,

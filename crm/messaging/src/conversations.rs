@@ -5,7 +5,10 @@ use crate::{
     events::{self, Facts},
 };
 use onward_accounts::{Actor, CrmError, UserId, users};
-use onward_core::{ConnectionId, NewEvent, Object, OrganisationId, Timestamp, Value, ports::{Change, Transaction}};
+use onward_core::{
+    ConnectionId, NewEvent, Object, OrganisationId, Timestamp, Value,
+    ports::{Change, Transaction},
+};
 use onward_database::{DatabaseError, Query, Row, Tx, args};
 use onward_records::{
     ContactId,
@@ -142,7 +145,12 @@ pub async fn open(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, part
 }
 
 /// The open conversation with a contact on a connection.
-pub async fn find_open(db: &mut impl Query, organisation: OrganisationId, contact: ContactId, connection: ConnectionId) -> Result<Option<ConversationId>, DatabaseError> {
+pub async fn find_open(
+    db: &mut impl Query,
+    organisation: OrganisationId,
+    contact: ContactId,
+    connection: ConnectionId,
+) -> Result<Option<ConversationId>, DatabaseError> {
     let row = db
         .fetch_optional(
             "SELECT id FROM conversations WHERE organisation = $1 AND contact_id = $2 AND connection_id = $3 AND status = 'open'",
@@ -248,11 +256,8 @@ pub async fn assign(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id
     if conversation.assigned_user == user && conversation.assigned_team == team {
         return Ok(conversation);
     }
-    tx.execute(
-        "UPDATE conversations SET assigned_user = $3, assigned_team = $4 WHERE organisation = $1 AND id = $2",
-        args![organisation, id, user, &team],
-    )
-    .await?;
+    tx.execute("UPDATE conversations SET assigned_user = $3, assigned_team = $4 WHERE organisation = $1 AND id = $2", args![organisation, id, user, &team])
+        .await?;
     let whom = match (&user, &team) {
         (Some(user), _) => format!("Conversation assigned to user {user}"),
         (None, Some(team)) => format!("Conversation assigned to team {team}"),
@@ -275,11 +280,8 @@ pub async fn close(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id:
         return Ok(conversation);
     }
     let now = tx.now();
-    tx.execute(
-        "UPDATE conversations SET status = 'closed', closed_at = $3, unread = 0 WHERE organisation = $1 AND id = $2",
-        args![organisation, id, now],
-    )
-    .await?;
+    tx.execute("UPDATE conversations SET status = 'closed', closed_at = $3, unread = 0 WHERE organisation = $1 AND id = $2", args![organisation, id, now])
+        .await?;
     conversation.status = ConversationStatus::Closed;
     conversation.closed_at = Some(now);
     conversation.unread = 0;
@@ -291,9 +293,7 @@ pub async fn close(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id:
 
 /// Somebody has looked at it.
 pub async fn mark_read(tx: &mut Tx, organisation: OrganisationId, id: ConversationId) -> Result<(), CrmError> {
-    let changed = tx
-        .execute("UPDATE conversations SET unread = 0 WHERE organisation = $1 AND id = $2 AND unread > 0", args![organisation, id])
-        .await?;
+    let changed = tx.execute("UPDATE conversations SET unread = 0 WHERE organisation = $1 AND id = $2 AND unread > 0", args![organisation, id]).await?;
     if changed > 0 {
         tx.announce(Change { organisation, topic: "conversation", id: id.to_string(), data: serde_json::json!({ "event": "conversation.read" }) });
     }

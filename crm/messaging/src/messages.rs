@@ -10,9 +10,8 @@ use onward_records::ContactId;
 pub const SHORT_CHARACTERS: usize = 200;
 
 /// The kinds of a message (DESIGN.md); anything else is `unsupported`.
-pub const KINDS: &[&str] = &[
-    "text", "image", "audio", "video", "document", "location", "contacts", "interactive", "template", "reaction", "sticker", "unsupported",
-];
+pub const KINDS: &[&str] =
+    &["text", "image", "audio", "video", "document", "location", "contacts", "interactive", "template", "reaction", "sticker", "unsupported"];
 
 /// How far a message is.
 ///

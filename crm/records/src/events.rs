@@ -2,7 +2,10 @@
 
 use crate::Contact;
 use onward_accounts::Actor;
-use onward_core::{NewEvent, Object, OrganisationId, Value, ports::{Change, Transaction}};
+use onward_core::{
+    NewEvent, Object, OrganisationId, Value,
+    ports::{Change, Transaction},
+};
 use onward_database::Tx;
 
 /// Who says so, on events of our own records.

@@ -44,11 +44,7 @@ pub async fn attach(tx: &mut Tx, organisation: OrganisationId, contact: ContactI
         return Ok(0);
     }
     let now = tx.now();
-    let rows: Rows = keys
-        .iter()
-        .zip(0_u16..)
-        .map(|(key, strength)| args![&key.channel, key.connection_id, &key.external_id, strength])
-        .collect();
+    let rows: Rows = keys.iter().zip(0_u16..).map(|(key, strength)| args![&key.channel, key.connection_id, &key.external_id, strength]).collect();
     tx.execute(
         "INSERT INTO identities (organisation, channel, connection_id, external_id, contact_id, strength, username, created_at)
          SELECT $1, k.channel, k.connection_id, k.external_id, $2, k.strength, $3, $4

@@ -2,7 +2,10 @@
 
 use crate::{ContactId, TimelineId, contacts, timeline, timeline::ItemKind};
 use onward_accounts::{Actor, CrmError};
-use onward_core::{OrganisationId, ports::{Change, Transaction}};
+use onward_core::{
+    OrganisationId,
+    ports::{Change, Transaction},
+};
 use onward_database::Tx;
 
 /// Writes a note.

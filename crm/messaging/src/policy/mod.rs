@@ -167,7 +167,8 @@ pub fn window_is_open(channel: &str, account: AccountFacts, now: Timestamp) -> b
 }
 
 fn refused(channel: &str, contact: ContactFacts<'_>, message: MessageFacts, author: AuthorKind, open: bool) -> bool {
-    let has = |category: &str| contact.opt_outs.iter().any(|entry| entry.split_once(':').is_some_and(|(on, what)| (on == channel || on == "*") && what == category));
+    let has =
+        |category: &str| contact.opt_outs.iter().any(|entry| entry.split_once(':').is_some_and(|(on, what)| (on == channel || on == "*") && what == category));
     if has("all") {
         // Someone who wrote again after STOP may be answered, by a person.
         let an_answer = author == AuthorKind::User && open && message.category != Some(Category::Marketing);

@@ -10,7 +10,10 @@ use crate::{
 };
 use onward_accounts::{Actor, Author, AuthorKind, CrmError};
 use onward_connectors::incoming::{IncomingMessage, Sender};
-use onward_core::{Object, Timestamp, Value, ports::{Change, Transaction}};
+use onward_core::{
+    Object, Timestamp, Value,
+    ports::{Change, Transaction},
+};
 use onward_database::{Query as _, Tx, args};
 use onward_records::{
     ContactId,
@@ -139,11 +142,8 @@ impl Scope<'_> {
         data.insert("reply_id".into(), message.reply_id.clone().into());
         data.insert("context_id".into(), message.context_id.clone().into());
         data.insert("attachments".into(), message.attachments.clone().into());
-        let (kind, id) = if message.outbound {
-            ("message.sent", format!("{}:sent", message.external_id))
-        } else {
-            ("message.received", message.external_id.clone())
-        };
+        let (kind, id) =
+            if message.outbound { ("message.sent", format!("{}:sent", message.external_id)) } else { ("message.received", message.external_id.clone()) };
         self.emit(tx, kind, data, Some(id), Some(stored.contact.to_string()), Some(at));
         self.announce(tx, stored, kind, line);
     }

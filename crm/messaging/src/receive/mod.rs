@@ -5,6 +5,8 @@ mod message;
 mod other;
 mod sender;
 mod status;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use status::{Applied, apply};
 

@@ -8,7 +8,10 @@ use crate::{
 };
 use onward_accounts::{Actor, CrmError};
 use onward_connectors::incoming::{DeliveryStatus, IncomingStatus};
-use onward_core::{ConnectionId, Object, OrganisationId, Timestamp, Value, ports::{Change, Transaction}};
+use onward_core::{
+    ConnectionId, OrganisationId, Value,
+    ports::{Change, Transaction},
+};
 use onward_database::{Query as _, Row, Tx, args};
 use onward_records::{ContactId, IdentityKey, identities};
 
@@ -86,10 +89,7 @@ impl Scope<'_> {
 }
 
 fn error_value(status: &IncomingStatus) -> Option<Value> {
-    status
-        .error
-        .as_ref()
-        .map(|error| serde_json::json!({ "code": error.code.as_str(), "provider_code": error.provider_code, "message": error.message }))
+    status.error.as_ref().map(|error| serde_json::json!({ "code": error.code.as_str(), "provider_code": error.provider_code, "message": error.message }))
 }
 
 /// The message that a status is about: by our own id where the provider echoes it, else by the provider's.

@@ -43,9 +43,7 @@ pub(super) async fn choose(tx: &mut Tx, ctx: &StepContext, channels: &Channels, 
         channels.get(channel).ok_or_else(|| cannot_send(channel))?;
     }
     let fits = |channel: &str, id: ConnectionId| {
-        channels.get(channel).is_some()
-            && input.channel.as_ref().is_none_or(|wanted| wanted == channel)
-            && wanted.as_ref().is_none_or(|wanted| wanted.id == id)
+        channels.get(channel).is_some() && input.channel.as_ref().is_none_or(|wanted| wanted == channel) && wanted.as_ref().is_none_or(|wanted| wanted.id == id)
     };
     let conversations = conversations::of_contact(tx, ctx.organisation, contact.id).await?;
     let of_run: Option<ConversationId> = ctx.conversation.as_deref().and_then(onward_core::ids::parse);
@@ -54,7 +52,8 @@ pub(super) async fn choose(tx: &mut Tx, ctx: &StepContext, channels: &Channels, 
     // `of_contact` gives the last active first; a stable sort puts the run's own before it.
     let mut ordered: Vec<&Conversation> = conversations.iter().collect();
     ordered.sort_by_key(|conversation| Some(conversation.id) != of_run);
-    let active = ordered.iter().find_map(|conversation| best(usable.iter().copied().filter(|identity| identity.key.connection_id == conversation.connection_id)));
+    let active =
+        ordered.iter().find_map(|conversation| best(usable.iter().copied().filter(|identity| identity.key.connection_id == conversation.connection_id)));
     if let Some(identity) = active.or_else(|| best(usable.iter().copied())) {
         return Ok(at(identity.key.clone(), &conversations));
     }

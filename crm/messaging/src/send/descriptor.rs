@@ -10,7 +10,8 @@ pub(super) fn descriptor() -> NodeDescriptor {
     NodeDescriptor {
         id: "message.send".to_owned(),
         title: "Send a message".to_owned(),
-        description: "Sends a text or a template to a contact under the messaging policy. What may not leave now is held, skipped, or fails the step.".to_owned(),
+        description: "Sends a text or a template to a contact under the messaging policy. What may not leave now is held, skipped, or fails the step."
+            .to_owned(),
         category: "Messaging".to_owned(),
         effect: Effect::AtMostOnce,
         input: json!({

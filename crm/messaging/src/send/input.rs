@@ -62,7 +62,9 @@ impl SendInput {
             reply_to: input.text("reply_to")?,
             author: match input.value("author") {
                 None => None,
-                Some(author) => Some(Author::deserialize(author).map_err(|error| CrmError::invalid("author", format!("an author is {{ kind, id }}: {error}")))?),
+                Some(author) => {
+                    Some(Author::deserialize(author).map_err(|error| CrmError::invalid("author", format!("an author is {{ kind, id }}: {error}")))?)
+                }
             },
         })
     }

@@ -71,12 +71,7 @@ impl std::fmt::Debug for Channels {
 #[serde(tag = "do", rename_all = "snake_case")]
 enum Prepared {
     /// Call the provider.
-    Send {
-        connector: String,
-        connection_id: ConnectionId,
-        message: OutgoingMessage,
-        verdict: String,
-    },
+    Send { connector: String, connection_id: ConnectionId, message: OutgoingMessage, verdict: String },
     /// Nothing is left to do: skipped, or an earlier attempt did it.
     Nothing { output: Value },
 }
@@ -137,7 +132,8 @@ impl Node<Tx> for SendNode {
         match read(prepared) {
             Ok(Prepared::Nothing { output }) => Outcome::done(output),
             Ok(Prepared::Send { connector, connection_id, message, verdict }) => {
-                let sending = Sending { organisation: ctx.organisation, connector: &connector, connection: connection_id, message: &message, verdict: &verdict };
+                let sending =
+                    Sending { organisation: ctx.organisation, connector: &connector, connection: connection_id, message: &message, verdict: &verdict };
                 match sending.finish(tx, ctx, &reply).await {
                     Ok(outcome) => outcome,
                     // The row can be put right by the next status; the provider's answer must not be lost for it.
@@ -190,7 +186,17 @@ impl SendNode {
             author.kind,
             tx.now(),
         );
-        let draft = Draft { ctx, actor: &actor, author: &author, contact: &contact, address: &address, input: &input, id, existing: existing.as_ref(), verdict: &verdict };
+        let draft = Draft {
+            ctx,
+            actor: &actor,
+            author: &author,
+            contact: &contact,
+            address: &address,
+            input: &input,
+            id,
+            existing: existing.as_ref(),
+            verdict: &verdict,
+        };
         match &verdict {
             Verdict::Allow => {
                 draft.store(tx, MessageStatus::Sending).await?;

@@ -8,7 +8,10 @@ use crate::{
 };
 use onward_accounts::CrmError;
 use onward_connectors::incoming::DeliveryStatus;
-use onward_core::{ConnectionId, ErrorCode, OrganisationId, StepError, Value, ports::{Change, Transaction}};
+use onward_core::{
+    ConnectionId, ErrorCode, OrganisationId, StepError, Value,
+    ports::{Change, Transaction},
+};
 use onward_database::{Query as _, Tx, args};
 use onward_records::timeline::{self, ItemKind};
 
@@ -82,7 +85,13 @@ impl Draft<'_> {
 }
 
 /// The provider took it: `sent`, unless a status was faster; and its id, under which statuses may be waiting already.
-pub(super) async fn accepted(tx: &mut Tx, organisation: OrganisationId, connection: ConnectionId, id: MessageId, external_id: Option<&str>) -> Result<(), CrmError> {
+pub(super) async fn accepted(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    connection: ConnectionId,
+    id: MessageId,
+    external_id: Option<&str>,
+) -> Result<(), CrmError> {
     let Some(external_id) = external_id else {
         rest(tx, organisation, id, MessageStatus::Sent, None).await?;
         return Ok(());
@@ -148,5 +157,10 @@ pub(super) async fn failure(tx: &mut Tx, organisation: OrganisationId, id: Messa
 }
 
 fn announce(tx: &mut Tx, organisation: OrganisationId, id: MessageId, status: MessageStatus) {
-    tx.announce(Change { organisation, topic: "message", id: id.to_string(), data: serde_json::json!({ "event": "message.status", "status": status.as_str() }) });
+    tx.announce(Change {
+        organisation,
+        topic: "message",
+        id: id.to_string(),
+        data: serde_json::json!({ "event": "message.status", "status": status.as_str() }),
+    });
 }

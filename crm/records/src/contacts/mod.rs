@@ -9,8 +9,8 @@ mod upsert;
 pub use change::{ContactChange, ContactPatch, limits};
 pub use read::{ContactFilter, exists, find_by_address, get, get_many, list};
 pub use remove::delete;
-pub use update::{set_opt_out, update};
 pub(crate) use update::note_updated;
+pub use update::{set_opt_out, update};
 pub use upsert::{Upserted, create_for_sender, upsert};
 
 use crate::{ContactId, Identity};

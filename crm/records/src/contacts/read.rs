@@ -21,9 +21,7 @@ pub struct ContactFilter {
 
 /// Whether there is such a contact.
 pub async fn exists(db: &mut impl Query, organisation: OrganisationId, id: ContactId) -> Result<bool, DatabaseError> {
-    let row = db
-        .fetch_optional("SELECT 1 AS one FROM contacts WHERE organisation = $1 AND id = $2 AND deleted_at IS NULL", args![organisation, id])
-        .await?;
+    let row = db.fetch_optional("SELECT 1 AS one FROM contacts WHERE organisation = $1 AND id = $2 AND deleted_at IS NULL", args![organisation, id]).await?;
     Ok(row.is_some())
 }
 
@@ -133,7 +131,13 @@ macro_rules! listing {
 }
 
 /// A page of contacts, newest first; `before` is the last id of the page before.
-pub async fn list(db: &mut impl Query, organisation: OrganisationId, filter: &ContactFilter, before: Option<ContactId>, limit: u32) -> Result<Vec<Contact>, DatabaseError> {
+pub async fn list(
+    db: &mut impl Query,
+    organisation: OrganisationId,
+    filter: &ContactFilter,
+    before: Option<ContactId>,
+    limit: u32,
+) -> Result<Vec<Contact>, DatabaseError> {
     let pattern = filter.q.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(containing);
     let email = filter.email.as_deref().map(|text| text.trim().to_lowercase());
     let args = args![organisation, before, limit, pattern, &email, &filter.phone, &filter.tag];

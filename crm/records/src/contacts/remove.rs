@@ -3,7 +3,10 @@
 use super::get;
 use crate::ContactId;
 use onward_accounts::{Actor, CrmError, audit};
-use onward_core::{OrganisationId, Value, ports::{Change, Transaction}};
+use onward_core::{
+    OrganisationId, Value,
+    ports::{Change, Transaction},
+};
 use onward_database::{Tx, args};
 
 /// Removes a person's data: names, addresses, identities, tags, timeline. The id stays, so that runs and conversations still

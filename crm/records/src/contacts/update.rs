@@ -164,7 +164,14 @@ pub(crate) async fn note_updated(tx: &mut Tx, organisation: OrganisationId, cont
 
 /// Notes on the contact that they refuse (`out`) or accept again a category on a channel; whether that is news. The proof,
 /// the timeline item and the event are the caller's: consent belongs to messaging.
-pub async fn set_opt_out(tx: &mut Tx, organisation: OrganisationId, id: ContactId, channel: &str, category: &str, out: bool) -> Result<Option<Contact>, CrmError> {
+pub async fn set_opt_out(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    id: ContactId,
+    channel: &str,
+    category: &str,
+    out: bool,
+) -> Result<Option<Contact>, CrmError> {
     let mut contact = get(tx, organisation, id).await?.ok_or_else(|| CrmError::not_found("contact", id))?;
     let entry = format!("{channel}:{category}");
     if contact.opt_outs.contains(&entry) == out {

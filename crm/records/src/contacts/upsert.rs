@@ -172,7 +172,13 @@ async fn create(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, change
 }
 
 /// Stores the addresses from these places on.
-pub(super) async fn add_addresses(tx: &mut Tx, organisation: OrganisationId, contact: &Contact, phones_from: usize, emails_from: usize) -> Result<(), DatabaseError> {
+pub(super) async fn add_addresses(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    contact: &Contact,
+    phones_from: usize,
+    emails_from: usize,
+) -> Result<(), DatabaseError> {
     let mut rows = Rows::new();
     for (kind, list, from) in [(AddressKind::Phone, &contact.phones, phones_from), (AddressKind::Email, &contact.emails, emails_from)] {
         for (value, position) in list.iter().zip(0_u32..).skip(from) {

@@ -129,7 +129,9 @@ pub(super) fn of(work: Work) -> NodeDescriptor {
             false,
         ),
         Work::Tag => ("tag", "Tag a contact", "Adds tags.", input(tagging(), &[]), json!({ "tags": ["vip"] }), false),
-        Work::Untag => ("untag", "Remove tags from a contact", "Takes tags away; those not there are no error.", input(tagging(), &[]), json!({ "tags": ["new"] }), false),
+        Work::Untag => {
+            ("untag", "Remove tags from a contact", "Takes tags away; those not there are no error.", input(tagging(), &[]), json!({ "tags": ["new"] }), false)
+        }
         Work::Note => (
             "note",
             "Write a note",

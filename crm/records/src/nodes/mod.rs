@@ -108,9 +108,7 @@ pub fn contact_of(input: &Input<'_>, ctx: &StepContext) -> Result<ContactId, Crm
 fn named_contact(input: &Input<'_>) -> Result<Option<ContactId>, CrmError> {
     for key in ["contact", "id"] {
         if let Some(text) = input.id(key)? {
-            return onward_core::ids::parse(&text)
-                .map(Some)
-                .ok_or_else(|| CrmError::not_found("contact", text));
+            return onward_core::ids::parse(&text).map(Some).ok_or_else(|| CrmError::not_found("contact", text));
         }
     }
     Ok(None)
@@ -119,9 +117,10 @@ fn named_contact(input: &Input<'_>) -> Result<Option<ContactId>, CrmError> {
 fn identities(input: &Input<'_>) -> Result<Vec<IdentityKey>, CrmError> {
     let Some(given) = input.object("identity")? else { return Ok(Vec::new()) };
     let given = Input::within(given, "identity");
-    let text = |key: &str| given.text(key)?.ok_or_else(|| CrmError::invalid(format!("identity/{key}"), "an identity has channel, connection_id and external_id"));
-    let connection: ConnectionId = onward_core::ids::parse(&text("connection_id")?)
-        .ok_or_else(|| CrmError::invalid("identity/connection_id", "this is no connection's id"))?;
+    let text =
+        |key: &str| given.text(key)?.ok_or_else(|| CrmError::invalid(format!("identity/{key}"), "an identity has channel, connection_id and external_id"));
+    let connection: ConnectionId =
+        onward_core::ids::parse(&text("connection_id")?).ok_or_else(|| CrmError::invalid("identity/connection_id", "this is no connection's id"))?;
     Ok(vec![IdentityKey { channel: text("channel")?, connection_id: connection, external_id: text("external_id")? }])
 }
 
@@ -194,4 +193,3 @@ async fn find(tx: &mut Tx, organisation: OrganisationId, input: &Input<'_>) -> R
     }
     Ok(found.pop())
 }
-
