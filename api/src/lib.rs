@@ -1,1 +1,31 @@
-//! onward-api
+//! REST, WebSocket, webhooks in, OpenAPI. Thin: parse, authorise, call, render; one file an endpoint group.
+//!
+//! What this crate must never know: how a thing is done. A record's JSON shape stands in its room; here stand only the
+//! bodies of requests. Every write goes through the engine's writer, and nothing is acknowledged before its commit.
+
+mod answer;
+mod app;
+mod caller;
+mod endpoints;
+pub mod export;
+mod idempotency;
+mod openapi;
+mod passwords;
+mod problem;
+mod request;
+mod router;
+pub mod shapes;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub use app::{App, AppParts, LocalAdmin, RenderMetrics, Settings, Shared};
+pub use caller::{COOKIE, CSRF_HEADER, ORGANISATION_HEADER};
+pub use openapi::{document as openapi, generate};
+pub use problem::{FieldError, Problem};
+pub use router::router;
+
+pub(crate) use answer::Answer;
+pub(crate) use caller::Caller;
+pub(crate) use idempotency::Once;

@@ -1,0 +1,31 @@
+//! For those who watch the server: alive, ready, and its numbers.
+
+use crate::{Answer, App, Problem, shapes};
+use axum::{
+    extract::State,
+    http::header,
+    response::{IntoResponse as _, Response},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(alive)).routes(routes!(ready)).routes(routes!(metrics))
+}
+
+/// Says that the process answers.
+#[utoipa::path(get, path = "/healthz", tag = "Operations", responses((status = 200, body = shapes::Status)), security(()))]
+async fn alive() -> Answer {
+    Answer::ok(serde_json::json!({ "status": "ok" }))
+}
+
+/// Says whether requests are accepted; does not wait for shards.
+#[utoipa::path(get, path = "/readyz", tag = "Operations", responses((status = 200, body = shapes::Status)), security(()))]
+async fn ready(State(app): State<App>) -> Result<Answer, Problem> {
+    if app.engine().is_ready() { Ok(Answer::ok(serde_json::json!({ "status": "ok" }))) } else { Err(Problem::unavailable(1_000)) }
+}
+
+/// Gives the server's numbers in Prometheus' text format. No name, id or content of an organisation is in them.
+#[utoipa::path(get, path = "/metrics", tag = "Operations", responses((status = 200, body = String, content_type = "text/plain")), security(()))]
+async fn metrics(State(app): State<App>) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"), (header::CACHE_CONTROL, "no-store")], (app.parts.metrics)()).into_response()
+}

@@ -1,0 +1,49 @@
+//! The endpoints, one file a group.
+
+mod audit;
+mod connections;
+mod contacts;
+mod conversations;
+mod docs;
+mod events;
+mod health;
+mod home;
+mod hooks;
+mod nodes;
+mod replay;
+mod runs;
+mod session;
+mod tokens;
+mod users;
+mod workflows;
+mod ws;
+
+use crate::App;
+use axum::Router;
+use utoipa_axum::router::OpenApiRouter;
+
+/// Where the versioned API stands.
+pub(crate) const PREFIX: &str = "/api/v1";
+
+/// Everything that the OpenAPI document describes.
+pub(crate) fn described() -> OpenApiRouter<App> {
+    let versioned = OpenApiRouter::new()
+        .merge(events::routes())
+        .merge(workflows::routes())
+        .merge(runs::routes())
+        .merge(replay::routes())
+        .merge(nodes::routes())
+        .merge(connections::routes())
+        .merge(contacts::routes())
+        .merge(conversations::routes())
+        .merge(session::routes())
+        .merge(users::routes())
+        .merge(tokens::routes())
+        .merge(audit::routes());
+    OpenApiRouter::new().nest(PREFIX, versioned).merge(health::routes())
+}
+
+/// What is there besides: pages, sockets, and what providers call.
+pub(crate) fn undescribed() -> Router<App> {
+    Router::new().merge(hooks::routes()).merge(ws::routes()).merge(docs::routes()).merge(home::routes())
+}

@@ -1,0 +1,67 @@
+//! Everything under one router, with what holds for every request.
+
+use crate::{App, Problem, endpoints};
+use axum::{
+    Router,
+    body::Body,
+    extract::{MatchedPath, Request, State},
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse as _, Response},
+};
+use std::any::Any;
+use tower_http::{catch_panic::CatchPanicLayer, trace::TraceLayer};
+
+/// The server's router. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`, so that failed sign-ins are
+/// counted by address.
+pub fn router(app: App) -> Router {
+    let (described, _) = endpoints::described().split_for_parts();
+    described
+        .merge(endpoints::undescribed())
+        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "no_route", "there is nothing at this address; /docs lists what there is") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this address knows other methods; /docs lists them")
+        })
+        .layer(middleware::from_fn_with_state(app.clone(), measure))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::map_response(harden))
+        // Paths only: a query may hold a verify token.
+        .layer(
+            TraceLayer::new_for_http()
+                .make_span_with(|request: &Request| tracing::debug_span!("request", method = %request.method(), path = request.uri().path())),
+        )
+        .with_state(app)
+}
+
+/// The caller learns nothing of a panic; the log does.
+fn panicked(cause: Box<dyn Any + Send>) -> Response<Body> {
+    let text = cause.downcast_ref::<String>().map(String::as_str).or_else(|| cause.downcast_ref::<&str>().copied()).unwrap_or("unknown");
+    Problem::internal(format!("a handler panicked: {text}")).into_response()
+}
+
+/// Headers that keep a browser from doing what nobody meant. Pages bring a policy of their own; everything else may do
+/// nothing at all.
+async fn harden(mut response: Response) -> Response {
+    const ALWAYS: [(HeaderName, HeaderValue); 3] = [
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    ];
+    let headers = response.headers_mut();
+    headers.extend(ALWAYS);
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
+    response
+}
+
+/// Counts requests and their time by route, never by path: paths hold ids, and there is no end of them.
+async fn measure(State(app): State<App>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map_or("none", |path| path.as_str()).to_owned();
+    let method = request.method().as_str().to_owned();
+    let began = app.now();
+    let response = next.run(request).await;
+    let seconds = app.now().millis_since(began) as f64 / 1_000.0;
+    let status = response.status().as_u16().to_string();
+    metrics::histogram!("onward_http_request_seconds", "method" => method.clone(), "route" => route.clone()).record(seconds);
+    metrics::counter!("onward_http_requests_total", "method" => method, "route" => route, "status" => status).increment(1);
+    response
+}

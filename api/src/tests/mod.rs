@@ -1,0 +1,1 @@
+//! The endpoints, asked as a client would.
