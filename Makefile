@@ -1,0 +1,48 @@
+# `make help` lists what there is. Nothing here pins a toolchain: the installed one is used.
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+# Properties and kills more than `make test` takes the time for.
+CASES ?= 2000
+SEEDS ?= 2000
+KILLS ?= 100
+
+.PHONY: help run test lint bench sim fuzz generate web test-web test-api test-connectors
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Build the release binary and serve a demonstration on onward.db in this folder
+	$(CARGO) build --release --bin onward
+	./target/release/onward serve --demo
+
+test: lint ## Formatting, lints, and all tests
+	@scripts/test.sh
+
+lint: ## Formatting and lints only
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+bench: ## Measure speed and memory (release build); JSON lines on standard output
+	$(CARGO) bench --bench onward
+
+sim: ## Seeded simulation of the runtime and the kill test, with many more seeds and kills (SEEDS=, KILLS=)
+	ONWARD_SIMULATION_SEEDS=$(SEEDS) $(CARGO) test --release -p onward-runtime simulation -- --nocapture
+	ONWARD_KILLS=$(KILLS) $(CARGO) test --release --test onward kill -- --nocapture
+
+fuzz: ## The property tests with many more cases (CASES=); coverage-guided fuzzing is not built yet
+	PROPTEST_CASES=$(CASES) $(CARGO) test --release -p onward-core -p onward-connectors -p onward-messaging
+
+generate: ## Write the files that are made from the code (web/openapi.json)
+	$(CARGO) run --quiet -p onward-api --example generate
+
+web: ## Build the web app
+	@echo "the web app is not built yet: this version has no web/ to build"
+
+test-web: ## Test the web app
+	@echo "the web app is not built yet: there is nothing to test"
+
+test-api: ## The API's own tests
+	$(CARGO) test -p onward-api
+
+test-connectors: ## The connectors' and the sandbox's own tests
+	$(CARGO) test -p onward-connectors -p onward-sandbox

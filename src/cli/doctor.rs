@@ -1,0 +1,163 @@
+//! `onward doctor`: what is right here and what is not.
+
+use super::{Context, Failure};
+use crate::{
+    client::Client,
+    terminal::{Look, Paint},
+    timeline, wiring,
+};
+use clap::Args;
+use onward_connectors::connection::MasterKey;
+use onward_core::{Timestamp, ports::Clock as _};
+use onward_database::{Database, SystemClock};
+use serde_json::{Value, json};
+
+/// Look for what is wrong: the database and its durability, the secret key, the server, the connections.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  onward doctor
+  onward doctor --json
+
+Exit code 1 when something is wrong.")]
+pub(crate) struct Doctor {}
+
+/// How a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Good,
+    Notice,
+    Bad,
+}
+
+/// One thing that was looked at.
+#[derive(Debug)]
+struct Finding {
+    subject: &'static str,
+    state: State,
+    text: String,
+}
+
+impl Finding {
+    fn good(subject: &'static str, text: impl Into<String>) -> Self {
+        Self { subject, state: State::Good, text: text.into() }
+    }
+    fn notice(subject: &'static str, text: impl Into<String>) -> Self {
+        Self { subject, state: State::Notice, text: text.into() }
+    }
+    fn bad(subject: &'static str, text: impl Into<String>) -> Self {
+        Self { subject, state: State::Bad, text: text.into() }
+    }
+}
+
+impl Doctor {
+    pub(crate) async fn run(self, context: Context) -> Result<(), Failure> {
+        let mut findings = vec![Finding::good("version", format!("onward {}", env!("CARGO_PKG_VERSION"))), clock()];
+        findings.extend(key(&context.place.database));
+        match context.client().await {
+            Ok(client) => {
+                findings.push(Finding::good("data", client.place()));
+                findings.extend(server(&client).await);
+                if let Some(rooms) = client.rooms() {
+                    findings.push(database(rooms.database()).await);
+                }
+                client.close().await;
+            }
+            Err(Failure::Failed(message)) => findings.push(Finding::bad("data", message)),
+            Err(other) => return Err(other),
+        }
+        let bad = findings.iter().any(|finding| finding.state == State::Bad);
+        let items: Vec<Value> = findings
+            .iter()
+            .map(|finding| json!({ "subject": finding.subject, "state": match finding.state { State::Good => "good", State::Notice => "notice", State::Bad => "bad" }, "text": finding.text }))
+            .collect();
+        let look = Look::of_stdout();
+        context.print(&json!({ "healthy": !bad, "items": items }), |_| findings.iter().map(|finding| line(finding, look)).collect::<Vec<_>>().join("\n"));
+        if bad { Err(Failure::Shown) } else { Ok(()) }
+    }
+}
+
+fn line(finding: &Finding, look: Look) -> String {
+    let mark = match finding.state {
+        State::Good => look.paint(Paint::Good, look.either("✔", "+")),
+        State::Notice => look.paint(Paint::Attention, "!"),
+        State::Bad => look.paint(Paint::Bad, look.either("✘", "x")),
+    };
+    format!("{mark} {:<12} {}", finding.subject, finding.text)
+}
+
+/// A clock that was never set makes every due time wrong.
+fn clock() -> Finding {
+    /// 2025-01-01: earlier than any build of this program.
+    const EARLIEST: Timestamp = Timestamp::from_millis(1_735_689_600_000);
+    let now = SystemClock::new().now();
+    if now < EARLIEST { Finding::bad("clock", format!("the system's clock says {now}; set it")) } else { Finding::good("clock", now.to_string()) }
+}
+
+fn key(database: &str) -> Option<Finding> {
+    if let Some(text) = wiring::secret_key() {
+        return Some(match MasterKey::parse(&text) {
+            Ok(_) => Finding::good("secret key", "from ONWARD_SECRET_KEY"),
+            Err(error) => Finding::bad("secret key", format!("ONWARD_SECRET_KEY cannot be used: {error}")),
+        });
+    }
+    let path = wiring::beside(&wiring::database_file(database)?, "key");
+    Some(match MasterKey::load(&path) {
+        Ok(Some(_)) => Finding::good("secret key", format!("{} (back it up with the database)", path.display())),
+        Ok(None) => Finding::notice("secret key", format!("none yet; {} is made at the first start", path.display())),
+        Err(error) => Finding::bad("secret key", error.to_string()),
+    })
+}
+
+async fn database(database: &Database) -> Finding {
+    match database.report().await {
+        Ok(report) => Finding::good(
+            "database",
+            format!(
+                "{}, migration {}, {}; {} bytes, of which {} are free; {} bytes of log",
+                report.database, report.migration, report.durability, report.bytes, report.free_bytes, report.log_bytes
+            ),
+        ),
+        Err(error) => Finding::bad("database", error.to_string()),
+    }
+}
+
+async fn server(client: &Client) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    findings.push(match client.get("/readyz").await {
+        Ok(_) => Finding::good("requests", "are accepted"),
+        Err(Failure::Failed(message) | Failure::WrongUse(message)) => Finding::bad("requests", message),
+        Err(Failure::Shown) => Finding::bad("requests", "are not accepted"),
+    });
+    findings.extend(connections(client).await);
+    findings.extend(runs(client).await);
+    findings
+}
+
+async fn connections(client: &Client) -> Vec<Finding> {
+    const MOST: usize = 1_000;
+    let connections = match client.all("/api/v1/connections", MOST).await {
+        Ok(connections) => connections,
+        Err(Failure::Failed(message) | Failure::WrongUse(message)) => return vec![Finding::bad("connections", message)],
+        Err(Failure::Shown) => return Vec::new(),
+    };
+    let one = |connection: &Value| {
+        let text = |pointer: &str| connection.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        match text("/health/state") {
+            "unhealthy" => Finding::bad("connection", format!("{}: {}", text("/name"), text("/health/message"))),
+            "healthy" => Finding::good("connection", format!("{} works", text("/name"))),
+            _ => Finding::notice("connection", format!("{} was never tested: onward connection test {}", text("/name"), text("/name"))),
+        }
+    };
+    if connections.is_empty() { vec![Finding::notice("connections", "none yet")] } else { connections.iter().map(one).collect() }
+}
+
+/// Runs that the engine itself has paused need a person.
+async fn runs(client: &Client) -> Option<Finding> {
+    const MOST: usize = 100;
+    let paused = client.all("/api/v1/runs?status=paused", MOST).await.ok()?;
+    let now = SystemClock::new().now();
+    let first = paused.first()?;
+    let id = first.get("id").and_then(Value::as_str).unwrap_or_default();
+    let waits = first.get("waiting_on").and_then(|on| timeline::waiting_for(on, now)).unwrap_or_default();
+    Some(Finding::notice("runs", format!("{} are paused; the newest, {id}, waits {waits}", paused.len())))
+}

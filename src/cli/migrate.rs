@@ -1,0 +1,25 @@
+//! `onward migrate`: brings a database's schema up to date.
+
+use super::{Context, Failure};
+use crate::wiring;
+use clap::Args;
+use serde_json::json;
+
+/// Bring the database's schema up to date. `serve` does so by itself; this is for doing it apart.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  onward migrate
+  onward migrate --database sqlite:///var/lib/onward/onward.db")]
+pub(crate) struct Migrate {}
+
+impl Migrate {
+    pub(crate) async fn run(self, context: Context) -> Result<(), Failure> {
+        let database = wiring::open_database(&context.place.database).await?;
+        let report = database.report().await;
+        database.close().await;
+        let report = report.map_err(|error| Failure::because("the database was brought up to date and cannot be read", &error))?;
+        let document = json!({ "database": context.place.database, "migration": report.migration });
+        context.print(&document, |_| format!("{} is at migration {}", context.place.database, report.migration));
+        Ok(())
+    }
+}

@@ -1,0 +1,57 @@
+//! `onward publish`: makes workflow files live.
+
+use super::{Context, Failure, validate};
+use crate::client::{Client, escape};
+use clap::Args;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// Publish workflow files: the next event starts the new version.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  onward publish welcome.yaml
+  onward publish workflows/*.yaml --server https://onward.example.com --token \"$TOKEN\"
+
+Every file is checked before the first is published. The same text twice is one version.")]
+pub(crate) struct Publish {
+    /// Workflow files; `-` is standard input.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+impl Publish {
+    pub(crate) async fn run(self, context: Context) -> Result<(), Failure> {
+        let mut checked = Vec::new();
+        for path in &self.files {
+            let (source, workflow) = validate::compile_or_report(path)?;
+            checked.push((path.display().to_string(), workflow.name, source));
+        }
+        let client = context.client().await?;
+        let mut items = Vec::new();
+        for (file, name, source) in &checked {
+            let answer = publish(&client, name, source).await.map_err(|failure| match failure {
+                Failure::Failed(message) => Failure::Failed(format!("{file}: {message}")),
+                other => other,
+            })?;
+            let mut item = json!({ "file": file, "workflow": name });
+            if let (Some(item), Value::Object(answer)) = (item.as_object_mut(), answer) {
+                item.extend(answer);
+            }
+            items.push(item);
+        }
+        client.close().await;
+        context.print(&json!({ "items": items }), |_| items.iter().map(line).collect::<Vec<_>>().join("\n"));
+        Ok(())
+    }
+}
+
+/// Publishes a workflow's text.
+pub(crate) async fn publish(client: &Client, name: &str, source: &str) -> Result<Value, Failure> {
+    client.post(&format!("/api/v1/workflows/{}/publish", escape(name)), &json!({ "source": source })).await
+}
+
+fn line(item: &Value) -> String {
+    let text = |name: &str| item.get(name).map(super::table::text).unwrap_or_default();
+    let problems: Vec<String> = validate::problems_of(item).into_iter().map(|problem| format!("\n  {}:{problem}", text("file"))).collect();
+    format!("{}: {} version {} is live{}", text("file"), text("workflow"), text("version"), problems.concat())
+}

@@ -1,0 +1,151 @@
+//! `onward replay`: re-executes recorded runs, on their own definition or on another file.
+
+use super::{Context, Failure, input, validate};
+use crate::{
+    client::escape,
+    terminal::{Look, Paint},
+    wiring,
+};
+use clap::Args;
+use onward_api::export::{self, Exported};
+use onward_core::{
+    OrganisationId,
+    definition::{self, Catalogue as _, Workflow},
+    machine::{self, Report},
+    ports::NodeDescriptor,
+};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// Bytes of an exported run that are read: a history has 256 MB at the most, and JSON is longer.
+const EXPORT_BYTES: usize = 1 << 30;
+
+/// Re-execute recorded runs: on their own definition (do they make the same decisions?), or on another file (what would
+/// have gone differently, run by run?). Touches nothing outside.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  onward replay RUN_ID
+  onward replay run.json                                      an exported run, without a database
+  onward replay RUN_ID --against welcome-v2.yaml
+  onward replay --workflow welcome-new-lead --last 50 --against welcome-v2.yaml
+
+Exit code 1 when a run differs, or when a history contradicts itself, its digest or its definition.")]
+pub(crate) struct Replay {
+    /// A run's id, or a file that `onward runs export` wrote.
+    #[arg(value_name = "RUN_ID|EXPORT.json", required_unless_present = "workflow", conflicts_with = "workflow")]
+    run: Option<String>,
+    /// The last runs of this workflow.
+    #[arg(long, value_name = "NAME", requires = "against")]
+    workflow: Option<String>,
+    /// How many of them.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=500))]
+    last: u32,
+    /// The definition to execute instead of the run's own.
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
+}
+
+impl Replay {
+    pub(crate) async fn run(self, context: Context) -> Result<(), Failure> {
+        let against = self.against.as_deref().map(validate::compile_or_report).transpose()?;
+        let runs = match (&self.workflow, &self.run) {
+            (Some(name), _) => {
+                let (source, _) = against.ok_or_else(|| Failure::wrong_use("--workflow needs --against FILE"))?;
+                let client = context.client().await?;
+                let result = client.post(&format!("/api/v1/workflows/{}/replay", escape(name)), &json!({ "source": source, "last": self.last })).await;
+                client.close().await;
+                result?.get_mut("runs").map(Value::take).unwrap_or_else(|| json!([]))
+            }
+            (None, Some(run)) => {
+                let exported = find(run, &context).await?;
+                json!([re_executed(&exported, against.as_ref().map(|(_, workflow)| workflow))?])
+            }
+            (None, None) => return Err(Failure::wrong_use("name a run, an exported file, or --workflow")),
+        };
+        let runs = runs.as_array().cloned().unwrap_or_default();
+        let all_same = runs.iter().all(|run| run.get("same").and_then(Value::as_bool).unwrap_or(false));
+        let look = Look::of_stdout();
+        context.print(&json!({ "runs": runs }), |_| told(&runs, look));
+        if all_same { Ok(()) } else { Err(Failure::Shown) }
+    }
+}
+
+/// The export in the file of that name, else the run of that id.
+async fn find(run: &str, context: &Context) -> Result<Exported, Failure> {
+    let document = if Path::new(run).is_file() || run == "-" {
+        input::json_file(Path::new(run), EXPORT_BYTES)?
+    } else {
+        let client = context.client().await?;
+        let result = client.get(&format!("/api/v1/runs/{}/export", escape(run))).await;
+        client.close().await;
+        result?
+    };
+    export::read(&document).map_err(|error| Failure::because(format!("{run} is refused"), &error))
+}
+
+/// One run's report, as the API gives it.
+fn re_executed(exported: &Exported, against: Option<&Workflow>) -> Result<Value, Failure> {
+    let registry = wiring::catalogue()?;
+    let compiled = definition::compile(&exported.source, &registry);
+    let own = compiled.workflow.ok_or_else(|| Failure::new("the exported definition does not compile in this version"))?;
+    // An export does not name its organisation, and no decision that a history holds depends on it.
+    let organisation = OrganisationId(uuid::Uuid::nil());
+    let own_report = machine::replay(&own, organisation, exported.run_id, &exported.entries);
+    // What-if builds on a history that is true to its own definition.
+    let report = match against {
+        Some(other) if own_report.same => {
+            let example = |node: &str| registry.node(node).map(|node: &NodeDescriptor| node.example_output.clone());
+            machine::replay_against(other, organisation, exported.run_id, &exported.entries, &example)
+        }
+        _ => own_report,
+    };
+    with_id(exported, &report)
+}
+
+fn with_id(exported: &Exported, report: &Report) -> Result<Value, Failure> {
+    let mut document = json!({ "run_id": exported.run_id });
+    let report = serde_json::to_value(report).map_err(|error| Failure::because("the report cannot be shown", &error))?;
+    if let (Some(document), Value::Object(report)) = (document.as_object_mut(), report) {
+        document.extend(report);
+    }
+    Ok(document)
+}
+
+fn told(runs: &[Value], look: Look) -> String {
+    let mut lines: Vec<String> = runs.iter().map(|run| told_run(run, look)).collect();
+    let same = runs.iter().filter(|run| run.get("same").and_then(Value::as_bool).unwrap_or(false)).count();
+    if runs.len() != 1 {
+        lines.push(format!("{} runs: {same} the same, {} different", runs.len(), runs.len() - same));
+    }
+    lines.join("\n")
+}
+
+fn told_run(run: &Value, look: Look) -> String {
+    let text = |value: Option<&Value>| value.map(super::table::text).unwrap_or_default();
+    let list = |name: &str| run.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+    let id = text(run.get("run_id"));
+    let mut lines = vec![if run.get("same").and_then(Value::as_bool).unwrap_or(false) {
+        format!("{id}  {}", look.paint(Paint::Good, "same decisions"))
+    } else {
+        format!("{id}  {}", look.paint(Paint::Bad, "different"))
+    }];
+    for difference in list("differences") {
+        let step = difference.get("step").filter(|step| !step.is_null()).map_or_else(String::new, |step| format!(" at step {}", super::table::text(step)));
+        let nothing = |value: Option<&Value>| value.filter(|value| !value.is_null()).map_or_else(|| "nothing".to_owned(), super::table::text);
+        lines.push(format!("  from entry {}{step}", text(difference.get("seq"))));
+        lines.push(format!("    was    {}", nothing(difference.get("was"))));
+        lines.push(format!("    would  {}", nothing(difference.get("would"))));
+    }
+    for (name, word) in [("added", "would call"), ("missing", "would not call")] {
+        lines.extend(
+            list(name).iter().map(|call| format!("  {word} {} at {} with {}", text(call.get("node")), text(call.get("step")), text(call.get("input")))),
+        );
+    }
+    if let Some(seq) = run.get("assumed_from").filter(|seq| !seq.is_null()) {
+        lines.push(format!("  from its entry {seq} on, values are assumed (a node's example)"));
+    }
+    if let Some(unknown) = run.get("unknown").and_then(Value::as_str) {
+        lines.push(format!("  it ends there: {unknown}"));
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,237 @@
+//! `onward runs`: what happened, when, why, and what a run waits for.
+
+use super::{
+    Context, Failure,
+    table::{items, table, text},
+};
+use crate::{
+    client::{Client, escape},
+    terminal::{self, Look},
+    timeline::{self, View},
+    wiring,
+};
+use clap::{Args, Subcommand};
+use onward_core::{
+    Timestamp,
+    definition::{self, Workflow},
+    ports::Clock as _,
+};
+use onward_database::SystemClock;
+use serde_json::{Value, json};
+use std::{fs, path::PathBuf};
+
+/// The most entries of a history; the engine pauses a run before.
+const HISTORY_MOST: usize = 1_000_000;
+
+/// Look at runs, cancel them, export their histories.
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:
+  onward runs list --workflow welcome-new-lead --status failed
+  onward runs show RUN_ID
+  onward runs cancel RUN_ID --reason \"wrong list\"
+  onward runs export RUN_ID --out run.json && onward replay run.json")]
+pub(crate) enum Runs {
+    List(List),
+    /// Draw one run: what happened, when, why it branched, what it waits for.
+    Show {
+        /// The run's id.
+        #[arg(value_name = "RUN_ID")]
+        id: String,
+        /// Draw with ASCII only.
+        #[arg(long)]
+        ascii: bool,
+    },
+    /// List a run's history, entry by entry.
+    History {
+        /// The run's id.
+        #[arg(value_name = "RUN_ID")]
+        id: String,
+    },
+    /// Ask a run to end.
+    Cancel {
+        /// The run's id.
+        #[arg(value_name = "RUN_ID")]
+        id: String,
+        /// Why; stands in its history.
+        #[arg(long)]
+        reason: Option<String>,
+        /// Skip what a run does at its end.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Write a run with its definition and history as one JSON document, enough for `onward replay` without a database.
+    Export {
+        /// The run's id.
+        #[arg(value_name = "RUN_ID")]
+        id: String,
+        /// Into this file instead of standard output.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+}
+
+/// List runs, the newest first.
+#[derive(Args, Debug)]
+pub(crate) struct List {
+    /// Of this workflow.
+    #[arg(long, value_name = "NAME")]
+    workflow: Option<String>,
+    /// In this status: held, running, waiting, paused, completed, failed, cancelled.
+    #[arg(long)]
+    status: Option<String>,
+    /// About this key.
+    #[arg(long)]
+    key: Option<String>,
+    /// Of this contact.
+    #[arg(long, value_name = "CONTACT_ID")]
+    contact: Option<String>,
+    /// How many at the most.
+    #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    limit: u32,
+}
+
+impl Runs {
+    pub(crate) async fn run(self, context: Context) -> Result<(), Failure> {
+        let client = context.client().await?;
+        let result = self.with(&client, &context).await;
+        client.close().await;
+        result
+    }
+
+    async fn with(self, client: &Client, context: &Context) -> Result<(), Failure> {
+        let look = Look::of_stdout();
+        let now = SystemClock::new().now();
+        match self {
+            Self::List(list) => {
+                let found = client.all(&list.path(), list.limit as usize).await?;
+                context.print(&json!({ "items": found }), |document| listed(document, now, look));
+            }
+            Self::Show { id, ascii } => {
+                let shown = Shown::of(client, &id).await?;
+                let look = Look { unicode: look.unicode && !ascii, ..look };
+                context.print(&shown.document(), |_| shown.draw(now, look));
+            }
+            Self::History { id } => {
+                let entries = history(client, &id).await?;
+                context.print(&json!({ "items": entries }), entries_listed);
+            }
+            Self::Cancel { id, reason, force } => {
+                let answer = client.post(&format!("/api/v1/runs/{}/cancel", escape(&id)), &json!({ "reason": reason, "force": force })).await?;
+                context.print(&answer, |run| match run.get("status").map(text) {
+                    Some(status) if status == "cancelled" => format!("run {id} is cancelled"),
+                    Some(status) => format!("run {id} was asked to end; it is {status}"),
+                    None => format!("run {id} was asked to end"),
+                });
+            }
+            Self::Export { id, out } => {
+                let document = client.get(&format!("/api/v1/runs/{}/export", escape(&id))).await?;
+                match out {
+                    Some(file) => {
+                        fs::write(&file, format!("{document:#}\n"))
+                            .map_err(|error| Failure::because(format!("{} cannot be written", file.display()), &error))?;
+                        terminal::say(&format!("run {id} is written to {}", file.display()));
+                    }
+                    None => super::print_json(&document),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl List {
+    fn path(&self) -> String {
+        let mut path = String::from("/api/v1/runs");
+        let mut between = '?';
+        for (name, value) in [("workflow", &self.workflow), ("status", &self.status), ("key", &self.key), ("contact", &self.contact)] {
+            if let Some(value) = value {
+                path.push_str(&format!("{between}{name}={}", escape(value)));
+                between = '&';
+            }
+        }
+        path
+    }
+}
+
+/// A run with all that its drawing needs.
+pub(super) struct Shown {
+    run: Value,
+    history: Vec<Value>,
+    workflow: Option<Workflow>,
+}
+
+impl Shown {
+    /// Asks for it.
+    pub(super) async fn of(client: &Client, id: &str) -> Result<Self, Failure> {
+        let run = client.get(&format!("/api/v1/runs/{}", escape(id))).await?;
+        let history = history(client, id).await?;
+        // A drawing without titles is better than none: a run that is held has no history to export yet.
+        let export = client.get(&format!("/api/v1/runs/{}/export", escape(id))).await.ok();
+        let workflow = export.as_ref().and_then(definition_of).and_then(|source| definition::compile(source, &wiring::catalogue().ok()?).workflow);
+        Ok(Self { run, history, workflow })
+    }
+
+    /// The run, its history among its fields.
+    pub(super) fn document(&self) -> Value {
+        let mut document = self.run.clone();
+        if let Some(document) = document.as_object_mut() {
+            document.insert("history".into(), Value::Array(self.history.clone()));
+        }
+        document
+    }
+
+    /// Its timeline.
+    pub(super) fn draw(&self, now: Timestamp, look: Look) -> String {
+        timeline::draw(&View { run: &self.run, history: &self.history, workflow: self.workflow.as_ref(), now }, look)
+    }
+
+    /// The API's run.
+    pub(super) fn run(&self) -> &Value {
+        &self.run
+    }
+
+    /// The API's entries.
+    pub(super) fn history(&self) -> &[Value] {
+        &self.history
+    }
+}
+
+/// The text of the definition in an exported run.
+pub(super) fn definition_of(export: &Value) -> Option<&str> {
+    let definition = export.get("definition")?;
+    definition.as_str().or_else(|| definition.get("source").and_then(Value::as_str))
+}
+
+async fn history(client: &Client, id: &str) -> Result<Vec<Value>, Failure> {
+    client.all(&format!("/api/v1/runs/{}/history", escape(id)), HISTORY_MOST).await
+}
+
+fn listed(document: &Value, now: Timestamp, look: Look) -> String {
+    let rows = items(document).iter().map(|run| {
+        let field = |name: &str| run.get(name).map(text).unwrap_or_default();
+        let status = field("status");
+        let error = run
+            .get("error")
+            .filter(|error| error.is_object())
+            .map(|error| format!("{}: {}", error.get("code").map(text).unwrap_or_default(), error.get("message").map(text).unwrap_or_default()));
+        let about =
+            error.or_else(|| run.get("waiting_on").and_then(|on| timeline::waiting_for(on, now)).map(|waits| format!("waits {waits}"))).unwrap_or_default();
+        vec![field("id"), field("workflow"), status, field("key"), field("started_at"), about]
+    });
+    table(look, &["RUN", "WORKFLOW", "STATUS", "KEY", "STARTED", ""], rows, "no runs")
+}
+
+fn entries_listed(document: &Value) -> String {
+    let line = |entry: &Value| {
+        let field = |name: &str| entry.get(name).map(text).unwrap_or_default();
+        let rest: serde_json::Map<String, Value> = entry
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(name, _)| !["seq", "at", "kind", "step"].contains(&name.as_str()))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        format!("{:>4}  {}  {:<18} {:<20} {}", field("seq"), field("at"), field("kind"), field("step"), Value::Object(rest))
+    };
+    items(document).iter().map(line).collect::<Vec<_>>().join("\n")
+}

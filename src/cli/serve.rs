@@ -1,0 +1,68 @@
+//! `onward serve`: the server.
+
+use super::{Context, Failure};
+use crate::server::{self, Options};
+use clap::{Args, ValueEnum, builder::BoolishValueParser};
+use std::net::SocketAddr;
+
+/// Serve: the API, webhooks, and the engine that runs the workflows.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  onward serve
+  onward serve --database sqlite:///var/lib/onward/onward.db --listen 0.0.0.0:8080 --public-url https://crm.example.com
+  onward serve --demo
+
+It prints its address when it takes requests. SIGTERM or Ctrl-C: nothing new is taken in, calls in flight end, then it
+stops; killed in any other way, it goes on at the next start where it was. Beside the database file lie FILE.lock (one
+process serves a file), FILE.sock (for the other commands) and FILE.key (seals the connections' secrets; back it up with
+the file, or set ONWARD_SECRET_KEY).")]
+pub(crate) struct Serve {
+    /// The address to listen on; port 0 takes a free one.
+    #[arg(long, env = "ONWARD_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// What this process does. On SQLite one process does all.
+    #[arg(long, env = "ONWARD_ROLE", value_enum, default_value_t = Role::All)]
+    role: Role,
+    /// Serve a demonstration: a sandbox that plays WhatsApp, a sign-in, a token, and the example automations.
+    #[arg(long, env = "ONWARD_DEMO", value_parser = BoolishValueParser::new())]
+    demo: bool,
+    /// The address that providers and browsers see; default: the address that is listened on.
+    #[arg(long, env = "ONWARD_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<String>,
+    /// Let outgoing calls reach loopback and private addresses.
+    #[arg(long, env = "ONWARD_ALLOW_PRIVATE_URLS", value_parser = BoolishValueParser::new())]
+    allow_private_urls: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Role {
+    /// Everything.
+    All,
+    /// Takes requests, runs nothing.
+    Api,
+    /// Runs, takes no requests.
+    Worker,
+}
+
+impl Serve {
+    pub(crate) async fn run(self, context: Context) -> Result<(), Failure> {
+        if self.role != Role::All {
+            return Err(Failure::wrong_use(
+                "--role api and --role worker need PostgreSQL, which this version does not have yet; on SQLite one process does all: leave --role out",
+            ));
+        }
+        if let Some(url) = &self.public_url {
+            let parsed = url::Url::parse(url).ok().filter(|parsed| matches!(parsed.scheme(), "http" | "https") && parsed.has_host());
+            parsed.ok_or_else(|| Failure::wrong_use(format!("--public-url {url} is no address; write for example https://crm.example.com")))?;
+        }
+        server::serve(Options {
+            database: context.place.database,
+            listen: self.listen,
+            demo: self.demo,
+            public_url: self.public_url,
+            allow_private_urls: self.allow_private_urls,
+            json: context.json,
+        })
+        .await
+    }
+}

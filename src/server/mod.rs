@@ -1,0 +1,155 @@
+//! `onward serve`: listens, serves until it is told to stop, and stops in order.
+
+pub(crate) mod control_socket;
+mod metrics;
+mod stopping;
+
+use crate::{
+    cli::{Failure, print_json},
+    demonstration::{self, Demonstration},
+    terminal,
+    wiring::{self, Rooms, Settings},
+};
+use axum::{Router, extract::connect_info::IntoMakeServiceWithConnectInfo, serve::ListenerExt as _};
+use control_socket::SocketPath;
+use onward_core::ports::Clock as _;
+use onward_database::SystemClock;
+use serde_json::json;
+use std::{
+    io::ErrorKind,
+    net::{IpAddr, SocketAddr},
+};
+use stopping::Stopping;
+use tokio::net::TcpListener;
+
+/// Milliseconds that open connections get to end when the server stops; web sockets never end by themselves.
+const DRAIN_MS: i64 = 10_000;
+
+/// How the server is started.
+pub(crate) struct Options {
+    /// The database's URL.
+    pub(crate) database: String,
+    /// The address to listen on.
+    pub(crate) listen: SocketAddr,
+    /// With the demonstration.
+    pub(crate) demo: bool,
+    /// The address that others see.
+    pub(crate) public_url: Option<String>,
+    /// Let outgoing calls reach private addresses.
+    pub(crate) allow_private_urls: bool,
+    /// Say what is served as a JSON document.
+    pub(crate) json: bool,
+}
+
+/// Serves until a signal says stop.
+pub(crate) async fn serve(options: Options) -> Result<(), Failure> {
+    let stopping = Stopping::watch()?;
+    let listener = listen(options.listen).await?;
+    let address = listener.local_addr().map_err(|error| Failure::because("the address that is listened on cannot be read", &error))?;
+    let local_url = format!("http://{}", reachable(address));
+    let demonstration = if options.demo { Some(Demonstration::prepare().await?) } else { None };
+    let metrics = metrics::start()?;
+    let rooms = wiring::open(&Settings {
+        database: options.database.clone(),
+        secret_key: wiring::secret_key(),
+        allow_private: match &demonstration {
+            Some(demonstration) if !options.allow_private_urls => demonstration.allow_private(),
+            _ => wiring::allow_private(options.allow_private_urls),
+        },
+        public_url: options.public_url.clone().unwrap_or_else(|| local_url.clone()),
+        clock: None,
+        metrics,
+    })
+    .await?;
+    let served = serve_rooms(&options, &rooms, listener, &local_url, demonstration, stopping).await;
+    tracing::info!("stopping: calls in flight end first");
+    rooms.close().await;
+    tracing::info!("stopped");
+    served
+}
+
+async fn serve_rooms(
+    options: &Options,
+    rooms: &Rooms,
+    listener: TcpListener,
+    local_url: &str,
+    demonstration: Option<Demonstration>,
+    stopping: Stopping,
+) -> Result<(), Failure> {
+    let public = tokio::spawn(serve_public(listener, rooms.router(), stopping.clone()));
+    let socket = rooms.database().path().map(SocketPath::beside);
+    let local = match &socket {
+        Some(path) => {
+            let listening = path.listen().map_err(|error| Failure::because(format!("the socket {} cannot be made", path.path().display()), &error))?;
+            let (listener, remove) = listening.split();
+            let (router, stopping) = (rooms.local_router(), stopping.clone());
+            Some(tokio::spawn(async move {
+                let served = axum::serve(listener, router.into_make_service()).with_graceful_shutdown(stopping.wait()).await;
+                drop(remove);
+                served
+            }))
+        }
+        None => None,
+    };
+    let running = match demonstration {
+        Some(demonstration) => Some(demonstration.begin(rooms, &options.database, local_url).await?),
+        None => None,
+    };
+    if options.json {
+        print_json(&json!({
+            "url": local_url, "database": options.database, "process": std::process::id(),
+            "demo": running.as_ref().map(demonstration::Running::document),
+        }));
+    } else {
+        let text = running.as_ref().map_or_else(String::new, demonstration::Running::text);
+        terminal::print(&format!("Onward serves {local_url}  (database {}, process {})\n{text}", options.database, std::process::id()));
+    }
+    stopping.clone().wait().await;
+    let clock = SystemClock::new();
+    let ended = async {
+        let public = public.await;
+        if let Some(local) = local {
+            let _ = local.await;
+        }
+        public
+    };
+    tokio::select! {
+        ended = ended => match ended {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(Failure::because("serving failed", &error)),
+            Err(error) => Err(Failure::because("serving failed", &error)),
+        },
+        () = clock.sleep_until(clock.now().plus_millis(DRAIN_MS)) => {
+            tracing::warn!("connections that did not end in time are closed");
+            Ok(())
+        }
+    }
+}
+
+async fn serve_public(listener: TcpListener, router: Router, stopping: Stopping) -> std::io::Result<()> {
+    let listener = listener.tap_io(|stream| {
+        // An answer waits for nothing; where it cannot be set, answers are only slower.
+        let _ = stream.set_nodelay(true);
+    });
+    let service: IntoMakeServiceWithConnectInfo<Router, SocketAddr> = router.into_make_service_with_connect_info();
+    axum::serve(listener, service).with_graceful_shutdown(stopping.wait()).await
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => Failure::new(format!(
+            "{address} is in use by another program; choose another address with --listen, or --listen {}:0 for any free port",
+            address.ip()
+        )),
+        _ => Failure::because(format!("cannot listen on {address}"), &error),
+    })
+}
+
+/// An address that a browser on this machine reaches: "all addresses" is none.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::from(([127, 0, 0, 1], address.port())),
+        IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, address.port())),
+        _ => address,
+    }
+}
