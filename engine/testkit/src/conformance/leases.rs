@@ -75,3 +75,9 @@ pub async fn released_shards_are_free<S: Store>(store: &S) {
     assert_eq!(after.len(), before.len());
     assert!(after[0].epoch > before[0].epoch);
 }
+
+/// The same lease may be named twice: what is checked is each.
+pub async fn a_lease_may_be_named_twice<S: Store>(store: &S) {
+    let leases = acquire(store, 1, 0, false).await;
+    assert_eq!(check(store, &[leases[7], leases[2], leases[7], leases[3]]).await, Ok(()));
+}

@@ -52,6 +52,7 @@ behaviours! {
         an_expired_lease_changes_hands_with_a_higher_epoch,
         a_lease_left_behind_is_taken_on_demand,
         a_lost_lease_is_refused,
+        a_lease_may_be_named_twice,
         a_renewed_lease_lives_on,
         released_shards_are_free,
     }
