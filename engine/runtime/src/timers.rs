@@ -58,7 +58,7 @@ impl Timers {
     pub(crate) fn wants_page(&self, now: Timestamp, horizon_ms: i64) -> bool {
         match self.due.first() {
             None => self.horizon <= now.plus_millis(horizon_ms / 2),
-            Some((due, _, _)) => self.horizon <= now && *due > now,
+            Some((due, _, _)) => self.horizon < now && *due > now,
         }
     }
     /// Takes a page in: the earliest timers of the store due before `until`, at most `limit`.
@@ -77,7 +77,7 @@ impl Timers {
     }
     /// When to look again.
     pub(crate) fn next_wake(&self, horizon_ms: i64) -> Timestamp {
-        let read_ahead = if self.due.is_empty() { self.horizon.plus_millis(-horizon_ms / 2) } else { self.horizon };
+        let read_ahead = if self.due.is_empty() { self.horizon.plus_millis(-horizon_ms / 2) } else { self.horizon.plus_millis(1) };
         self.due.first().map_or(read_ahead, |(due, _, _)| (*due).min(read_ahead))
     }
     /// Forgets everything; the next page starts anew.
@@ -131,7 +131,10 @@ mod tests {
         timers.set(timer(3, 100));
         assert_eq!(timers.len(), 2, "of those due at 100 some may still lie in the store, this one too");
         assert!(!timers.wants_page(at(50), 60_000), "while memory has work ahead, the store waits");
-        assert!(!timers.wants_page(at(100), 60_000), "first what is in memory");
+        for now in [50, 99, 100] {
+            assert!(!timers.wants_page(at(now), 60_000), "at {now}: first what is in memory");
+        }
+        assert_eq!(timers.next_wake(60_000), at(100), "not before there is something to do");
         assert_eq!(timers.take_due(at(100), 10).len(), 2);
         assert!(timers.wants_page(at(100), 60_000));
         timers.page(vec![timer(3, 100)], at(60_100), 2);

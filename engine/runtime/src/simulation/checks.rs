@@ -4,7 +4,6 @@ use super::{
     driver::{Log, told},
     world::World,
 };
-use crate::definitions::Definitions;
 use onward_core::{
     RunId, Value, digest,
     history::{Entry, Fact},
@@ -36,11 +35,15 @@ fn stored(world: &World) -> Result<Vec<Stored>, String> {
 /// What must hold at any moment, right after a crash included.
 pub(super) fn always(world: &World, log: &Log) -> Result<(), String> {
     let runs = stored(world)?;
-    let definitions = Definitions::default();
+    let definitions = &world.definitions;
     let registry = world.registry();
+    nothing_is_early(world, &runs)?;
     for run in &runs {
         histories_are_whole(world, run)?;
         timers_are_never_early(run)?;
+        if !world.has_grown(run.row.id, run.history.len()) {
+            continue;
+        }
         let version = world.simulation.executor.block_on(world.store.inner().version(run.row.organisation, &run.row.workflow, run.row.version));
         let version = version.ok().flatten().ok_or_else(|| format!("{} {} has no version", run.row.workflow, run.row.version))?;
         let workflow = definitions.compiled(&version, &registry)?;
@@ -77,6 +80,27 @@ fn histories_are_whole(world: &World, run: &Stored) -> Result<(), String> {
             return Err(format!("entry {} of {} {} is early: it is of {}, and it is {now}", entry.seq, run.row.workflow, run.row.id, entry.at));
         }
         last = Some(entry.at);
+    }
+    Ok(())
+}
+
+/// What a step does outside happens after its history says that it was scheduled, and so after every timer before it.
+fn nothing_is_early(world: &World, runs: &[Stored]) -> Result<(), String> {
+    let mut scheduled = BTreeMap::new();
+    for run in runs {
+        for entry in &run.history {
+            if let (Fact::StepScheduled { .. }, Some(step)) = (&entry.fact, &entry.step) {
+                scheduled.entry((run.row.id.to_string(), step.to_string())).or_insert(entry.at);
+            }
+        }
+    }
+    for effect in world.ledger.effects().into_values().flatten() {
+        let Some(at) = scheduled.get(&(effect.run.clone(), effect.step.clone())) else {
+            return Err(format!("an effect is early: {} of {} happened and is not scheduled", effect.step, effect.run));
+        };
+        if effect.at < *at {
+            return Err(format!("an effect is early: {} of {} happened at {} and was scheduled at {at}", effect.step, effect.run, effect.at));
+        }
     }
     Ok(())
 }

@@ -1,14 +1,17 @@
 //! One simulated world: a store that survives, engines that come and go.
 
 use super::nodes::{Ledger, nodes};
-use crate::{Engine, EngineConfig, EngineHandle, EngineLimits, Registry, config::Plant, debug_nodes};
+use crate::{Engine, EngineConfig, EngineHandle, EngineLimits, Registry, config::Plant, debug_nodes, definitions::Definitions};
 use onward_core::ports::Clock as _;
 use onward_core::{
-    ErrorCode, NodeId, OrganisationId, StepError, Value, async_trait,
+    ErrorCode, NodeId, OrganisationId, RunId, StepError, Value, async_trait,
     ports::{Connection, Credentials, Ids as _, RecordRef, Records},
 };
 use onward_testkit::{Faults, FaultyStore, MemoryStore, MemoryTx, Simulation};
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 pub(super) type Handle = EngineHandle<FaultyStore<MemoryStore>>;
 
@@ -36,6 +39,9 @@ pub(super) struct World {
     pub(super) ledger: Arc<Ledger>,
     pub(super) organisation: OrganisationId,
     pub(super) limits: EngineLimits,
+    /// Programs for the checks, compiled once.
+    pub(super) definitions: Definitions,
+    checked: Mutex<BTreeMap<RunId, usize>>,
 }
 
 impl World {
@@ -59,7 +65,20 @@ impl World {
             ..EngineLimits::default()
         };
         let organisation = OrganisationId(simulation.ids.fresh(simulation.clock.now()));
-        Self { store: Arc::new(store), ledger: Arc::default(), organisation, limits, simulation }
+        Self {
+            store: Arc::new(store),
+            ledger: Arc::default(),
+            organisation,
+            limits,
+            simulation,
+            definitions: Definitions::default(),
+            checked: Mutex::default(),
+        }
+    }
+
+    /// Whether a history is longer than when this was last asked: only then is it checked as a whole again.
+    pub(super) fn has_grown(&self, run: RunId, entries: usize) -> bool {
+        self.checked.lock().unwrap_or_else(PoisonError::into_inner).insert(run, entries) != Some(entries)
     }
 
     pub(super) fn chance(&self, thousandths: u64) -> bool {
