@@ -1,6 +1,7 @@
 //! The crate on a real database.
 
 mod conformance;
+mod differential;
 mod outside_the_port;
 mod payloads;
 mod queries;

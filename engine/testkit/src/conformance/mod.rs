@@ -129,11 +129,18 @@ pub async fn run_all<S: Store>(make_store: impl AsyncFn() -> S) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{MemoryStore, Simulation};
+    use crate::{FaultyStore, MemoryStore, Simulation};
 
     #[test]
     fn the_memory_store_conforms() {
         let world = Simulation::new(1);
         world.executor.block_on(run_all(async || MemoryStore::new(world.ids.clone())));
+    }
+
+    #[test]
+    fn a_faulty_store_without_faults_conforms() {
+        let world = Simulation::new(1);
+        let make = async || FaultyStore::new(MemoryStore::new(world.ids.clone()), world.clock.clone(), world.executor.clone());
+        world.executor.block_on(run_all(make));
     }
 }

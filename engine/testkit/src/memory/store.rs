@@ -182,13 +182,15 @@ impl Store for MemoryStore {
         for (body, correlations) in events {
             let organisation = body.organisation;
             let key = body.dedupe_key().map(|key| (organisation, key));
+            // Also for a duplicate: a database makes the id before it knows, and the same seed must give the same ids.
+            let event_id = EventId(tx.fresh_id());
             let forgotten = now.plus_millis(-limits::DEDUPE_DAYS * DAY_MS);
             let known = key.and_then(|key| tx.state().event_keys.get(&key).copied()).filter(|(_, taken_in_at)| *taken_in_at > forgotten);
             if let Some((first, _)) = known {
                 inserted.push(Inserted::Duplicate(first));
                 continue;
             }
-            let event = Event { event_id: EventId(tx.fresh_id()), taken_in_at: now, body };
+            let event = Event { event_id, taken_in_at: now, body };
             let mut state = tx.state();
             if let Some(key) = key {
                 state.event_keys.put(key, (event.event_id, now));
