@@ -127,7 +127,7 @@ async fn step_times(server: &Server, window: &Window) -> Result<Vec<f64>> {
     let mut millis = Vec::new();
     let every = (window.done.len() / SAMPLED_RUNS).max(1);
     for run in window.done.iter().step_by(every).filter_map(|done| done.run) {
-        let history = connection.get(&format!("/api/v1/runs/{run}/history?limit=100")).await?.json()?;
+        let history = connection.get(&format!("/api/v1/runs/{run}/history")).await?.json()?;
         let mut before: Option<Timestamp> = None;
         for entry in history["items"].as_array().ok_or("the history has no items")? {
             if entry["kind"] == "step_completed" {
