@@ -42,6 +42,7 @@ impl CrmError {
         Self::Invalid { field: field.into(), message: message.into() }
     }
     /// There is no such record.
+    #[expect(clippy::needless_pass_by_value, reason = "ids are Copy, and texts come as references")]
     pub fn not_found(what: &'static str, id: impl ToString) -> Self {
         Self::NotFound { what, id: id.to_string() }
     }

@@ -44,3 +44,67 @@ steps:
       author: "{{ input.author | default(none) }}"
   - stop: { output: "{{ steps.send }}" }
 "#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Channels;
+    use onward_core::{
+        Value,
+        definition::{Catalogue, Severity, Verb, compile},
+        expression::Scope,
+        ports::{Node, NodeDescriptor},
+    };
+    use onward_database::Tx;
+    use serde_json::json;
+    use std::sync::Arc;
+
+    struct Nodes(Vec<Arc<dyn Node<Tx>>>);
+    impl Catalogue for Nodes {
+        fn node(&self, id: &str) -> Option<&NodeDescriptor> {
+            self.0.iter().map(|node| node.descriptor()).find(|descriptor| descriptor.id == id)
+        }
+        fn node_ids(&self) -> Vec<&str> {
+            self.0.iter().map(|node| node.descriptor().id.as_str()).collect()
+        }
+        fn event_types(&self) -> Vec<&str> {
+            crate::event_types()
+        }
+    }
+
+    fn catalogue() -> Nodes {
+        let mut nodes = crate::nodes(Channels::default());
+        nodes.extend(onward_records::nodes());
+        Nodes(nodes)
+    }
+
+    #[test]
+    fn it_compiles_and_passes_on_what_is_given() {
+        let compiled = compile(SOURCE, &catalogue());
+        assert!(compiled.problems.is_empty(), "{:?}", compiled.problems);
+        let workflow = compiled.workflow.unwrap();
+        assert_eq!(&*workflow.name, NAME);
+        let Verb::Do { with, .. } = &workflow.steps.steps[0].verb else { panic!("the first step sends") };
+        let scope = Scope { input: Arc::new(json!({ "contact_id": "c1", "text": "Hello", "author": { "kind": "user", "id": "u" } })), ..Scope::default() };
+        let rendered = with.render(&scope).unwrap();
+        assert_eq!((&rendered["contact"], &rendered["text"], &rendered["if_denied"]), (&json!("c1"), &json!("Hello"), &json!("fail")));
+        assert_eq!((&rendered["template"], &rendered["author"]["kind"]), (&Value::Null, &json!("user")));
+    }
+
+    #[test]
+    fn the_example_of_every_node_is_valid_input() {
+        let catalogue = catalogue();
+        for node in &catalogue.0 {
+            let descriptor = node.descriptor();
+            let source = format!(
+                "name: example\non:\n  - manual: {{ input: {{ type: object }} }}\nsteps:\n  - do: {}\n    with: {}\n",
+                descriptor.id, descriptor.example
+            );
+            let compiled = compile(&source, &catalogue);
+            let errors: Vec<_> = compiled.problems.iter().filter(|problem| problem.severity == Severity::Error).collect();
+            assert!(errors.is_empty(), "{}: {errors:?}", descriptor.id);
+            let output = jsonschema::validator_for(&descriptor.output).unwrap();
+            assert!(output.is_valid(&descriptor.example_output), "{}: example_output", descriptor.id);
+        }
+    }
+}

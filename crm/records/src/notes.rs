@@ -14,8 +14,8 @@ pub async fn add(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, conta
     if text.is_empty() {
         return Err(CrmError::invalid("text", "a note needs a text"));
     }
-    if text.chars().count() > timeline::TEXT_CHARACTERS {
-        return Err(CrmError::invalid("text", format!("a note has at most {} characters", timeline::TEXT_CHARACTERS)));
+    if text.chars().count() > timeline::NOTE_CHARACTERS {
+        return Err(CrmError::invalid("text", format!("a note has at most {} characters", timeline::NOTE_CHARACTERS)));
     }
     if !contacts::exists(tx, organisation, contact).await? {
         return Err(CrmError::not_found("contact", contact));

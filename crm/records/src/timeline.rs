@@ -8,6 +8,8 @@ use uuid::Uuid;
 
 /// Characters of an item's text; the whole of it is in the record it is about.
 pub const TEXT_CHARACTERS: usize = 500;
+/// Characters of a note, which has no other record.
+pub const NOTE_CHARACTERS: usize = 10_000;
 
 /// What kind of thing happened (DESIGN.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -95,7 +97,8 @@ pub async fn add(
     let now = tx.now();
     let author = actor.author();
     let (run_id, step) = actor.run().unzip();
-    let short: String = text.chars().take(TEXT_CHARACTERS).collect();
+    let longest = if kind == ItemKind::Note { NOTE_CHARACTERS } else { TEXT_CHARACTERS };
+    let short: String = text.chars().take(longest).collect();
     tx.execute(
         "INSERT INTO timeline (organisation, contact_id, id, at, kind, text, author_kind, author_id, run_id, step, subject_id)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",

@@ -44,12 +44,11 @@ impl Scope<'_> {
         };
         let contact = known.contact;
         let actor = if message.outbound { self.actor() } else { Actor::Contact { id: contact.0 } };
-        let conversation = match known.conversation {
-            Some(conversation) => conversation,
-            None => {
-                let parties = Parties { contact, channel: &self.receiver.connector, connection: self.receiver.id };
-                conversations::open(tx, self.organisation, &actor, parties).await?
-            }
+        let conversation = if let Some(conversation) = known.conversation {
+            conversation
+        } else {
+            let parties = Parties { contact, channel: &self.receiver.connector, connection: self.receiver.id };
+            conversations::open(tx, self.organisation, &actor, parties).await?
         };
         let stored = Stored { id: MessageId(tx.fresh_id()), contact, conversation };
         if !self.insert(tx, &stored, message).await? {

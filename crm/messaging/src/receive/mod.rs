@@ -72,7 +72,7 @@ pub async fn receive(tx: &mut Tx, organisation: OrganisationId, connection: &Rec
     let mut received = Received::default();
     let mut accounts: BTreeMap<&str, Option<Receiver>> = BTreeMap::new();
     for incoming in items {
-        let receiver = match &incoming.account {
+        let belongs_to = match &incoming.account {
             Some(account) if connection.account.as_ref() != Some(account) => {
                 if !accounts.contains_key(account.as_str()) {
                     let found = connection::find_by_account(tx, organisation, &connection.connector, account).await.map_err(database)?;
@@ -82,12 +82,12 @@ pub async fn receive(tx: &mut Tx, organisation: OrganisationId, connection: &Rec
             }
             _ => Some(connection),
         };
-        let Some(receiver) = receiver else {
+        let Some(belongs_to) = belongs_to else {
             quarantine(tx, organisation, connection, incoming);
             received.quarantined += 1;
             continue;
         };
-        let scope = Scope { organisation, receiver, raw: &incoming.raw };
+        let scope = Scope { organisation, receiver: belongs_to, raw: &incoming.raw };
         let kind = scope.take(tx, &incoming.item).await?;
         *match kind {
             Kind::Message => &mut received.messages,

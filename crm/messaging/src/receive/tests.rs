@@ -231,11 +231,11 @@ async fn another_account_has_its_own_connection_or_is_quarantined() {
         .into_iter()
         .map(|(account, id)| Incoming { account: Some(account.into()), ..incoming(text(id, "x")) })
         .collect();
-    let receiver = world.receiver.clone();
-    let received = receive(&mut world.tx, world.organisation, &receiver, &items).await.unwrap();
+    let main = world.receiver.clone();
+    let received = receive(&mut world.tx, world.organisation, &main, &items).await.unwrap();
     assert_eq!(received, Received { messages: 2, quarantined: 1, ..Received::default() });
     let rows = world.messages().await;
-    assert_eq!((rows[0].connection_id, rows[1].connection_id), (second.id, receiver.id));
+    assert_eq!((rows[0].connection_id, rows[1].connection_id), (second.id, main.id));
     let events = world.events();
     let kept = events.iter().find(|event| event.kind == "whatsapp.raw").unwrap();
     assert_eq!((kept.data["account"].as_str(), kept.data["quarantined"].as_bool()), (Some("333"), Some(true)));
@@ -387,7 +387,7 @@ async fn recorded_bodies_are_taken_in_and_their_repetition_adds_nothing() {
     let mut taken = 0;
     for file in files {
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
-        if !name.ends_with(".json") || name.starts_with("api.") || name == "signatures.json" {
+        if file.extension().is_none_or(|extension| extension != "json") || name.starts_with("api.") || name == "signatures.json" {
             continue;
         }
         let items = connector.normalise(&std::fs::read(&file).unwrap()).unwrap();

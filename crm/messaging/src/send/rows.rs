@@ -30,12 +30,11 @@ impl Draft<'_> {
             }
             return Ok(());
         }
-        let conversation = match self.address.conversation {
-            Some(conversation) => conversation,
-            None => {
-                let parties = Parties { contact: self.contact.id, channel: &self.address.channel, connection: self.address.connection_id };
-                conversations::open(tx, organisation, self.actor, parties).await?
-            }
+        let conversation = if let Some(conversation) = self.address.conversation {
+            conversation
+        } else {
+            let parties = Parties { contact: self.contact.id, channel: &self.address.channel, connection: self.address.connection_id };
+            conversations::open(tx, organisation, self.actor, parties).await?
         };
         let now = tx.now();
         let text = self.input.readable();

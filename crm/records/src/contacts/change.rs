@@ -81,9 +81,9 @@ impl ContactChange {
             name: name("name", self.name)?.filter(|text| !text.is_empty()),
             first_name: name("first_name", self.first_name)?.filter(|text| !text.is_empty()),
             last_name: name("last_name", self.last_name)?.filter(|text| !text.is_empty()),
-            phones: phones(self.phones, country.as_deref())?,
-            emails: emails(self.emails)?,
-            tags: normalised_tags(self.tags)?,
+            phones: phones(&self.phones, country.as_deref())?,
+            emails: emails(&self.emails)?,
+            tags: normalised_tags(&self.tags)?,
             fields,
             timezone: timezone(self.timezone)?,
             language: language(self.language)?,
@@ -99,9 +99,9 @@ impl ContactPatch {
             name: name("name", self.name)?,
             first_name: name("first_name", self.first_name)?,
             last_name: name("last_name", self.last_name)?,
-            phones: self.phones.map(|list| phones(list, country.as_deref())).transpose()?,
-            emails: self.emails.map(emails).transpose()?,
-            tags: self.tags.map(normalised_tags).transpose()?,
+            phones: self.phones.map(|list| phones(&list, country.as_deref())).transpose()?,
+            emails: self.emails.as_deref().map(emails).transpose()?,
+            tags: self.tags.as_deref().map(normalised_tags).transpose()?,
             fields: self.fields,
             timezone: self.timezone.map(timezone).transpose()?,
             language: self.language.map(language).transpose()?,
@@ -146,7 +146,7 @@ fn name(field: &str, text: Option<String>) -> Result<Option<String>, CrmError> {
     Ok(Some(text))
 }
 
-fn distinct(field: &str, list: Vec<String>, normalise: impl Fn(&str) -> Result<String, CrmError>) -> Result<Vec<String>, CrmError> {
+fn distinct(field: &str, list: &[String], normalise: impl Fn(&str) -> Result<String, CrmError>) -> Result<Vec<String>, CrmError> {
     let mut out: Vec<String> = Vec::with_capacity(list.len());
     for (at, text) in list.iter().enumerate().filter(|(_, text)| !text.trim().is_empty()) {
         let value = normalise(text).map_err(|error| match error {
@@ -163,15 +163,15 @@ fn distinct(field: &str, list: Vec<String>, normalise: impl Fn(&str) -> Result<S
     Ok(out)
 }
 
-fn phones(list: Vec<String>, country: Option<&str>) -> Result<Vec<String>, CrmError> {
+fn phones(list: &[String], country: Option<&str>) -> Result<Vec<String>, CrmError> {
     distinct("phones", list, |text| addresses::phone(text, country))
 }
 
-fn emails(list: Vec<String>) -> Result<Vec<String>, CrmError> {
+fn emails(list: &[String]) -> Result<Vec<String>, CrmError> {
     distinct("emails", list, addresses::email)
 }
 
-fn normalised_tags(list: Vec<String>) -> Result<Vec<String>, CrmError> {
+fn normalised_tags(list: &[String]) -> Result<Vec<String>, CrmError> {
     let mut out = list.iter().filter(|text| !text.trim().is_empty()).map(|text| tags::normalise(text)).collect::<Result<Vec<_>, _>>()?;
     out.sort();
     out.dedup();

@@ -79,7 +79,7 @@ fn facts() -> Value {
     })
 }
 
-fn input(properties: Value, required: &[&str]) -> Value {
+fn input(properties: &Value, required: &[&str]) -> Value {
     json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
 }
 
@@ -97,7 +97,7 @@ pub(super) fn of(work: Work) -> NodeDescriptor {
             "upsert",
             "Create or update a contact",
             "Finds the person by id, then identity, then phone or e-mail if exactly one contact has it, and adds what is known anew; nobody found: a new contact. Empty values replace nothing.",
-            input(with(facts(), "identity", identity()), &[]),
+            input(&with(facts(), "identity", identity()), &[]),
             json!({ "phone": "+919812345678", "name": "Asha Rao", "tags": ["new"] }),
             true,
         ),
@@ -105,7 +105,7 @@ pub(super) fn of(work: Work) -> NodeDescriptor {
             "get",
             "Read a contact",
             "The contact as it is now. Fails with not_found when there is none.",
-            input(json!({ "contact": contact(), "id": text("The same as `contact`") }), &[]),
+            input(&json!({ "contact": contact(), "id": text("The same as `contact`") }), &[]),
             json!({ "contact": "0198f1c2-7b7e-7cc3-9c41-3f6f2f0a1b2c" }),
             true,
         ),
@@ -114,7 +114,7 @@ pub(super) fn of(work: Work) -> NodeDescriptor {
             "Find a contact",
             "The one contact that fits, or nothing. Several that fit are a conflict.",
             input(
-                json!({ "phone": phone(), "email": text("An e-mail address"), "identity": identity(), "tag": text("A tag"), "q": text("A part of the name or of an address") }),
+                &json!({ "phone": phone(), "email": text("An e-mail address"), "identity": identity(), "tag": text("A tag"), "q": text("A part of the name or of an address") }),
                 &[],
             ),
             json!({ "email": "asha@example.com" }),
@@ -124,19 +124,19 @@ pub(super) fn of(work: Work) -> NodeDescriptor {
             "update",
             "Set fields of a contact",
             "Sets what is given; an empty value clears. Custom fields are merged by name, null removes one.",
-            input(facts(), &[]),
+            input(&facts(), &[]),
             json!({ "fields": { "plan": "pro" } }),
             false,
         ),
-        Work::Tag => ("tag", "Tag a contact", "Adds tags.", input(tagging(), &[]), json!({ "tags": ["vip"] }), false),
+        Work::Tag => ("tag", "Tag a contact", "Adds tags.", input(&tagging(), &[]), json!({ "tags": ["vip"] }), false),
         Work::Untag => {
-            ("untag", "Remove tags from a contact", "Takes tags away; those not there are no error.", input(tagging(), &[]), json!({ "tags": ["new"] }), false)
+            ("untag", "Remove tags from a contact", "Takes tags away; those not there are no error.", input(&tagging(), &[]), json!({ "tags": ["new"] }), false)
         }
         Work::Note => (
             "note",
             "Write a note",
             "Writes a note on the contact's timeline.",
-            input(json!({ "contact": contact(), "id": text("The same as `contact`"), "text": { "type": "string", "description": "The note" } }), &["text"]),
+            input(&json!({ "contact": contact(), "id": text("The same as `contact`"), "text": { "type": "string", "description": "The note" } }), &["text"]),
             json!({ "text": "Asked for the price list." }),
             false,
         ),
