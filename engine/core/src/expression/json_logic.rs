@@ -2,7 +2,7 @@
 
 use super::{
     ExpressionError, Scope,
-    lookup::{self, Found},
+    follow::{self, Found},
     program::plain_error,
     syntax::References,
 };
@@ -40,6 +40,10 @@ impl Rule {
     pub(super) fn compile(rule: &Json) -> Result<Self, ExpressionError> {
         let mut survey = Survey::default();
         survey.visit(rule, 0, false)?;
+        if survey.reads_all {
+            // Any record may be asked for, so all of them must be at hand.
+            super::RECORD_NAMES.iter().for_each(|name| survey.references.add(vec![(*name).to_owned()]));
+        }
         let logic = engine().compile(rule).map_err(|error| plain_error(format!("the JSONLogic rule cannot be read: {error}")))?;
         Ok(Self { logic, references: survey.references, reads_all: survey.reads_all, loop_depth: survey.loop_depth, longest_literal: survey.longest_literal })
     }
@@ -65,13 +69,8 @@ impl Rule {
         let mut data = Object::new();
         if self.reads_all {
             for root in ROOTS {
-                if let Found::Value(value) = lookup::follow(scope, &[root.to_owned()]).map_err(plain_error)? {
+                if let Found::Value(value) = follow::follow(scope, &[root.to_owned()]).map_err(plain_error)? {
                     data.insert(root.to_owned(), value.into_owned());
-                }
-            }
-            for name in scope.records.known.keys() {
-                if let Found::Value(value) = lookup::follow(scope, std::slice::from_ref(name)).map_err(plain_error)? {
-                    data.insert(name.clone(), value.into_owned());
                 }
             }
         }
@@ -83,7 +82,7 @@ impl Rule {
         paths.sort_by_key(|path| path.len());
         for path in paths {
             let path = &path[..up_to_list(scope, path)?];
-            if let Found::Value(value) = lookup::follow(scope, path).map_err(plain_error)? {
+            if let Found::Value(value) = follow::follow(scope, path).map_err(plain_error)? {
                 place(&mut data, path, value.into_owned());
             }
         }
@@ -95,7 +94,7 @@ impl Rule {
 fn up_to_list(scope: &Scope, path: &[String]) -> Result<usize, ExpressionError> {
     let Some(number) = path.iter().position(|name| name.parse::<usize>().is_ok()) else { return Ok(path.len()) };
     let record = super::RECORD_NAMES.contains(&path[0].as_str());
-    match lookup::follow(scope, &path[..number]).map_err(plain_error)? {
+    match follow::follow(scope, &path[..number]).map_err(plain_error)? {
         Found::Value(value) if value.is_array() || record => Ok(number),
         _ => Ok(path.len()),
     }
@@ -161,24 +160,23 @@ impl Survey {
         let list = std::slice::from_ref(arguments);
         let list = arguments.as_array().map_or(list, Vec::as_slice);
         match operator {
-            "var" | "val" if operator == "var" => match list.first() {
-                Some(Json::String(path)) if path.is_empty() => self.reads_all |= depth == 0,
-                Some(Json::String(path)) => self.note(path),
-                Some(Json::Object(_)) => self.reads_all = true,
+            // Within a loop, names are fields of the item.
+            _ if depth > 0 && matches!(operator, "var" | "val" | "exists" | "missing" | "missing_some") => {}
+            "var" => match list.first() {
+                Some(Json::String(path)) if path.is_empty() => self.reads_all = true,
+                Some(Json::String(path)) => self.note(path.split('.')),
+                None | Some(Json::Object(_) | Json::Null) => self.reads_all = true,
                 _ => {}
             },
-            "missing" => list.iter().for_each(|name| match name {
-                Json::String(path) => self.note(path),
-                _ => self.reads_all = true,
-            }),
-            "missing_some" => match list.get(1) {
-                Some(Json::Array(names)) => names.iter().for_each(|name| match name {
-                    Json::String(path) => self.note(path),
-                    _ => self.reads_all = true,
-                }),
+            "val" | "exists" => match list.iter().map(Json::as_str).collect::<Option<Vec<_>>>() {
+                Some(path) if !path.is_empty() => self.note(path.into_iter()),
                 _ => self.reads_all = true,
             },
-            "val" => self.reads_all = true,
+            "missing" => self.note_all(list),
+            "missing_some" => match list.get(1) {
+                Some(Json::Array(names)) => self.note_all(names),
+                _ => self.reads_all = true,
+            },
             "cat" | "merge" if in_reduce => {
                 return Err(plain_error(format!("`{operator}` within `reduce` can grow without bound; compute it in a step")));
             }
@@ -198,11 +196,17 @@ impl Survey {
         Ok(())
     }
 
-    fn note(&mut self, path: &str) {
-        let path: Vec<String> = path.split('.').map(str::to_owned).collect();
-        if ROOTS.contains(&path[0].as_str()) || super::RECORD_NAMES.contains(&path[0].as_str()) || path[0] == "item" || path[0] == "loop" {
-            self.references.add(path);
+    fn note_all(&mut self, names: &[Json]) {
+        for name in names {
+            match name {
+                Json::String(path) => self.note(path.split('.')),
+                _ => self.reads_all = true,
+            }
         }
+    }
+
+    fn note<'p>(&mut self, path: impl Iterator<Item = &'p str>) {
+        self.references.add(path.map(str::to_owned).collect());
     }
 }
 

@@ -3,6 +3,7 @@
 mod condition;
 mod convert;
 mod environment;
+mod follow;
 mod json_logic;
 mod lookup;
 pub(crate) mod moment;
@@ -12,6 +13,7 @@ mod syntax;
 mod template;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 pub use condition::{Condition, Expression};
 pub use template::{Located, Template};

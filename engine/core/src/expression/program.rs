@@ -2,7 +2,8 @@
 
 use super::{
     ExpressionError, Scope, convert, environment,
-    lookup::{self, Found, Session},
+    follow::{self, Found},
+    lookup::Session,
     syntax::{self, References},
 };
 use crate::{Value as Json, limits};
@@ -63,7 +64,7 @@ impl Program {
     /// The value; an error where it is missing.
     pub(super) fn evaluate(&self, evaluation: &Evaluation<'_>) -> Result<Json, ExpressionError> {
         match &self.code {
-            Code::Path(path) => match lookup::follow(evaluation.scope, path).map_err(plain_error)? {
+            Code::Path(path) => match follow::follow(evaluation.scope, path).map_err(plain_error)? {
                 Found::Value(value) => Ok(value.into_owned()),
                 Found::Missing(names) => Err(missing(path, names)),
             },
@@ -74,7 +75,7 @@ impl Program {
     /// Whether the value is true in the sense of Jinja: not `false`, null, 0, or empty.
     pub(super) fn test(&self, evaluation: &Evaluation<'_>) -> Result<bool, ExpressionError> {
         match &self.code {
-            Code::Path(path) => match lookup::follow(evaluation.scope, path).map_err(plain_error)? {
+            Code::Path(path) => match follow::follow(evaluation.scope, path).map_err(plain_error)? {
                 Found::Value(value) => Ok(truthy(&value)),
                 Found::Missing(names) => Err(missing(path, names)),
             },

@@ -177,6 +177,10 @@ fn references_are_known_without_a_run() {
     let condition = Condition::compile(&json!({ "and": [{ "var": "steps.x.y" }, { "missing": ["deal.amount"] }] })).unwrap();
     assert_eq!(condition.steps(), ["x"]);
     assert_eq!(condition.records(), ["deal"]);
+    let inner = Condition::compile(&json!({ "some": [{ "var": "event.data.list" }, { "==": [{ "var": "item.deal" }, 3] }] })).unwrap();
+    assert_eq!(inner.roots(), ["event"]);
+    let any = Condition::compile(&json!({ "var": { "cat": ["contact.", "score"] } })).unwrap();
+    assert_eq!(any.records(), crate::expression::RECORD_NAMES);
 }
 
 #[test]
@@ -295,6 +299,32 @@ fn work_and_output_are_bounded() {
         assert!(render(&text).is_err(), "{shown}");
     }
     assert!(render("{{ 'x' * 2 }}").unwrap_err().contains("only numbers"));
+}
+
+#[test]
+fn the_longest_expressions_that_are_allowed_evaluate() {
+    let zero = "input.items[0].n - 1".to_owned();
+    for text in [
+        format!("{zero}{}", " - 0".repeat(450)),
+        format!("{zero}{}", " or none".repeat(450)),
+        format!("{}0{}", "(".repeat(20), ")".repeat(20)),
+        format!("{}0{}", "[".repeat(20), "]".repeat(20)),
+        format!("0{}", " if true else 0".repeat(200)),
+        format!("0{}", "|default(0)".repeat(180)),
+        format!("{}true", "not ".repeat(20)),
+        format!("0{}", " * 1".repeat(450)),
+        format!("1{}", " == 1".repeat(450)),
+        format!("0{}", " ~ ''".repeat(190)),
+    ] {
+        let shown: String = text.chars().take(60).collect();
+        assert!(render(&format!("{{{{ {text} }}}}")).is_ok(), "{shown}: {:?}", render(&format!("{{{{ {text} }}}}")));
+    }
+    let deep = format!("{{{{ event{} }}}}", ".data['x']".repeat(180));
+    assert!(render(&deep).unwrap_err().contains("missing"));
+    let tags = format!("{}x{}", "{% if true %}".repeat(60), "{% endif %}".repeat(60));
+    assert_eq!(render(&tags), Ok(json!("x")));
+    let elif = format!("{{% if false %}}{}{{% else %}}y{{% endif %}}", "{% elif false %}".repeat(400));
+    assert_eq!(render(&elif), Ok(json!("y")));
 }
 
 #[test]
