@@ -1,7 +1,8 @@
 //! What an admin wrote, compiled: the program that the machine executes.
 //!
-//! `parse` turns the file's text into a tree with positions, `compile` turns that into a [`Workflow`] and finds every
-//! mistake that can be known before a run.
+//! [`compile`] turns the file's text into a tree with positions, that into a [`Workflow`], and finds every mistake that can
+//! be known before a run; [`schema`] tells editors the language's shape. What lives in an organisation (templates,
+//! connections, users) is not known here.
 
 mod compiler;
 mod fields;

@@ -42,7 +42,9 @@ impl Rule {
         survey.visit(rule, 0, false)?;
         if survey.reads_all {
             // Any record may be asked for, so all of them must be at hand.
-            super::RECORD_NAMES.iter().for_each(|name| survey.references.add(vec![(*name).to_owned()]));
+            for name in super::RECORD_NAMES {
+                survey.references.add(vec![name.to_owned()]);
+            }
         }
         let logic = engine().compile(rule).map_err(|error| plain_error(format!("the JSONLogic rule cannot be read: {error}")))?;
         Ok(Self { logic, references: survey.references, reads_all: survey.reads_all, loop_depth: survey.loop_depth, longest_literal: survey.longest_literal })

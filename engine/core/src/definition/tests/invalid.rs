@@ -88,6 +88,10 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
 
 /// Files that have the right shape and are wrong.
 const MEANINGS: &[(&str, &str)] = &[
+    (
+        "name: a\nsteps:\n  - if: { '>': [{ var: contcat.score }, 1] }\n    then: [{ stop: }]",
+        "3:9 error unknown_name: there is no `contcat` here; did you mean \"contact\"?",
+    ),
     ("name: a\nsteps:\n  - do: message.sned", "3:9 error unknown_node: there is no node \"message.sned\"; did you mean \"message.send\"?"),
     (
         "name: a\nsteps:\n  - do: message.send\n    with: { templte: hi }",
