@@ -75,6 +75,15 @@ pub(crate) async fn set_current(tx: &mut Tx, organisation: OrganisationId, workf
     }
 }
 
+/// Pauses a workflow (it takes starts in and holds them) or resumes it; whether there is one of that name.
+pub async fn set_paused(tx: &mut Tx, organisation: OrganisationId, workflow: &str, paused: bool) -> Result<bool, StoreError> {
+    let changed = tx.execute("UPDATE workflows SET paused = $3 WHERE organisation = $1 AND name = $2", args![organisation, workflow, paused]).await?;
+    if changed > 0 {
+        raise_generation(tx, organisation).await?;
+    }
+    Ok(changed > 0)
+}
+
 /// Says to routing that its snapshot of the organisation's definitions is old (SEMANTICS.md 9).
 async fn raise_generation(tx: &mut Tx, organisation: OrganisationId) -> Result<(), StoreError> {
     tx.execute(

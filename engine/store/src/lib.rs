@@ -23,6 +23,7 @@ pub mod drafts;
 pub mod idempotency;
 pub mod queries;
 
+pub use definitions::set_paused as set_workflow_paused;
 pub use events::forget as forget_events;
 pub use payloads::erase as erase_payloads;
 pub use store::SqlStore;

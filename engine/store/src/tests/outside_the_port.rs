@@ -4,6 +4,7 @@ use super::{ORG, OTHER, at, commit, store};
 use crate::{
     SqlStore, forget_events,
     idempotency::{self, Claim, RequestKey},
+    set_workflow_paused,
 };
 use onward_core::{NewEvent, ports::Store as _};
 use onward_database::{Query as _, args};
@@ -72,4 +73,19 @@ async fn every_change_of_definitions_raises_the_generation() {
     let row = reader.fetch_one("SELECT definition_generation FROM engine_organisations WHERE organisation = $1", args![ORG]).await.unwrap();
     seen.push(row.get::<i64>("definition_generation").unwrap());
     assert_eq!(seen, [1, 1, 2, 3]);
+}
+
+#[tokio::test]
+async fn a_paused_workflow_stays_paused_over_a_new_version() {
+    let (store, _) = store().await;
+    commit(&store, async |tx| {
+        store.publish(tx, ORG, "w", "one", "one", 1).await.unwrap();
+        assert!(set_workflow_paused(tx, ORG, "w", true).await.unwrap());
+        assert!(!set_workflow_paused(tx, OTHER, "w", false).await.unwrap());
+        assert!(store.publish(tx, ORG, "w", "two", "two", 1).await.unwrap().paused);
+    })
+    .await;
+    assert!(store.current_versions().await.unwrap().iter().all(|version| version.paused && version.version == 2));
+    commit(&store, async |tx| assert!(set_workflow_paused(tx, ORG, "w", false).await.unwrap())).await;
+    assert!(store.version(ORG, "w", 2).await.unwrap().is_some_and(|version| !version.paused));
 }
