@@ -36,7 +36,9 @@ CREATE TABLE contact_addresses (
     PRIMARY KEY (organisation, kind, value, contact_id),
     FOREIGN KEY (organisation, contact_id) REFERENCES contacts (organisation, id) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX contact_addresses_of ON contact_addresses (organisation, contact_id);
+-- Holds every column (the key's are part of it): without statistics SQLite prefers an index that needs no second look-up, and
+-- would else read all addresses of the organisation.
+CREATE INDEX contact_addresses_of ON contact_addresses (organisation, contact_id, position);
 
 -- A contact's address on one channel account (MESSAGING-POLICY R2: the key is the account and the id there; a phone number
 -- is an attribute and may be absent).
@@ -55,7 +57,8 @@ CREATE TABLE identities (
     PRIMARY KEY (organisation, channel, connection_id, external_id),
     FOREIGN KEY (organisation, contact_id) REFERENCES contacts (organisation, id) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX identities_of ON identities (organisation, contact_id);
+-- Holds every column that is read with a contact, for the same reason.
+CREATE INDEX identities_of ON identities (organisation, contact_id, strength, username, replaced_at);
 
 CREATE TABLE contact_tags (
     organisation BLOB    NOT NULL,

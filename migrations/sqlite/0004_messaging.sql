@@ -40,7 +40,9 @@ CREATE TABLE conversations (
 ) STRICT;
 -- One open conversation for a contact on a connection: two deliveries at once cannot open two.
 CREATE UNIQUE INDEX conversations_open ON conversations (organisation, contact_id, connection_id) WHERE status = 'open';
-CREATE INDEX conversations_of ON conversations (organisation, contact_id, connection_id);
+CREATE INDEX conversations_of ON conversations (organisation, contact_id, id);
+-- The inbox: few are open, many are closed.
+CREATE INDEX conversations_inbox ON conversations (organisation, id) WHERE status = 'open';
 CREATE INDEX conversations_of_user ON conversations (organisation, assigned_user, id) WHERE assigned_user IS NOT NULL;
 
 CREATE TABLE messages (
@@ -108,7 +110,7 @@ CREATE TABLE consents (
     source       TEXT    NOT NULL,
     -- The words themselves.
     text         TEXT    NOT NULL DEFAULT '',
-    PRIMARY KEY (organisation, id),
+    PRIMARY KEY (organisation, contact_id, id),
     FOREIGN KEY (organisation, contact_id) REFERENCES contacts (organisation, id) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX consents_of ON consents (organisation, contact_id, channel, category, at);

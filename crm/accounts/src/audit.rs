@@ -71,15 +71,19 @@ pub async fn list(
     before: Option<Uuid>,
     limit: u32,
 ) -> Result<Vec<Entry>, DatabaseError> {
-    let (kind, id) = subject.unzip();
-    let rows = db
-        .fetch_all(
-            "SELECT id, at, actor, action, subject, subject_id, before, after FROM audit_log
-             WHERE organisation = $1 AND ($2 IS NULL OR (subject = $2 AND subject_id = $3)) AND ($4 IS NULL OR id < $4)
-             ORDER BY id DESC LIMIT $5",
-            args![organisation, kind, id, before, limit],
-        )
-        .await?;
+    let before = before.unwrap_or(Uuid::max());
+    let rows = match subject {
+        Some((kind, id)) => {
+            let sql = "SELECT id, at, actor, action, subject, subject_id, before, after FROM audit_log
+                       WHERE organisation = $1 AND subject = $2 AND subject_id = $3 AND id < $4 ORDER BY id DESC LIMIT $5";
+            db.fetch_all(sql, args![organisation, kind, id, before, limit]).await?
+        }
+        None => {
+            let sql = "SELECT id, at, actor, action, subject, subject_id, before, after FROM audit_log
+                       WHERE organisation = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
+            db.fetch_all(sql, args![organisation, before, limit]).await?
+        }
+    };
     rows.iter().map(from_row).collect()
 }
 

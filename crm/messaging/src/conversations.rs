@@ -187,6 +187,21 @@ pub struct ConversationFilter {
     pub contact: Option<ContactId>,
 }
 
+macro_rules! listing {
+    ($lead:literal) => {
+        concat!(
+            "SELECT v.id, v.contact_id, c.name AS contact_name, v.channel, v.connection_id, v.status, v.assigned_user, v.assigned_team, v.unread,
+                    v.last_inbound_at, v.last_outbound_at, v.last_message_at, v.last_text, v.opened_at, v.closed_at
+             FROM conversations AS v JOIN contacts AS c ON c.organisation = $1 AND c.id = v.contact_id
+             WHERE v.organisation = $1 AND v.id < $2 AND ",
+            $lead,
+            " AND ($4 IS NULL OR v.status = $4) AND ($5 IS NULL OR v.assigned_user = $5)
+              AND ($6 IS NULL OR v.assigned_team = $6) AND ($7 IS NULL OR v.contact_id = $7)
+              ORDER BY v.id DESC LIMIT $3"
+        )
+    };
+}
+
 /// A page of conversations, the newest first; `before` is the last id of the page before.
 pub async fn list(
     db: &mut impl Query,
@@ -195,16 +210,25 @@ pub async fn list(
     before: Option<ConversationId>,
     limit: u32,
 ) -> Result<Vec<Conversation>, DatabaseError> {
-    let rows = db
-        .fetch_all(
-            select!(
-                "WHERE v.organisation = $1 AND ($2 IS NULL OR v.id < $2) AND ($4 IS NULL OR v.status = $4) AND ($5 IS NULL OR v.assigned_user = $5)
-                 AND ($6 IS NULL OR v.assigned_team = $6) AND ($7 IS NULL OR v.contact_id = $7)
-                 ORDER BY v.id DESC LIMIT $3"
-            ),
-            args![organisation, before, limit, filter.status.map(ConversationStatus::as_str), filter.assigned_user, &filter.assigned_team, filter.contact],
-        )
-        .await?;
+    let args = args![
+        organisation,
+        before.map_or(uuid::Uuid::max(), |id| id.0),
+        limit,
+        filter.status.map(ConversationStatus::as_str),
+        filter.assigned_user,
+        &filter.assigned_team,
+        filter.contact
+    ];
+    // The rarest filter leads, over its index, so that a page of the inbox does not walk all closed conversations.
+    let rows = if filter.contact.is_some() {
+        db.fetch_all(listing!("v.contact_id = $7"), args).await?
+    } else if filter.assigned_user.is_some() {
+        db.fetch_all(listing!("v.assigned_user = $5"), args).await?
+    } else if filter.status == Some(ConversationStatus::Open) {
+        db.fetch_all(listing!("v.status = 'open'"), args).await?
+    } else {
+        db.fetch_all(listing!("v.id IS NOT NULL"), args).await?
+    };
     rows.iter().map(from_row).collect()
 }
 

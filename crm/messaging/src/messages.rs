@@ -180,8 +180,8 @@ pub async fn page(
 ) -> Result<Vec<Message>, DatabaseError> {
     let rows = db
         .fetch_all(
-            select!("WHERE organisation = $1 AND conversation_id = $2 AND ($3 IS NULL OR id < $3) ORDER BY id DESC LIMIT $4"),
-            args![organisation, conversation, before, limit],
+            select!("WHERE organisation = $1 AND conversation_id = $2 AND id < $3 ORDER BY id DESC LIMIT $4"),
+            args![organisation, conversation, before.map_or(uuid::Uuid::max(), |id| id.0), limit],
         )
         .await?;
     rows.iter().map(from_row).collect()

@@ -57,8 +57,8 @@ pub async fn quarantined(db: &mut impl Query, organisation: OrganisationId, befo
     let rows = db
         .fetch_all(
             "SELECT id, connection_id, connector, received_at, quarantined, body FROM raw_deliveries
-             WHERE organisation = $1 AND quarantined IS NOT NULL AND ($2 IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",
-            args![organisation, before, limit],
+             WHERE organisation = $1 AND quarantined IS NOT NULL AND id < $2 ORDER BY id DESC LIMIT $3",
+            args![organisation, before.unwrap_or(Uuid::max()), limit],
         )
         .await?;
     rows.iter()

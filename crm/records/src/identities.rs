@@ -90,7 +90,7 @@ pub async fn owners(db: &mut impl Query, organisation: OrganisationId, keys: &[I
     let found = db
         .fetch_all(
             "SELECT k.n, i.contact_id FROM {$2: channel text, connection_id uuid, external_id text, n bigint} AS k
-             JOIN identities AS i ON i.organisation = $1 AND i.channel = k.channel AND i.connection_id = k.connection_id AND i.external_id = k.external_id
+             CROSS JOIN identities AS i WHERE i.organisation = $1 AND i.channel = k.channel AND i.connection_id = k.connection_id AND i.external_id = k.external_id
              ORDER BY k.n",
             args![organisation, rows],
         )

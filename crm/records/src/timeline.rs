@@ -119,8 +119,8 @@ pub async fn page(
     let rows = db
         .fetch_all(
             "SELECT id, at, kind, text, author_kind, author_id, run_id, step, subject_id FROM timeline
-             WHERE organisation = $1 AND contact_id = $2 AND ($3 IS NULL OR id < $3) ORDER BY id DESC LIMIT $4",
-            args![organisation, contact, before, limit],
+             WHERE organisation = $1 AND contact_id = $2 AND id < $3 ORDER BY id DESC LIMIT $4",
+            args![organisation, contact, before.map_or(Uuid::max(), |id| id.0), limit],
         )
         .await?;
     rows.iter().map(from_row).collect()

@@ -41,8 +41,9 @@ impl Scope<'_> {
         let rows = tx
             .fetch_all(
                 "SELECT k.n, i.contact_id, v.id AS conversation_id FROM {$2: external_id text, n bigint} AS k
-                 JOIN identities AS i ON i.organisation = $1 AND i.channel = $3 AND i.connection_id = $4 AND i.external_id = k.external_id
+                 CROSS JOIN identities AS i
                  LEFT JOIN conversations AS v ON v.organisation = $1 AND v.contact_id = i.contact_id AND v.connection_id = $4 AND v.status = 'open'
+                 WHERE i.organisation = $1 AND i.channel = $3 AND i.connection_id = $4 AND i.external_id = k.external_id
                  ORDER BY k.n",
                 args![self.organisation, wanted, &self.receiver.connector, self.receiver.id],
             )

@@ -31,6 +31,9 @@ pub async fn get(db: &mut impl Query, organisation: OrganisationId, id: ContactI
 }
 
 /// Contacts in the order of `ids`; those that are not there are left out. Two statements, however many.
+///
+/// Here and elsewhere a list stands before `CROSS JOIN`: SQLite keeps that order, and so looks each of the list up, where it
+/// may otherwise walk a whole organisation past the list.
 pub async fn get_many(db: &mut impl Query, organisation: OrganisationId, ids: &[ContactId]) -> Result<Vec<Contact>, DatabaseError> {
     if ids.is_empty() {
         return Ok(Vec::new());
@@ -38,7 +41,7 @@ pub async fn get_many(db: &mut impl Query, organisation: OrganisationId, ids: &[
     let rows = db
         .fetch_all(
             "SELECT c.id, c.name, c.first_name, c.last_name, c.timezone, c.language, c.fields, c.opt_outs, c.score, c.created_at, c.updated_at
-             FROM {$2: id uuid} AS wanted JOIN contacts AS c ON c.organisation = $1 AND c.id = wanted.id WHERE c.deleted_at IS NULL",
+             FROM {$2: id uuid} AS wanted CROSS JOIN contacts AS c WHERE c.organisation = $1 AND c.id = wanted.id AND c.deleted_at IS NULL",
             args![organisation, Rows::of(ids)],
         )
         .await?;
@@ -59,13 +62,13 @@ async fn add_parts(db: &mut impl Query, organisation: OrganisationId, contacts: 
     let rows = db
         .fetch_all(
             "SELECT a.contact_id, a.kind AS what, a.value AS value, NULL AS channel, NULL AS connection_id, a.position AS position, NULL AS username, NULL AS replaced_at
-             FROM {$2: id uuid} AS w JOIN contact_addresses AS a ON a.organisation = $1 AND a.contact_id = w.id
+             FROM {$2: id uuid} AS w CROSS JOIN contact_addresses AS a WHERE a.organisation = $1 AND a.contact_id = w.id
              UNION ALL
              SELECT t.contact_id, 'tag', t.tag, NULL, NULL, 0, NULL, NULL
-             FROM {$2: id uuid} AS w JOIN contact_tags AS t ON t.organisation = $1 AND t.contact_id = w.id
+             FROM {$2: id uuid} AS w CROSS JOIN contact_tags AS t WHERE t.organisation = $1 AND t.contact_id = w.id
              UNION ALL
              SELECT i.contact_id, 'identity', i.external_id, i.channel, i.connection_id, i.strength, i.username, i.replaced_at
-             FROM {$2: id uuid} AS w JOIN identities AS i ON i.organisation = $1 AND i.contact_id = w.id
+             FROM {$2: id uuid} AS w CROSS JOIN identities AS i WHERE i.organisation = $1 AND i.contact_id = w.id
              ORDER BY position, value",
             args![organisation, ids],
         )
@@ -113,19 +116,24 @@ fn containing(text: &str) -> String {
     pattern
 }
 
-/// The filters that are checked row by row; `$2` before, `$3` limit, `$4` pattern, `$5` e-mail, `$6` phone, `$7` tag.
+/// The filters that are checked row by row; `$2` before, `$3` limit, `$4` pattern, `$5` e-mail, `$6` phone, `$7` tag. `$id` is
+/// the column that the page goes by.
 macro_rules! listing {
-    ($from:literal) => {
+    ($from:literal, $id:literal) => {
         concat!(
             "SELECT c.id FROM ",
             $from,
-            " WHERE c.organisation = $1 AND c.deleted_at IS NULL AND ($2 IS NULL OR c.id < $2)
+            " AND c.organisation = $1 AND c.deleted_at IS NULL AND ",
+            $id,
+            " < $2
               AND ($4 IS NULL OR lower(c.name) LIKE $4 ESCAPE '\\' OR lower(c.first_name || ' ' || c.last_name) LIKE $4 ESCAPE '\\'
                    OR EXISTS (SELECT 1 FROM contact_addresses AS q WHERE q.organisation = $1 AND q.contact_id = c.id AND q.value LIKE $4 ESCAPE '\\'))
               AND ($5 IS NULL OR EXISTS (SELECT 1 FROM contact_addresses AS e WHERE e.organisation = $1 AND e.kind = 'email' AND e.value = $5 AND e.contact_id = c.id))
               AND ($6 IS NULL OR EXISTS (SELECT 1 FROM contact_addresses AS p WHERE p.organisation = $1 AND p.kind = 'phone' AND p.value = $6 AND p.contact_id = c.id))
               AND ($7 IS NULL OR EXISTS (SELECT 1 FROM contact_tags AS g WHERE g.organisation = $1 AND g.tag = $7 AND g.contact_id = c.id))
-              ORDER BY c.id DESC LIMIT $3"
+              ORDER BY ",
+            $id,
+            " DESC LIMIT $3"
         )
     };
 }
@@ -140,28 +148,29 @@ pub async fn list(
 ) -> Result<Vec<Contact>, DatabaseError> {
     let pattern = filter.q.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(containing);
     let email = filter.email.as_deref().map(|text| text.trim().to_lowercase());
+    let before = before.map_or(uuid::Uuid::max(), |id| id.0);
     let args = args![organisation, before, limit, pattern, &email, &filter.phone, &filter.tag];
     // The rarest filter leads, so that a page by address or tag does not walk all contacts.
     let rows = if email.is_some() {
-        db.fetch_all(
-            listing!("contact_addresses AS lead JOIN contacts AS c ON lead.organisation = $1 AND lead.kind = 'email' AND lead.value = $5 AND c.organisation = $1 AND c.id = lead.contact_id"),
-            args,
-        )
-        .await?
+        let sql = listing!(
+            "contact_addresses AS lead CROSS JOIN contacts AS c WHERE lead.organisation = $1 AND lead.kind = 'email' AND lead.value = $5 AND c.id = lead.contact_id",
+            "lead.contact_id"
+        );
+        db.fetch_all(sql, args).await?
     } else if filter.phone.is_some() {
-        db.fetch_all(
-            listing!("contact_addresses AS lead JOIN contacts AS c ON lead.organisation = $1 AND lead.kind = 'phone' AND lead.value = $6 AND c.organisation = $1 AND c.id = lead.contact_id"),
-            args,
-        )
-        .await?
+        let sql = listing!(
+            "contact_addresses AS lead CROSS JOIN contacts AS c WHERE lead.organisation = $1 AND lead.kind = 'phone' AND lead.value = $6 AND c.id = lead.contact_id",
+            "lead.contact_id"
+        );
+        db.fetch_all(sql, args).await?
     } else if filter.tag.is_some() {
-        db.fetch_all(
-            listing!("contact_tags AS lead JOIN contacts AS c ON lead.organisation = $1 AND lead.tag = $7 AND c.organisation = $1 AND c.id = lead.contact_id"),
-            args,
-        )
-        .await?
+        let sql = listing!(
+            "contact_tags AS lead CROSS JOIN contacts AS c WHERE lead.organisation = $1 AND lead.tag = $7 AND c.id = lead.contact_id",
+            "lead.contact_id"
+        );
+        db.fetch_all(sql, args).await?
     } else {
-        db.fetch_all(listing!("contacts AS c"), args).await?
+        db.fetch_all(listing!("contacts AS c WHERE true", "c.id"), args).await?
     };
     let ids = rows.iter().map(|row| row.get("id")).collect::<Result<Vec<ContactId>, _>>()?;
     get_many(db, organisation, &ids).await

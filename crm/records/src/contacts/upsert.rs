@@ -85,10 +85,10 @@ async fn matching(tx: &mut Tx, organisation: OrganisationId, change: &ContactCha
     let rows = tx
         .fetch_all(
             "SELECT 'identity' AS by, i.contact_id FROM {$2: channel text, connection_id uuid, external_id text} AS k
-             JOIN identities AS i ON i.organisation = $1 AND i.channel = k.channel AND i.connection_id = k.connection_id AND i.external_id = k.external_id
+             CROSS JOIN identities AS i WHERE i.organisation = $1 AND i.channel = k.channel AND i.connection_id = k.connection_id AND i.external_id = k.external_id
              UNION
              SELECT 'address', a.contact_id FROM {$3: kind text, value text} AS k
-             JOIN contact_addresses AS a ON a.organisation = $1 AND a.kind = k.kind AND a.value = k.value",
+             CROSS JOIN contact_addresses AS a WHERE a.organisation = $1 AND a.kind = k.kind AND a.value = k.value",
             args![organisation, keys, addresses],
         )
         .await?;
