@@ -46,6 +46,8 @@ struct Pending {
     timers: BTreeMap<String, Option<Timestamp>>,
     waits_opened: Vec<OpenWait>,
     waits_closed: BTreeSet<String>,
+    /// Entries were handed to the store.
+    written: bool,
 }
 
 /// Runs of one key, as this transaction changes them before they are written.
@@ -147,6 +149,7 @@ impl<T: onward_core::ports::Transaction> Batch<T> {
             timers: BTreeMap::new(),
             waits_opened: Vec::new(),
             waits_closed: BTreeSet::new(),
+            written: false,
         })
     }
 
@@ -202,17 +205,18 @@ impl<T: onward_core::ports::Transaction> Batch<T> {
         self.keys.entry((organisation, workflow.to_owned(), key.to_owned())).or_default()
     }
 
-    /// What is written of every run, all in one statement for each table. `live` finds a run in memory.
+    /// Takes out what is written of every run, all in one statement for each table. `live` finds a run in memory.
     pub(crate) fn run_writes<'l>(&mut self, live: impl Fn(RunId) -> Option<&'l Live>) -> (Vec<RunWrite>, Vec<TimerChange>) {
         let mut writes = Vec::with_capacity(self.writes.len());
         let mut timers = Vec::new();
-        for (run_id, pending) in &self.writes {
-            let (organisation, shard) = (pending.organisation, pending.shard);
+        for (run_id, pending) in &mut self.writes {
+            let (organisation, shard, personal) = (pending.organisation, pending.shard, pending.personal);
             let mut chunks: Vec<Vec<Entry>> = Vec::new();
-            for entry in &pending.entries {
+            pending.written = !pending.entries.is_empty();
+            for entry in std::mem::take(&mut pending.entries) {
                 match chunks.last_mut() {
-                    Some(chunk) if chunk.last().is_some_and(|last| last.at == entry.at) => chunk.push(entry.clone()),
-                    _ => chunks.push(vec![entry.clone()]),
+                    Some(chunk) if chunk.last().is_some_and(|last| last.at == entry.at) => chunk.push(entry),
+                    _ => chunks.push(vec![entry]),
                 }
             }
             let last = chunks.pop().unwrap_or_default();
@@ -221,7 +225,7 @@ impl<T: onward_core::ports::Transaction> Batch<T> {
                 run_id: *run_id,
                 shard,
                 entries,
-                personal: pending.personal,
+                personal,
                 row: None,
                 timers_set: Vec::new(),
                 timers_cleared: Vec::new(),
@@ -241,7 +245,7 @@ impl<T: onward_core::ports::Transaction> Batch<T> {
                     None => write.timers_cleared.push(key.clone()),
                 }
             }
-            write.waits_opened.clone_from(&pending.waits_opened);
+            write.waits_opened = std::mem::take(&mut pending.waits_opened);
             write.waits_closed = pending.waits_closed.iter().cloned().collect();
             writes.push(write);
         }
@@ -267,9 +271,9 @@ impl<T: onward_core::ports::Transaction> Batch<T> {
         (writes, timers)
     }
 
-    /// The runs that this transaction writes, with the status that each had before it.
+    /// The runs that this transaction wrote entries of, with the status that each had before it.
     pub(crate) fn written(&self) -> impl Iterator<Item = (RunId, Option<RunStatus>)> {
-        self.writes.iter().filter(|(_, pending)| !pending.entries.is_empty()).map(|(run_id, pending)| (*run_id, pending.status_before))
+        self.writes.iter().filter(|(_, pending)| pending.written).map(|(run_id, pending)| (*run_id, pending.status_before))
     }
 }
 

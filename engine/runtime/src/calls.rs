@@ -189,9 +189,8 @@ async fn attempt<T: Transaction>(call: &PlannedCall<T>, effect: Effect) -> Outco
         let reconciled = if call.node.reconciles() { call.node.reconcile(&call.context, &call.prepared).await } else { Reconciled::Unknown };
         match reconciled {
             Reconciled::Done(outcome) => return outcome,
-            Reconciled::NotDone => {}
             Reconciled::Unknown if effect == Effect::AtMostOnce => return Outcome::Unknown { error: unknown_error() },
-            Reconciled::Unknown => {}
+            Reconciled::NotDone | Reconciled::Unknown => {}
         }
     }
     call.node.call(&call.context, &call.prepared).await
@@ -205,4 +204,72 @@ pub(crate) fn unknown_error() -> StepError {
 /// When an effect may still start under a lease that was renewed at `sent_at` (SEMANTICS.md 4).
 pub(crate) fn may_start(now: Timestamp, lease_until: Timestamp) -> bool {
     now < lease_until.plus_millis(-crate::leases::SAFETY_MS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{debug_nodes, simulation::no_credentials};
+    use onward_testkit::MemoryTx;
+    use uuid::Uuid;
+
+    fn call(organisation: u128, run: u128) -> PlannedCall<MemoryTx> {
+        let run_id = RunId(Uuid::from_u128(run));
+        let context = StepContext {
+            organisation: OrganisationId(Uuid::from_u128(organisation)),
+            run_id,
+            workflow: "w".into(),
+            step: "s".into(),
+            attempt: 1,
+            idempotency_key: String::new(),
+            now: Timestamp::default(),
+            contact: None,
+            conversation: None,
+            depth: 0,
+            credentials: no_credentials(),
+        };
+        let node = debug_nodes().into_iter().next().unwrap();
+        PlannedCall { key: CallKey { run_id, step: "s".into(), attempt: 1 }, node, context, prepared: Arc::default(), timeout_ms: 1, reconcile: false }
+    }
+
+    #[test]
+    fn organisations_take_turns_within_the_limit() {
+        let mut calls = Calls::new(4);
+        for run in 0..100 {
+            calls.enqueue(call(1, run));
+        }
+        calls.enqueue(call(2, 200));
+        calls.enqueue(call(3, 300));
+        let mut order = || calls.next().map(|call| call.context.organisation.0.as_u128());
+        assert_eq!([order(), order(), order(), order(), order()], [Some(1), Some(2), Some(3), Some(1), None]);
+        calls.ended();
+        assert!(calls.next().is_some(), "a place is free again");
+    }
+
+    #[test]
+    fn an_abandoned_call_never_begins_unless_it_has() {
+        let mut calls = Calls::new(1);
+        calls.enqueue(call(1, 1));
+        calls.enqueue(call(1, 2));
+        let running = calls.next().unwrap();
+        assert_eq!(calls.abandon(running.key.run_id, "s"), None, "it runs: its outcome will come");
+        let waiting = call(1, 2).key;
+        assert_eq!(calls.abandon(waiting.run_id, "s"), Some(waiting.clone()));
+        calls.ended();
+        assert!(calls.next().is_none());
+        assert!(calls.get(&waiting).is_some_and(|known| known.abandoned), "until its end is committed");
+        calls.settle(&waiting);
+        assert!(calls.get(&waiting).is_none());
+    }
+
+    #[test]
+    fn a_call_of_an_unconfirmed_commit_is_known_not_to_have_begun() {
+        let mut calls = Calls::<MemoryTx>::new(1);
+        let key = call(1, 1).key;
+        calls.note_unstarted([key.clone()]);
+        assert!(calls.was_unstarted(&key) && !calls.was_unstarted(&key));
+        calls.note_unstarted([key.clone()]);
+        calls.enqueue(call(1, 1));
+        assert!(!calls.was_unstarted(&key), "planned again, it may begin");
+    }
 }

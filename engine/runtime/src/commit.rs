@@ -42,7 +42,7 @@ impl<S: Store> Engine<S> {
                     queued.item.answer(answer);
                 }
             }
-            Err(unconfirmed) => self.recover_from(unconfirmed, batch, items),
+            Err(unconfirmed) => self.recover_from(&unconfirmed, batch, items),
         }
     }
 
@@ -162,19 +162,19 @@ impl<S: Store> Engine<S> {
 
     /// After any end but a confirmed commit: memory is dropped and loaded again before anything else, callers are told,
     /// and what is our own is kept until it works (SEMANTICS.md 5).
-    fn recover_from(&mut self, unconfirmed: Unconfirmed, batch: Batch<S::Tx>, items: Vec<Queued<S>>) {
+    fn recover_from(&mut self, unconfirmed: &Unconfirmed, batch: Batch<S::Tx>, items: Vec<Queued<S>>) {
         let now = self.shared.clock.now();
         self.calls.note_unstarted(batch.calls.iter().map(|call| call.key.clone()));
         self.unlearn_shapes(&batch.shapes_added);
         self.drop_touched(&batch);
-        let (error, refusal) = match &unconfirmed {
+        let (error, refusal) = match unconfirmed {
             Unconfirmed::Failed(error) | Unconfirmed::NotCommitted(error) => (error.to_string(), WriteError::Unavailable { retry_after_ms: RETRY_AFTER_MS }),
             Unconfirmed::Unknown(reason) => (reason.clone(), WriteError::OutcomeUnknown),
         };
         metrics::counter!("onward_commits_unconfirmed_total").increment(1);
         tracing::error!(error, items = items.len(), "a transaction was not confirmed; its runs are loaded again");
         let statement_failed = matches!(unconfirmed, Unconfirmed::Failed(_));
-        let lease_lost = matches!(&unconfirmed, Unconfirmed::Failed(StoreError::LeaseLost { .. }) | Unconfirmed::NotCommitted(StoreError::LeaseLost { .. }));
+        let lease_lost = matches!(unconfirmed, Unconfirmed::Failed(StoreError::LeaseLost { .. }) | Unconfirmed::NotCommitted(StoreError::LeaseLost { .. }));
         // One message may be the cause of a failed statement: each is tried again alone before anyone is told.
         let apart = statement_failed && !lease_lost && items.len() > 1;
         self.shared.load.batch_ended(statement_failed);

@@ -178,3 +178,38 @@ impl<T: Transaction> Node<T> for Flaky {
         Outcome::done(Value::Object(output))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use onward_testkit::MemoryTx;
+
+    fn node(id: &str) -> Arc<dyn Node<MemoryTx>> {
+        debug_nodes().into_iter().find(|node| node.descriptor().id == id).unwrap_or_else(|| panic!("{id} is there"))
+    }
+
+    #[test]
+    fn examples_give_their_example_outputs() {
+        for node in debug_nodes::<MemoryTx>() {
+            let descriptor = node.descriptor();
+            if descriptor.effect == Effect::Pure && descriptor.id != "debug.fail" {
+                assert_eq!(node.eval(&descriptor.example), Outcome::done(descriptor.example_output.clone()), "{}", descriptor.id);
+            }
+        }
+        assert_eq!(node("debug.echo").preview(&json!([1])), json!([1]));
+    }
+
+    #[test]
+    fn fail_fails_as_it_is_told() {
+        let failed = node("debug.fail").eval(&json!({ "code": "declined", "message": "no" }));
+        assert_eq!(failed, Outcome::failed(ErrorCode::Declined, "no"));
+        assert!(matches!(node("debug.fail").eval(&json!({})), Outcome::Failed { error } if error.code == ErrorCode::Internal));
+        assert!(matches!(node("debug.log").eval(&json!({})), Outcome::Failed { error } if error.code == ErrorCode::InvalidInput));
+    }
+
+    #[test]
+    fn two_nodes_of_one_id_are_refused() {
+        let twice = debug_nodes::<MemoryTx>().into_iter().chain(debug_nodes());
+        assert!(crate::Registry::new(twice, []).is_err());
+    }
+}

@@ -37,11 +37,14 @@ pub struct BrokenVersion {
     pub reason: String,
 }
 
+/// The triggers for each type of event, by workflow name and place.
+type Triggers = BTreeMap<String, Vec<(Arc<Current>, usize)>>;
+
 /// The routing table: a snapshot that is swapped whole.
 #[derive(Debug, Default)]
 pub(crate) struct Snapshot {
     workflows: BTreeMap<(OrganisationId, String), Arc<Current>>,
-    triggers: BTreeMap<OrganisationId, BTreeMap<String, Vec<(Arc<Current>, usize)>>>,
+    triggers: BTreeMap<OrganisationId, Triggers>,
 }
 
 impl Snapshot {
@@ -59,7 +62,7 @@ impl Snapshot {
     }
 
     fn index(workflows: BTreeMap<(OrganisationId, String), Arc<Current>>) -> Self {
-        let mut triggers: BTreeMap<OrganisationId, BTreeMap<String, Vec<(Arc<Current>, usize)>>> = BTreeMap::new();
+        let mut triggers: BTreeMap<OrganisationId, Triggers> = BTreeMap::new();
         for current in workflows.values() {
             for (place, trigger) in current.workflow.triggers.iter().enumerate() {
                 if let TriggerKind::Event(event) = &trigger.on {

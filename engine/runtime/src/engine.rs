@@ -71,6 +71,17 @@ struct Incoming<S: Store> {
     low: mpsc::UnboundedReceiver<Item<S::Tx>>,
 }
 
+/// Where the taking up of running runs stands; pages are by id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Recovery {
+    /// The next page is the first.
+    Begins,
+    /// The next page comes after this run.
+    After(RunId),
+    /// All are taken up.
+    Done,
+}
+
 /// A message of our own that failed and is tried again.
 pub(crate) struct Delayed<S: Store> {
     pub(crate) due: Timestamp,
@@ -100,8 +111,7 @@ pub struct Engine<S: Store> {
     held_back: Option<Item<S::Tx>>,
     incoming: Incoming<S>,
     pub(crate) outcomes: mpsc::UnboundedSender<Item<S::Tx>>,
-    /// Where recovery stands; `None` when all running runs are taken up.
-    pub(crate) recovery: Option<Option<RunId>>,
+    pub(crate) recovery: Recovery,
     /// Inbox rows may wait in the store.
     pub(crate) inbox_waits: bool,
     /// When a failing store is tried again.
@@ -145,7 +155,7 @@ impl<S: Store> Engine<S> {
             held_back: None,
             incoming: Incoming { outcomes: outcomes_in, normal: normal_in, low: low_in },
             outcomes: outcomes.clone(),
-            recovery: None,
+            recovery: Recovery::Done,
             inbox_waits: true,
             back_off_until: Timestamp::MIN,
             renew_again_at: Timestamp::MIN,
@@ -204,6 +214,7 @@ impl<S: Store> Engine<S> {
         while let Some(call) = self.calls.next() {
             calls::start(call, &self.shared.clock, self.shared.executor.as_ref(), self.outcomes.clone());
         }
+        metrics::gauge!("onward_queue_bytes").set(self.shared.load.queued_bytes() as f64);
         metrics::gauge!("onward_calls_running").set(self.calls.running() as f64);
     }
 

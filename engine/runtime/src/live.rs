@@ -28,40 +28,40 @@ impl Live {
 /// The runs in memory. Runs at work stay; of those at rest the latest few, so that sleeping runs cost nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Runs {
-    runs: BTreeMap<RunId, Live>,
+    by_id: BTreeMap<RunId, Live>,
     resting: VecDeque<(RunId, u64)>,
     rests: u64,
 }
 
 impl Runs {
     pub(crate) fn get(&self, id: RunId) -> Option<&Live> {
-        self.runs.get(&id)
+        self.by_id.get(&id)
     }
     pub(crate) fn get_mut(&mut self, id: RunId) -> Option<&mut Live> {
-        self.runs.get_mut(&id)
+        self.by_id.get_mut(&id)
     }
     pub(crate) fn contains(&self, id: RunId) -> bool {
-        self.runs.contains_key(&id)
+        self.by_id.contains_key(&id)
     }
     pub(crate) fn insert(&mut self, live: Live) {
-        self.runs.insert(live.state.run_id, live);
+        self.by_id.insert(live.state.run_id, live);
     }
     pub(crate) fn evict(&mut self, id: RunId) {
-        self.runs.remove(&id);
+        self.by_id.remove(&id);
     }
     pub(crate) fn clear(&mut self) {
-        self.runs.clear();
+        self.by_id.clear();
         self.resting.clear();
     }
     pub(crate) fn len(&self) -> usize {
-        self.runs.len()
+        self.by_id.len()
     }
 
     /// Decides whether a run that was just worked on stays, after its commit was confirmed.
     pub(crate) fn settle(&mut self, id: RunId, keep: usize) {
-        let Some(live) = self.runs.get_mut(&id) else { return };
+        let Some(live) = self.by_id.get_mut(&id) else { return };
         if live.state.status.is_final() {
-            self.runs.remove(&id);
+            self.by_id.remove(&id);
             return;
         }
         if live.state.status == RunStatus::Running {
@@ -73,8 +73,8 @@ impl Runs {
         self.resting.push_back((id, self.rests));
         while self.resting.len() > keep {
             let Some((oldest, rest)) = self.resting.pop_front() else { break };
-            if self.runs.get(&oldest).is_some_and(|live| live.rest == rest) {
-                self.runs.remove(&oldest);
+            if self.by_id.get(&oldest).is_some_and(|live| live.rest == rest) {
+                self.by_id.remove(&oldest);
             }
         }
     }

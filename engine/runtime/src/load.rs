@@ -36,6 +36,10 @@ impl Load {
         }
         Ok(())
     }
+    /// Bytes of messages that wait.
+    pub(crate) fn queued_bytes(&self) -> usize {
+        self.queued_bytes.load(Ordering::Acquire)
+    }
     /// A message left the queue.
     pub(crate) fn taken(&self, bytes: usize) {
         self.queued_bytes.fetch_sub(bytes, Ordering::AcqRel);

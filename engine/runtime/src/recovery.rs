@@ -4,7 +4,7 @@
 use crate::{
     advance::entry_bytes,
     batch::{Batch, Work},
-    engine::{Engine, Queued},
+    engine::{Engine, Queued, Recovery},
     live::Live,
     message::Item,
     steps::call_key,
@@ -67,7 +67,7 @@ impl<S: Store> Engine<S> {
                 Ok(held) if !held.is_empty() => {
                     tracing::info!(shards = held.len(), "shards taken");
                     self.leases.granted(held, sent_at);
-                    self.recovery = Some(None);
+                    self.recovery = Recovery::Begins;
                     self.inbox_waits = true;
                     self.own.push_back(Queued { item: Item::Inbox, failures: 0 });
                 }
@@ -102,7 +102,7 @@ impl<S: Store> Engine<S> {
         self.runs.clear();
         self.timers.reset();
         self.calls.drop_unstarted();
-        self.recovery = None;
+        self.recovery = Recovery::Done;
         // Timers are read from the store again; the outcomes of calls are kept, for they may still be ours to record.
         let own = std::mem::take(&mut self.own);
         self.own = own.into_iter().filter(|queued| !matches!(queued.item, Item::Due { .. } | Item::TakeUp { .. } | Item::Inbox)).collect();
@@ -124,13 +124,16 @@ impl<S: Store> Engine<S> {
                 Err(error) => self.read_failed("timers", &error, now),
             }
         }
-        if let Some(after) = self.recovery
-            && !self.own.iter().any(|queued| matches!(queued.item, Item::TakeUp { .. }))
-        {
+        let after = match self.recovery {
+            Recovery::Begins => None,
+            Recovery::After(last) => Some(last),
+            Recovery::Done => return,
+        };
+        if !self.own.iter().any(|queued| matches!(queued.item, Item::TakeUp { .. })) {
             let page = self.shared.limits.recovery_page;
             match store.running_runs(self.leases.held(), after, page).await {
                 Ok(runs) => {
-                    self.recovery = if runs.len() < page { None } else { runs.last().map(|last| Some(*last)) };
+                    self.recovery = runs.last().filter(|_| runs.len() >= page).map_or(Recovery::Done, |last| Recovery::After(*last));
                     if !runs.is_empty() {
                         tracing::info!(runs = runs.len(), "runs are taken up where they stood");
                         self.own.push_back(Queued { item: Item::TakeUp { runs }, failures: 0 });

@@ -42,7 +42,7 @@ pub(super) fn play(seed: u64, plant: Option<Plant>) -> Result<String, String> {
     let mut handle = world.start();
     publish_all(&world, &handle);
     world.let_it_rain();
-    let operations = 30 + world.below(50);
+    let operations = 12 + world.below(30);
     let mut number = 0;
     for _ in 0..operations {
         match world.below(100) {

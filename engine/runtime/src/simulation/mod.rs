@@ -14,6 +14,13 @@ mod world;
 
 use crate::config::Plant;
 use driver::play;
+use onward_core::ports::Credentials;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// For unit tests of what carries a step's context.
+pub(crate) fn no_credentials() -> std::sync::Arc<dyn Credentials> {
+    std::sync::Arc::new(world::Nothing)
+}
 
 /// Seeds in the ordinary test run.
 const SEEDS: u64 = 100;
@@ -28,11 +35,23 @@ fn the_promises_hold_for_every_seed() {
         Some(seed) => seed..=seed,
         None => 1..=number("ONWARD_SIM_SEEDS").unwrap_or(SEEDS),
     };
-    for seed in seeds {
-        if let Err(broken) = play(seed, None) {
-            panic!("seed {seed}: {broken}\nplay it again: ONWARD_SIM_SEED={seed} cargo test -p onward-runtime simulation::the_promises");
+    let next = AtomicU64::new(*seeds.start());
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed > *seeds.end() {
+                        break;
+                    }
+                    if let Err(broken) = play(seed, None) {
+                        panic!("seed {seed}: {broken}\nplay it again: ONWARD_SIM_SEED={seed} cargo test -p onward-runtime simulation::the_promises");
+                    }
+                }
+            });
         }
-    }
+    });
 }
 
 #[test]

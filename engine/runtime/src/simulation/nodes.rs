@@ -156,9 +156,7 @@ impl Node<MemoryTx> for Outside {
         if self.chance(30) {
             return Outcome::Retry { after_ms: Some(500), error: StepError::new(ErrorCode::RateLimited, "slow down") };
         }
-        if self.chance(10) {
-            panic!("a planted panic of a node");
-        }
+        assert!(!self.chance(10), "a planted panic of a node");
         self.ledger.effect(node, ctx, prepared, self.world.clock.now());
         self.dawdle().await;
         if self.chance(30) {

@@ -127,14 +127,14 @@ steps:
 "#;
 
 /// Fails for good after attempts.
-const FAIL: &str = r#"
+const FAIL: &str = r"
 name: fail
 on: [{ event: go.fail }]
 steps:
   - { id: flaky, do: debug.flaky, with: { fail_times: 2 }, retry: { max_attempts: 3, initial: 10s } }
   - { id: counted, do: test.count, with: {} }
   - { id: fail, do: debug.fail, with: { code: declined, message: no } }
-"#;
+";
 
 const FAILED: &str = r#"
 name: failed
@@ -145,12 +145,12 @@ steps:
 "#;
 
 /// One run for each event that a node emits: what transactional effects are counted by.
-const COLLECT: &str = r#"
+const COLLECT: &str = r"
 name: collect
 on: [{ event: counted }, { event: prepared }, { event: finished }]
 steps:
   - { set: { seen: true } }
-"#;
+";
 
 /// At most once, prepared and finished in transactions.
 const MESSAGES: &str = r#"
@@ -163,7 +163,7 @@ steps:
 "#;
 
 /// More transactional steps than one transaction takes.
-const LONG: &str = r#"
+const LONG: &str = r"
 name: long
 on: [{ event: go.long }]
 steps:
@@ -174,7 +174,7 @@ steps:
   - { id: s5, do: debug.log, with: { message: x } }
   - { id: s6, do: test.count, with: {} }
   - { id: s7, do: test.count, with: {} }
-"#;
+";
 
 /// Types of events that start runs, and the two that waits and exits hear.
 pub(super) const EVENTS: &[&str] = &[
