@@ -72,17 +72,14 @@ pub async fn list(
     limit: u32,
 ) -> Result<Vec<Entry>, DatabaseError> {
     let before = before.unwrap_or(Uuid::max());
-    let rows = match subject {
-        Some((kind, id)) => {
-            let sql = "SELECT id, at, actor, action, subject, subject_id, before, after FROM audit_log
-                       WHERE organisation = $1 AND subject = $2 AND subject_id = $3 AND id < $4 ORDER BY id DESC LIMIT $5";
-            db.fetch_all(sql, args![organisation, kind, id, before, limit]).await?
-        }
-        None => {
-            let sql = "SELECT id, at, actor, action, subject, subject_id, before, after FROM audit_log
-                       WHERE organisation = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
-            db.fetch_all(sql, args![organisation, before, limit]).await?
-        }
+    let rows = if let Some((kind, id)) = subject {
+        let sql = "SELECT id, at, actor, action, subject, subject_id, before, after FROM audit_log
+                   WHERE organisation = $1 AND subject = $2 AND subject_id = $3 AND id < $4 ORDER BY id DESC LIMIT $5";
+        db.fetch_all(sql, args![organisation, kind, id, before, limit]).await?
+    } else {
+        let sql = "SELECT id, at, actor, action, subject, subject_id, before, after FROM audit_log
+                   WHERE organisation = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
+        db.fetch_all(sql, args![organisation, before, limit]).await?
     };
     rows.iter().map(from_row).collect()
 }

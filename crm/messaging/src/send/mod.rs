@@ -29,7 +29,7 @@ use onward_accounts::{Actor, Author, CrmError};
 use onward_connectors::channel::{Channel, OutgoingMessage, SendOutcome};
 use onward_core::{
     ConnectionId, ErrorCode, NewEvent, OrganisationId, StepError, Timestamp, Value,
-    ports::{Effect, Node, NodeDescriptor, Outcome, StepContext, Transaction},
+    ports::{Node, NodeDescriptor, Outcome, StepContext, Transaction},
 };
 use onward_database::Tx;
 use onward_records::{
@@ -92,7 +92,6 @@ impl SendNode {
 #[onward_core::async_trait]
 impl Node<Tx> for SendNode {
     fn descriptor(&self) -> &NodeDescriptor {
-        debug_assert_eq!(self.descriptor.effect, Effect::AtMostOnce);
         &self.descriptor
     }
 

@@ -6,7 +6,10 @@ use onward_connectors::{
     channel::Content,
     incoming::{DeliveryStatus, IncomingItem, IncomingMessage, Sender},
 };
-use onward_core::{Object, ports::Transaction as _};
+use onward_core::{
+    Object,
+    ports::{Effect, Transaction as _},
+};
 use onward_records::{ContactChange, ContactId, contacts::ContactPatch};
 use serde_json::json;
 
