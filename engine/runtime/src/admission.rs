@@ -17,6 +17,9 @@ use onward_core::{
 };
 use std::{collections::BTreeMap, sync::Arc};
 
+/// Keys whose held starts are looked at in one transaction.
+const RELEASE_PAGE: usize = 100;
+
 /// Where a start comes from.
 #[derive(Clone, Debug)]
 pub(crate) enum Origin {
@@ -240,7 +243,27 @@ impl<S: Store> Engine<S> {
         Ok(state)
     }
 
-    /// Starts the next held start of a key, when nothing of the key lives any more: on the version published now.
+    /// Releases a page of a workflow's held starts, each as far as its key permits.
+    pub(crate) async fn release_all(
+        &mut self,
+        tx: &mut S::Tx,
+        batch: &mut Batch<S::Tx>,
+        organisation: OrganisationId,
+        workflow: &str,
+        after: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let store = Arc::clone(&self.shared.store);
+        let keys = store.held_keys(tx, organisation, workflow, after, RELEASE_PAGE).await?;
+        if let Some(last) = keys.last().filter(|_| keys.len() == RELEASE_PAGE) {
+            batch.more_held.push((organisation, workflow.to_owned(), last.clone()));
+        }
+        for key in keys {
+            batch.work.push_back(Work::Release { organisation, workflow: workflow.to_owned(), key });
+        }
+        Ok(())
+    }
+
+    /// Starts the next held start of a key, as soon as `mode` permits: on the version published now.
     pub(crate) async fn release(
         &mut self,
         tx: &mut S::Tx,
@@ -250,12 +273,14 @@ impl<S: Store> Engine<S> {
         key: &str,
     ) -> Result<(), StoreError> {
         let store = Arc::clone(&self.shared.store);
-        let state = self.key_state(tx, batch, organisation, workflow, key).await?;
-        if !state.live.is_empty() || state.held == 0 {
-            return Ok(());
-        }
         let snapshot = self.shared.definitions.snapshot();
         let Some(current) = snapshot.current(organisation, workflow).filter(|current| !current.paused) else { return Ok(()) };
+        let state = self.key_state(tx, batch, organisation, workflow, key).await?;
+        let mode = current.workflow.mode;
+        let one_at_a_time = matches!(mode, Mode::Queued | Mode::Restart);
+        if state.held == 0 || (one_at_a_time && !state.live.is_empty()) {
+            return Ok(());
+        }
         let Some(held) = store.next_held(tx, organisation, workflow, key).await? else { return Ok(()) };
         if held.not_before.is_some_and(|moment| moment > batch.now) {
             return Ok(());
@@ -271,18 +296,31 @@ impl<S: Store> Engine<S> {
             }
             _ => (Origin::Hand, 0),
         };
-        if let Origin::Event { event, .. } = &origin {
-            batch.notes.push((organisation, event.event_id, RoutingNote::Started { run_id: held.run_id, workflow: workflow.to_owned() }));
-        }
         store.remove_held(tx, organisation, held.id).await?;
-        let request = Request { current: Arc::clone(current), origin, input: held.input, key: Some(key.to_owned()), reads: BTreeMap::new(), depth };
-        let replaced = current.workflow.mode == Mode::Restart && state.held > 1;
-        self.begin_run(batch, held.run_id, key.to_owned(), request);
-        if replaced {
-            // A still newer start waits: this one shows, and gives way at once.
-            batch.happen(held.run_id, Happening::Cancel { by: "restart".into(), reason: Some("a newer start of this key replaces it".into()), force: false });
+        let refused = match meet(mode, &current.workflow.reentry, &KeyState { held: 0, ..state.clone() }, batch.now) {
+            Meeting::Refuse(reason) => Some(reason),
+            Meeting::Go | Meeting::Hold(_) | Meeting::Replace(_) => None,
+        };
+        if let Origin::Event { event, .. } = &origin {
+            let workflow = workflow.to_owned();
+            let note = match &refused {
+                Some(reason) => RoutingNote::Suppressed { workflow, key: key.to_owned(), reason: reason.clone() },
+                None => RoutingNote::Started { run_id: held.run_id, workflow },
+            };
+            batch.notes.push((organisation, event.event_id, note));
         }
-        if current.workflow.mode == Mode::Parallel || current.workflow.mode == Mode::Single {
+        if refused.is_none() {
+            let request = Request { current: Arc::clone(current), origin, input: held.input, key: Some(key.to_owned()), reads: BTreeMap::new(), depth };
+            self.begin_run(batch, held.run_id, key.to_owned(), request);
+            if mode == Mode::Restart && state.held > 1 {
+                // A still newer start waits: this one shows, and gives way at once.
+                batch.happen(
+                    held.run_id,
+                    Happening::Cancel { by: "restart".into(), reason: Some("a newer start of this key replaces it".into()), force: false },
+                );
+            }
+        }
+        if !one_at_a_time || refused.is_some() {
             batch.work.push_back(Work::Release { organisation, workflow: workflow.to_owned(), key: key.to_owned() });
         }
         Ok(())

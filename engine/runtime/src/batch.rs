@@ -77,6 +77,8 @@ pub(crate) struct Batch<T: onward_core::ports::Transaction> {
     pub(crate) take_up: Vec<RunId>,
     /// More inbox rows wait than this transaction took.
     pub(crate) more_inbox: bool,
+    /// Held starts of a workflow are to be released after this key, too.
+    pub(crate) more_held: Vec<(OrganisationId, String, String)>,
     pub(crate) quarantined: BTreeMap<RunId, (OrganisationId, String)>,
     pub(crate) shapes_added: Vec<Shape>,
     pub(crate) notes: Vec<(OrganisationId, EventId, RoutingNote)>,
@@ -115,6 +117,7 @@ impl<T: onward_core::ports::Transaction> Batch<T> {
             changes: Vec::new(),
             take_up: Vec::new(),
             more_inbox: false,
+            more_held: Vec::new(),
             quarantined: BTreeMap::new(),
             shapes_added: Vec::new(),
             notes: Vec::new(),

@@ -79,6 +79,9 @@ impl<S: Store> Engine<S> {
         }
         self.settle(tx, batch).await?;
         self.complete_answers(tx, batch, items, &mut answers).await?;
+        if !batch.notes.is_empty() {
+            store.note_routing(tx, &batch.notes).await?;
+        }
         if !batch.shapes_added.is_empty() {
             store.add_wait_shapes(tx, &batch.shapes_added).await?;
         }
@@ -117,6 +120,10 @@ impl<S: Store> Engine<S> {
         }
         for (organisation, workflow, current) in &batch.published {
             self.shared.definitions.set_current(*organisation, workflow, current.clone());
+            if current.as_ref().is_some_and(|current| !current.paused) {
+                // What was held while the workflow was paused, or had no version, may go now.
+                self.own.push_back(Queued { item: Item::ReleaseHeld { organisation: *organisation, workflow: workflow.clone(), after: None }, failures: 0 });
+            }
         }
         for key in &batch.settled {
             self.calls.settle(key);
@@ -141,6 +148,9 @@ impl<S: Store> Engine<S> {
         }
         if !batch.take_up.is_empty() {
             self.own.push_back(Queued { item: Item::TakeUp { runs: batch.take_up }, failures: 0 });
+        }
+        for (organisation, workflow, after) in batch.more_held {
+            self.own.push_back(Queued { item: Item::ReleaseHeld { organisation, workflow, after: Some(after) }, failures: 0 });
         }
         if batch.more_inbox && !self.own.iter().any(|queued| matches!(queued.item, Item::Inbox)) {
             self.own.push_back(Queued { item: Item::Inbox, failures: 0 });
@@ -201,6 +211,10 @@ impl<S: Store> Engine<S> {
         if !batch.touched.is_empty() {
             let runs = batch.touched.into_iter().collect();
             self.own.push_front(Queued { item: Item::TakeUp { runs }, failures: 0 });
+        }
+        if !statement_failed && self.own.is_empty() && self.delayed.is_empty() {
+            // Something of our own must find out when commits work again: until then, nothing is taken in.
+            self.own.push_back(Queued { item: Item::Inbox, failures: 0 });
         }
         if lease_lost {
             self.lose_everything();

@@ -138,6 +138,12 @@ impl<S: Store> EngineHandle<S> {
         self.ask(|reply| Item::SetCurrent { organisation, workflow, version, reply }).await
     }
 
+    /// Holds a workflow's new starts, or lets them go; its runs go on.
+    pub async fn set_workflow_paused(&self, organisation: OrganisationId, workflow: &str, paused: bool) -> Result<(), EngineError> {
+        let workflow = workflow.to_owned();
+        self.ask(|reply| Item::SetPaused { organisation, workflow, paused, reply }).await
+    }
+
     /// The program of a version, compiled once.
     pub async fn definition(&self, organisation: OrganisationId, workflow: &str, version: u32) -> Result<Arc<Workflow>, EngineError> {
         if let Some(known) = self.shared.definitions.known(organisation, workflow, version) {

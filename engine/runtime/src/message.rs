@@ -89,6 +89,10 @@ pub(crate) enum Item<T: Transaction> {
     Publish { organisation: OrganisationId, workflow: Arc<Workflow>, reply: Reply<u32> },
     /// Another current version, or none; commits alone.
     SetCurrent { organisation: OrganisationId, workflow: String, version: Option<u32>, reply: Reply<()> },
+    /// A workflow holds its starts, or lets them go; commits alone.
+    SetPaused { organisation: OrganisationId, workflow: String, paused: bool, reply: Reply<()> },
+    /// Held starts of a workflow may go: it was paused, or had no current version.
+    ReleaseHeld { organisation: OrganisationId, workflow: String, after: Option<String> },
     /// Histories, for replay.
     Load { organisation: OrganisationId, runs: Vec<RunId>, reply: Reply<Vec<StoredRun>> },
     /// A call ended.
@@ -129,11 +133,11 @@ impl<T: Transaction> Item<T> {
     }
     /// It changes what later messages of the same commit would see in memory: it commits alone.
     pub(crate) fn is_alone(&self) -> bool {
-        matches!(self, Self::Publish { .. } | Self::SetCurrent { .. })
+        matches!(self, Self::Publish { .. } | Self::SetCurrent { .. } | Self::SetPaused { .. })
     }
     /// Nobody outside waits for it: it must not be lost while the process lives.
     pub(crate) fn is_own(&self) -> bool {
-        matches!(self, Self::Outcome { .. } | Self::Due { .. } | Self::Inbox | Self::TakeUp { .. })
+        matches!(self, Self::Outcome { .. } | Self::Due { .. } | Self::Inbox | Self::TakeUp { .. } | Self::ReleaseHeld { .. })
     }
     /// Tells whoever waits. A caller that has gone away is no error.
     pub(crate) fn answer(self, answer: Answer) {
@@ -144,7 +148,7 @@ impl<T: Transaction> Item<T> {
             (Self::Control { reply, .. }, Answer::Control(result)) => drop(reply.send(result)),
             (Self::Publish { reply, .. }, Answer::Publish(version)) => drop(reply.send(Ok(version))),
             (Self::Load { reply, .. }, Answer::Load(runs)) => drop(reply.send(Ok(runs))),
-            (Self::SetCurrent { reply, .. }, Answer::SetCurrent(result)) => drop(reply.send(result)),
+            (Self::SetCurrent { reply, .. } | Self::SetPaused { reply, .. }, Answer::SetCurrent(result)) => drop(reply.send(result)),
             _ => {}
         }
     }
@@ -156,9 +160,9 @@ impl<T: Transaction> Item<T> {
             Self::Start { reply, .. } => drop(reply.send(Err(error.into()))),
             Self::Control { reply, .. } => drop(reply.send(Err(error.into()))),
             Self::Publish { reply, .. } => drop(reply.send(Err(error.into()))),
-            Self::SetCurrent { reply, .. } => drop(reply.send(Err(error.into()))),
+            Self::SetCurrent { reply, .. } | Self::SetPaused { reply, .. } => drop(reply.send(Err(error.into()))),
             Self::Load { reply, .. } => drop(reply.send(Err(error.into()))),
-            Self::Outcome { .. } | Self::Due { .. } | Self::Inbox | Self::TakeUp { .. } => {}
+            Self::Outcome { .. } | Self::Due { .. } | Self::Inbox | Self::TakeUp { .. } | Self::ReleaseHeld { .. } => {}
         }
     }
 }

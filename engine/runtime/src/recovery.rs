@@ -70,6 +70,10 @@ impl<S: Store> Engine<S> {
                     self.recovery = Recovery::Begins;
                     self.inbox_waits = true;
                     self.own.push_back(Queued { item: Item::Inbox, failures: 0 });
+                    for current in self.shared.definitions.snapshot().all().filter(|current| !current.paused) {
+                        let (organisation, workflow) = (current.organisation, current.workflow.name.clone());
+                        self.own.push_back(Queued { item: Item::ReleaseHeld { organisation, workflow, after: None }, failures: 0 });
+                    }
                 }
                 Ok(_) => self.back_off_until = sent_at.plus_millis(RETRY_MS),
                 Err(error) => {
@@ -105,8 +109,9 @@ impl<S: Store> Engine<S> {
         self.recovery = Recovery::Done;
         // Timers are read from the store again; the outcomes of calls are kept, for they may still be ours to record.
         let own = std::mem::take(&mut self.own);
-        self.own = own.into_iter().filter(|queued| !matches!(queued.item, Item::Due { .. } | Item::TakeUp { .. } | Item::Inbox)).collect();
-        self.delayed.retain(|delayed| !matches!(delayed.item, Item::Due { .. } | Item::TakeUp { .. } | Item::Inbox));
+        self.own =
+            own.into_iter().filter(|queued| !matches!(queued.item, Item::Due { .. } | Item::TakeUp { .. } | Item::Inbox | Item::ReleaseHeld { .. })).collect();
+        self.delayed.retain(|delayed| !matches!(delayed.item, Item::Due { .. } | Item::TakeUp { .. } | Item::Inbox | Item::ReleaseHeld { .. }));
     }
 
     /// Reads the next timers and the next runs to be recovered, when it is time for them.

@@ -68,6 +68,11 @@ impl<S: Store> Engine<S> {
             Item::SetCurrent { organisation, workflow, version, .. } => {
                 Answer::SetCurrent(self.set_current(tx, batch, *organisation, workflow, *version).await?)
             }
+            Item::SetPaused { organisation, workflow, paused, .. } => Answer::SetCurrent(self.set_paused(tx, batch, *organisation, workflow, *paused).await?),
+            Item::ReleaseHeld { organisation, workflow, after } => {
+                self.release_all(tx, batch, *organisation, workflow, after.as_deref()).await?;
+                Answer::Done
+            }
             Item::Load { organisation, runs, .. } => {
                 let store = Arc::clone(&self.shared.store);
                 let loaded = store.load_runs(tx, runs).await?;
@@ -224,6 +229,24 @@ impl<S: Store> Engine<S> {
         };
         store.set_current(tx, organisation, workflow, version).await?;
         self.make_current(batch, organisation, workflow, current);
+        Ok(Ok(()))
+    }
+
+    async fn set_paused(
+        &mut self,
+        tx: &mut S::Tx,
+        batch: &mut Batch<S::Tx>,
+        organisation: OrganisationId,
+        workflow: &str,
+        paused: bool,
+    ) -> Result<Result<(), EngineError>, StoreError> {
+        let store = Arc::clone(&self.shared.store);
+        if !store.set_paused(tx, organisation, workflow, paused).await? {
+            return Ok(Err(EngineError::NotFound { what: format!("workflow {workflow:?}") }));
+        }
+        if let Some(current) = self.shared.definitions.snapshot().current(organisation, workflow) {
+            self.make_current(batch, organisation, workflow, Some(Current { paused, ..Current::clone(current) }));
+        }
         Ok(Ok(()))
     }
 

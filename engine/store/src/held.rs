@@ -33,6 +33,16 @@ pub(crate) async fn next(tx: &mut Tx, organisation: OrganisationId, workflow: &s
     row.as_ref().map(held_start).transpose()
 }
 
+pub(crate) async fn keys(tx: &mut Tx, organisation: OrganisationId, workflow: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, StoreError> {
+    let rows = tx
+        .fetch_all(
+            "SELECT DISTINCT key FROM held_starts WHERE organisation = $1 AND workflow = $2 AND key > $3 ORDER BY key LIMIT $4",
+            args![organisation, workflow, after.unwrap_or(""), limit as i64],
+        )
+        .await?;
+    rows.iter().map(|row| Ok(row.get("key")?)).collect()
+}
+
 pub(crate) async fn remove(tx: &mut Tx, organisation: OrganisationId, id: i64) -> Result<(), StoreError> {
     tx.execute("DELETE FROM held_starts WHERE organisation = $1 AND id = $2", args![organisation, id]).await?;
     Ok(())

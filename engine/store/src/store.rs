@@ -84,6 +84,9 @@ impl Store for SqlStore {
     async fn set_current(&self, tx: &mut Tx, organisation: OrganisationId, workflow: &str, version: Option<u32>) -> Result<(), StoreError> {
         definitions::set_current(tx, organisation, workflow, version).await
     }
+    async fn set_paused(&self, tx: &mut Tx, organisation: OrganisationId, workflow: &str, paused: bool) -> Result<bool, StoreError> {
+        definitions::set_paused(tx, organisation, workflow, paused).await
+    }
     async fn current_versions(&self) -> Result<Vec<PublishedVersion>, StoreError> {
         definitions::all_current(&mut self.database.reader()).await
     }
@@ -190,6 +193,9 @@ impl Store for SqlStore {
     }
     async fn next_held(&self, tx: &mut Tx, organisation: OrganisationId, workflow: &str, key: &str) -> Result<Option<HeldStart>, StoreError> {
         held::next(tx, organisation, workflow, key).await
+    }
+    async fn held_keys(&self, tx: &mut Tx, organisation: OrganisationId, workflow: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, StoreError> {
+        held::keys(tx, organisation, workflow, after, limit).await
     }
     async fn remove_held(&self, tx: &mut Tx, organisation: OrganisationId, id: i64) -> Result<(), StoreError> {
         held::remove(tx, organisation, id).await

@@ -190,6 +190,10 @@ impl<S: Store> Store for FaultyStore<S> {
         self.maybe_fail_write()?;
         self.inner.set_current(tx, organisation, workflow, version).await
     }
+    async fn set_paused(&self, tx: &mut S::Tx, organisation: OrganisationId, workflow: &str, paused: bool) -> Result<bool, StoreError> {
+        self.maybe_fail_write()?;
+        self.inner.set_paused(tx, organisation, workflow, paused).await
+    }
     async fn current_versions(&self) -> Result<Vec<PublishedVersion>, StoreError> {
         self.inner.current_versions().await
     }
@@ -286,6 +290,9 @@ impl<S: Store> Store for FaultyStore<S> {
     }
     async fn next_held(&self, tx: &mut S::Tx, organisation: OrganisationId, workflow: &str, key: &str) -> Result<Option<HeldStart>, StoreError> {
         self.inner.next_held(tx, organisation, workflow, key).await
+    }
+    async fn held_keys(&self, tx: &mut S::Tx, organisation: OrganisationId, workflow: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, StoreError> {
+        self.inner.held_keys(tx, organisation, workflow, after, limit).await
     }
     async fn remove_held(&self, tx: &mut S::Tx, organisation: OrganisationId, id: i64) -> Result<(), StoreError> {
         self.maybe_fail_write()?;

@@ -454,6 +454,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<PublishedVersion, StoreError>;
     /// Makes no version current (the workflow takes no new starts), or an older one.
     async fn set_current(&self, tx: &mut Self::Tx, organisation: OrganisationId, workflow: &str, version: Option<u32>) -> Result<(), StoreError>;
+    /// Pauses a workflow (starts are taken in and held) or lets it go on; `false` when there is none of that name.
+    async fn set_paused(&self, tx: &mut Self::Tx, organisation: OrganisationId, workflow: &str, paused: bool) -> Result<bool, StoreError>;
     /// Every version that is current, of every organisation.
     async fn current_versions(&self) -> Result<Vec<PublishedVersion>, StoreError>;
     /// One version.
@@ -550,6 +552,8 @@ pub trait Store: Send + Sync + 'static {
     async fn hold_start(&self, tx: &mut Self::Tx, start: &HeldStart) -> Result<i64, StoreError>;
     /// The next held start of a key, in order of intake.
     async fn next_held(&self, tx: &mut Self::Tx, organisation: OrganisationId, workflow: &str, key: &str) -> Result<Option<HeldStart>, StoreError>;
+    /// Keys of a workflow that have held starts, in order of the keys, after `after`, at most `limit`.
+    async fn held_keys(&self, tx: &mut Self::Tx, organisation: OrganisationId, workflow: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, StoreError>;
     /// Removes a held start that was released or dropped.
     async fn remove_held(&self, tx: &mut Self::Tx, organisation: OrganisationId, id: i64) -> Result<(), StoreError>;
 }

@@ -151,7 +151,7 @@ fn acknowledged_is_stored(runs: &[Stored], log: &Log) -> Result<(), String> {
                 return Err(format!("event {identity:?} takes effect once (promise 2): it was new more than once"));
             }
             for (kind, answer) in answers.iter().filter(|(_, answer)| !answer.duplicate) {
-                let always_starts = ["go.chain", "go.wait", "go.any", "go.exit", "go.split", "go.emit", "go.loop", "go.fail", "go.messages", "go.long"];
+                let always_starts = ["go.chain", "go.wait", "go.any", "go.exit", "go.emit", "go.loop", "go.fail", "go.messages", "go.long"];
                 if always_starts.contains(&kind.as_str())
                     && by_event.get(&answer.event_id).is_none_or(|started| started.len() != 1 || answer.run_ids != [started[0].row.id])
                 {

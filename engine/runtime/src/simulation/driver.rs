@@ -48,7 +48,8 @@ pub(super) fn play(seed: u64, plant: Option<Plant>) -> Result<String, String> {
         match world.below(100) {
             0..=54 => send_events(&world, &handle, &log, &mut number),
             55..=59 => start_by_hand(&world, &handle, &log),
-            60..=64 => disturb(&world, &handle, &log),
+            60..=62 => disturb(&world, &handle, &log),
+            63..=64 => hold_workflow(&world, &handle),
             65..=74 => {
                 world.simulation.executor.run_steps(world.below(60) as usize);
             }
@@ -151,6 +152,13 @@ fn disturb(world: &World, handle: &Handle, log: &Log) {
     }));
 }
 
+/// Pauses a workflow or lets it go on.
+fn hold_workflow(world: &World, handle: &Handle) {
+    let workflow = ["queued", "restart", "split"][world.below(3) as usize];
+    let (handle, organisation, paused) = (handle.clone(), world.organisation, world.chance(500));
+    world.simulation.executor.spawn(Box::pin(async move { drop(handle.set_workflow_paused(organisation, workflow, paused).await) }));
+}
+
 fn pass_time(world: &World, longest_ms: i64) {
     let clock = &world.simulation.clock;
     let until = clock.now().plus_millis(world.below(longest_ms.unsigned_abs()) as i64);
@@ -168,6 +176,13 @@ fn calm(world: &World, handle: &Handle) -> Result<(), String> {
         let result = world.simulation.executor.block_on(async move { handle.resume(organisation, run, "driver").await });
         if let Err(error) = result {
             return Err(format!("run {run} cannot be resumed: {error}"));
+        }
+    }
+    for workflow in ["queued", "restart", "split"] {
+        let (handle, organisation) = (handle.clone(), world.organisation);
+        let result = world.simulation.executor.block_on(async move { handle.set_workflow_paused(organisation, workflow, false).await });
+        if let Err(error) = result {
+            return Err(format!("workflow {workflow} cannot go on: {error}"));
         }
     }
     for _ in 0..CALM_DAYS {

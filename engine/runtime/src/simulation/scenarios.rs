@@ -295,6 +295,17 @@ fn a_full_disk_refuses_what_is_new_and_keeps_what_is_under_way() {
 }
 
 #[test]
+fn an_idle_engine_finds_out_when_commits_work_again() {
+    let (world, handle) = calm(&[ECHO]);
+    world.store.fail_next_begin();
+    let refused = ingest(&world, &handle, vec![event(&world, "go", "1", json!({}))]);
+    assert!(matches!(refused, Err(EngineError::Write(WriteError::Unavailable { .. }))), "{refused:?}");
+    pass(&world, 10_000);
+    assert!(handle.is_ready());
+    ingest(&world, &handle, vec![event(&world, "go", "1", json!({}))]).expect("taken in");
+}
+
+#[test]
 fn a_write_commits_with_what_it_emits_or_not_at_all() {
     let (world, handle) = calm(&[ECHO]);
     let organisation = world.organisation;
@@ -398,4 +409,87 @@ fn a_shutdown_lets_calls_end_and_takes_nothing_new() {
     pass(&world, 20_000);
     assert_eq!((stopped.load(Ordering::SeqCst), world.simulation.executor.alive()), (1, 0));
     assert!(ingest(&world, &handle, vec![event(&world, "go", "2", json!({}))]).is_err());
+}
+
+#[test]
+fn a_paused_workflow_holds_its_starts_until_it_goes_on() {
+    let single = "
+name: single
+on: [{ event: go }]
+key: '{{ event.data.k }}'
+mode: single
+steps: [{ id: sleep, delay: 1h }]
+";
+    let (world, handle) = calm(&[ECHO, single]);
+    let pause = |workflow: &str, paused| world.simulation.executor.block_on(handle.set_workflow_paused(world.organisation, workflow, paused));
+    pause("echo", true).expect("paused");
+    pause("single", true).expect("paused");
+    assert!(matches!(pause("nobody", true), Err(EngineError::NotFound { .. })));
+    let answers =
+        ingest(&world, &handle, vec![event(&world, "go", "1", json!({ "k": "a" })), event(&world, "go", "2", json!({ "k": "a" }))]).expect("taken in");
+    assert!(answers.iter().all(|answer| answer.run_ids.len() == 2), "their ids are known: {answers:?}");
+    pass(&world, 1_000);
+    assert_eq!((runs(&world, "echo").len(), runs(&world, "single").len()), (0, 0));
+    world.simulation.executor.crash();
+    let handle = world.start();
+    world.simulation.executor.block_on(handle.set_workflow_paused(world.organisation, "echo", false)).expect("it goes on");
+    world.simulation.executor.block_on(handle.set_workflow_paused(world.organisation, "single", false)).expect("it goes on");
+    pass(&world, 1_000);
+    let started: BTreeSet<_> = runs(&world, "echo").iter().map(|run| run.id).collect();
+    assert!(started.len() == 2 && started.iter().all(|run| answers.iter().any(|answer| answer.run_ids.contains(run))), "under the ids that were told");
+    assert_eq!(runs(&world, "single").len(), 1, "the second meets the first, as its mode says");
+    assert_eq!(world.store.inner().committed_leftovers().3, 0);
+}
+
+#[test]
+fn a_start_that_waits_for_a_version_goes_when_there_is_one() {
+    let queued = "
+name: queued
+on: [{ event: go }]
+key: one
+mode: queued
+steps: [{ id: sleep, delay: 1h }]
+";
+    let (world, handle) = calm(&[queued]);
+    ingest(&world, &handle, vec![event(&world, "go", "1", json!({})), event(&world, "go", "2", json!({}))]).expect("taken in");
+    world.simulation.executor.block_on(handle.set_current(world.organisation, "queued", None)).expect("none is current");
+    pass(&world, 2 * 3_600_000);
+    assert_eq!(runs(&world, "queued").len(), 1);
+    assert_eq!(world.store.inner().committed_leftovers().3, 1, "it is held");
+    publish(&world, &handle, &queued.replace("1h", "2h"));
+    pass(&world, 1_000);
+    let versions: Vec<u32> = runs(&world, "queued").iter().map(|run| run.version).collect();
+    assert_eq!(versions, [1, 2], "on the version published when it is released");
+}
+
+/// A wait opens and its event comes in one commit; whether the run heard it.
+fn hears_in_one_commit(plant: Option<Plant>) -> bool {
+    let early = "
+name: early
+on: [{ event: listen }]
+steps:
+  - { id: a, do: debug.echo, with: {} }
+  - { id: heard, wait_for: { event: shout, match: any }, timeout: 1h }
+";
+    let (world, handle) = calm_with(&[early], |world| world.limits.plant = plant);
+    // While a slow commit is under way, the outcome of `a` and the event gather for the next one.
+    let sending = handle.clone();
+    let (listen, slow, shout) = (event(&world, "listen", "1", json!({})), event(&world, "nothing", "2", json!({})), event(&world, "shout", "3", json!({})));
+    world.store.script([None, Some(CommitFault::Slow(100))]);
+    world.simulation.executor.spawn(Box::pin(async move {
+        drop(sending.ingest(vec![listen]).await);
+        drop(futures_util::future::join(sending.ingest(vec![slow]), sending.ingest(vec![shout])).await);
+    }));
+    pass(&world, 1_000);
+    runs(&world, "early")[0].status == RunStatus::Completed
+}
+
+#[test]
+fn a_wait_hears_the_event_of_its_own_commit() {
+    assert!(hears_in_one_commit(None));
+}
+
+#[test]
+fn an_overlooked_wait_is_found() {
+    assert!(!hears_in_one_commit(Some(Plant::WaitsOfBatchOverlooked)), "only the look at this commit's own waits finds it");
 }

@@ -134,7 +134,8 @@ impl Store for MemoryStore {
         {
             return Ok(PublishedVersion { current: true, ..PublishedVersion::clone(current) });
         }
-        let version = state.versions.working().range(key(0)..=key(u32::MAX)).next_back().map_or(1, |(key, _)| key.2 + 1);
+        let last = state.versions.working().range(key(0)..=key(u32::MAX)).next_back().map(|(key, last)| (key.2, last.paused));
+        let (version, paused) = last.map_or((1, false), |(version, paused)| (version + 1, paused));
         let published = PublishedVersion {
             organisation,
             workflow: workflow.to_owned(),
@@ -144,7 +145,7 @@ impl Store for MemoryStore {
             language_revision,
             published_at,
             current: true,
-            paused: false,
+            paused,
         };
         state.versions.put(key(version), Arc::new(published.clone()));
         state.current.put(place, version);
@@ -162,6 +163,15 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    async fn set_paused(&self, tx: &mut MemoryTx, organisation: OrganisationId, workflow: &str, paused: bool) -> Result<bool, StoreError> {
+        let mut state = tx.state();
+        let of_workflow = (organisation, workflow.to_owned(), 0)..=(organisation, workflow.to_owned(), u32::MAX);
+        let versions: Vec<_> = state.versions.working().range(of_workflow).map(|(key, version)| (key.clone(), Arc::clone(version))).collect();
+        for (key, version) in &versions {
+            state.versions.put(key.clone(), Arc::new(PublishedVersion { paused, ..PublishedVersion::clone(version) }));
+        }
+        Ok(!versions.is_empty())
+    }
     async fn current_versions(&self) -> Result<Vec<PublishedVersion>, StoreError> {
         let state = self.shared.state();
         let key = |((organisation, workflow), version): (&(OrganisationId, String), &u32)| (*organisation, workflow.clone(), *version);
@@ -393,6 +403,20 @@ impl Store for MemoryStore {
         let state = tx.state();
         let mut starts = state.held.working().values();
         Ok(starts.find(|start| start.organisation == organisation && start.workflow == workflow && start.key == key).map(|start| HeldStart::clone(start)))
+    }
+
+    async fn held_keys(
+        &self,
+        tx: &mut MemoryTx,
+        organisation: OrganisationId,
+        workflow: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        let state = tx.state();
+        let starts = state.held.working().values().filter(|start| start.organisation == organisation && start.workflow == workflow);
+        let keys: std::collections::BTreeSet<String> = starts.map(|start| start.key.clone()).filter(|key| after.is_none_or(|after| key.as_str() > after)).collect();
+        Ok(keys.into_iter().take(limit).collect())
     }
 
     async fn remove_held(&self, tx: &mut MemoryTx, organisation: OrganisationId, id: i64) -> Result<(), StoreError> {
