@@ -131,7 +131,7 @@ pub(crate) async fn note(tx: &mut Tx, notes: &[(OrganisationId, EventId, Routing
     tx.execute(
         "INSERT INTO event_notes (organisation, event, kind, run, note) SELECT r.organisation, r.event, r.kind, r.run, r.note
             FROM {$1: place bigint, organisation uuid, event uuid, kind text, run uuid, note json} AS r
-            JOIN events e ON e.organisation = r.organisation AND e.id = r.event ORDER BY r.place",
+            CROSS JOIN events e WHERE e.organisation = r.organisation AND e.id = r.event ORDER BY r.place",
         args![rows],
     )
     .await?;
@@ -144,8 +144,10 @@ pub(crate) async fn by_ids<Q: Query>(db: &mut Q, organisation: OrganisationId, i
     }
     let rows = db
         .fetch_all(
-            "SELECT e.*, coalesce(e.data, p.data) AS body FROM {$2: id uuid} AS r JOIN events e ON e.organisation = $1 AND e.id = r.id
-                LEFT JOIN event_payloads p ON p.organisation = e.organisation AND p.event = e.id",
+            // The list first: without statistics the planner would walk all events of the organisation past it.
+            "SELECT e.*, coalesce(e.data, p.data) AS body FROM {$2: id uuid} AS r CROSS JOIN events e
+                LEFT JOIN event_payloads p ON p.organisation = e.organisation AND p.event = e.id
+                WHERE e.organisation = $1 AND e.id = r.id",
             args![organisation, Rows::of(ids)],
         )
         .await?;

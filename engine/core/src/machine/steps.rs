@@ -11,7 +11,7 @@ use crate::{
     ErrorCode, NewEvent, StepError, Timestamp, Value,
     definition::{Block, Delay, Match, Since, Span, SpanTemplate, Step, Until, UntilPhrase, Variant, Verb, WaitRule, Zone},
     digest,
-    expression::{Condition, Template},
+    expression::{Condition, Template, moment},
     history::{Fact, OpenMatch, StepPath},
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -124,7 +124,7 @@ impl Turn<'_, '_> {
     fn begin_delay(&mut self, path: &StepPath, delay: &Delay) -> Result<(), Stop> {
         let zone_name = self.zone_of(delay.timezone.as_ref(), path)?;
         let invalid = |message: String| Stop::Failed(StepError::new(ErrorCode::InvalidInput, message));
-        let zone = time::zone(&zone_name).map_err(invalid)?;
+        let zone = moment::zone(&zone_name).map_err(invalid)?;
         let mut due = self.at;
         if let Some(length) = &delay.length {
             due = self.span_end_in(length, path, &zone_name)?;

@@ -3,6 +3,7 @@
 use crate::{
     Timestamp, Value,
     definition::{OpenHours, PhraseDay, UntilPhrase},
+    expression::moment,
 };
 use jiff::{
     ToSpan, Zoned,
@@ -13,11 +14,6 @@ use jiff::{
 /// How far ahead an open moment is looked for: a year and a bit, so that hours that never open end in an error.
 const OPEN_HOURS_DAYS: i32 = 400;
 
-/// A zone by its IANA name.
-pub(super) fn zone(name: &str) -> Result<TimeZone, String> {
-    TimeZone::get(name).map_err(|_| format!("{name:?} is no time zone; use a name such as Europe/Paris"))
-}
-
 /// The first moment that fits the phrase, as seen from `now`. `today` that is past gives that past moment: the delay then
 /// goes on at once. A time that the clock skips (start of summer time) moves to the first moment after the gap; one that it
 /// shows twice is the first of the two.
@@ -25,8 +21,7 @@ pub(super) fn phrase(phrase: &UntilPhrase, now: Timestamp, zone: &TimeZone) -> R
     let here = zoned(now, zone)?;
     let at = |days: i32| -> Result<Timestamp, String> {
         let date = here.date().checked_add(days.days()).map_err(|error| error.to_string())?;
-        let moment = date.to_datetime(phrase.time).to_zoned(zone.clone()).map_err(|error| error.to_string())?;
-        Ok(Timestamp::from_jiff_rounded_up(moment.timestamp()))
+        moment::at(date.to_datetime(phrase.time), zone)
     };
     match phrase.day {
         PhraseDay::Any => {
@@ -52,12 +47,8 @@ pub(super) fn open_moment(hours: &OpenHours, organisation_hours: &Value, from: T
     for day in 0..OPEN_HOURS_DAYS {
         let date = start.date().checked_add(day.days()).map_err(|error| error.to_string())?;
         for (opens, closes) in open_spans(hours, organisation_hours, date)? {
-            let moment = |time: Time| -> Result<Timestamp, String> {
-                let zoned = date.to_datetime(time).to_zoned(zone.clone()).map_err(|error| error.to_string())?;
-                Ok(Timestamp::from_jiff_rounded_up(zoned.timestamp()))
-            };
-            if from < moment(closes)? {
-                return Ok(moment(opens)?.max(from));
+            if from < moment::at(date.to_datetime(closes), zone)? {
+                return Ok(moment::at(date.to_datetime(opens), zone)?.max(from));
             }
         }
     }
@@ -124,6 +115,7 @@ fn short_name(day: Weekday) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::expression::moment::zone;
     use serde_json::json;
 
     fn at(text: &str) -> Timestamp {
@@ -147,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_time_in_the_gap_moves_behind_it_and_one_shown_twice_is_the_first() {
-        assert_eq!(next(PhraseDay::Any, "02:30", "2026-03-28T22:00:00Z", "Europe/Amsterdam"), "2026-03-29T01:30:00.000Z");
+        assert_eq!(next(PhraseDay::Any, "02:30", "2026-03-28T22:00:00Z", "Europe/Amsterdam"), "2026-03-29T01:00:00.000Z");
         assert_eq!(next(PhraseDay::Any, "02:30", "2026-10-24T22:00:00Z", "Europe/Amsterdam"), "2026-10-25T00:30:00.000Z");
     }
 
