@@ -1,6 +1,6 @@
 //! Published versions.
 
-use super::fixture::{at, commit_at, look, org};
+use super::fixture::{at, commit_at, look, org, organisation};
 use onward_core::ports::{PublishedVersion, Store};
 
 async fn publish<S: Store>(store: &S, workflow: &str, source: &str) -> PublishedVersion {
@@ -65,4 +65,22 @@ pub async fn an_unknown_version_is_refused<S: Store>(store: &S) {
     })
     .await;
     assert_eq!(current(store).await, [("a".to_owned(), 1)]);
+}
+
+/// Paused is the workflow, not one version of it.
+pub async fn a_paused_workflow_stays_so_through_its_versions<S: Store>(store: &S) {
+    let pause = async |organisation, workflow: &str, paused| {
+        let workflow = workflow.to_owned();
+        commit_at(store, at(7), async |tx| store.set_paused(tx, organisation, &workflow, paused).await.expect("set_paused")).await
+    };
+    publish(store, "a", "one").await;
+    publish(store, "b", "one").await;
+    assert!(pause(org(), "a", true).await);
+    assert!(!pause(org(), "nobody", true).await);
+    assert!(!pause(organisation(2), "b", true).await, "another organisation's workflow is not there");
+    assert!(publish(store, "a", "two").await.paused);
+    let paused = async || store.current_versions().await.expect("current_versions").into_iter().map(|version| version.paused).collect::<Vec<_>>();
+    assert_eq!(paused().await, [true, false]);
+    assert!(pause(org(), "a", false).await);
+    assert_eq!(paused().await, [false, false]);
 }

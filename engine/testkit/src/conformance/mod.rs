@@ -62,6 +62,7 @@ behaviours! {
         an_older_version_can_be_current_again,
         without_a_current_version_nothing_is_listed,
         an_unknown_version_is_refused,
+        a_paused_workflow_stays_so_through_its_versions,
     }
     events {
         an_event_comes_back_whole,
@@ -108,6 +109,7 @@ behaviours! {
     }
     held_starts {
         held_starts_leave_in_order,
+        keys_of_held_starts_come_in_pages,
     }
     isolation {
         events_stay_in_their_organisation,
