@@ -1,1 +1,17 @@
-//! Black-box and cross-crate tests.
+//! Black-box tests of the built binary, and checks of the workspace as a whole. One binary: linked once, run in parallel.
+
+mod harness;
+
+mod bad_input;
+mod command_line;
+mod disk_full;
+mod epoch;
+mod kill;
+mod layering;
+mod licences;
+mod main_job;
+mod one_server;
+mod recorded_bodies;
+mod repeated_events;
+mod replay;
+mod shipped_files;

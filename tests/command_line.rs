@@ -1,0 +1,165 @@
+//! What the commands print, for people and for programs.
+
+use super::harness::{Home, Server};
+use onward_core::Value;
+use serde_json::json;
+
+const HELLO: &str = "name: hello
+on:
+  - event: hello.asked
+  - manual:
+      input: { type: object, properties: { name: { type: string } } }
+steps:
+  - id: greeting
+    do: debug.echo
+    with: { text: \"Hello {{ input.name | default('world') }}!\" }
+  - stop:
+      output: \"{{ steps.greeting.text }}\"
+";
+
+const WRONG: &str = "name: wrong
+on:
+  - event: a.b
+steps:
+  - do: debug.ecko
+    with: { a: 1 }
+";
+
+/// Ids and times vary; what they look like does not.
+fn redacted(mut value: Value) -> Value {
+    fn walk(value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                for (name, field) in fields {
+                    let is_time = name == "at" || name.ends_with("_at") || name == "time";
+                    let is_id = name == "id" || name.ends_with("_id") || name == "seed";
+                    match field {
+                        Value::String(text) if is_time => *text = "[time]".into(),
+                        Value::String(text) if is_id && text.len() == 36 => *text = "[id]".into(),
+                        Value::Number(_) if is_id => *field = json!("[number]"),
+                        other => walk(other),
+                    }
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(walk),
+            Value::String(text) if text.len() == 36 && text.matches('-').count() == 4 => *text = "[id]".into(),
+            _ => {}
+        }
+    }
+    walk(&mut value);
+    value
+}
+
+#[tokio::test]
+async fn validate() {
+    let home = Home::fresh();
+    home.write("hello.yaml", HELLO);
+    home.write("wrong.yaml", WRONG);
+    home.onward(&["validate", "hello.yaml"]).await.good();
+    let wrong = home.onward(&["validate", "hello.yaml", "wrong.yaml", "--json"]).await;
+    assert_eq!(wrong.code, 1);
+    insta::assert_snapshot!(format!("{:#}", wrong.json()));
+    let text = home.onward(&["validate", "wrong.yaml"]).await;
+    assert!(text.out.contains("wrong.yaml:5:9 error unknown_node"), "{}", text.out);
+    assert!(text.out.contains("debug.echo"), "the nearest right name: {}", text.out);
+    assert_eq!(home.onward(&["validate", "missing.yaml"]).await.code, 2);
+    assert_eq!(home.onward(&["validate"]).await.code, 2);
+}
+
+#[tokio::test]
+async fn run() {
+    let home = Home::fresh();
+    home.write("hello.yaml", HELLO);
+    let done = home.onward(&["run", "hello.yaml", "--input", r#"{"name": "Asha"}"#, "--json"]).await.good();
+    insta::assert_snapshot!(format!("{:#}", redacted(done.json())));
+    home.write("failing.yaml", "name: failing\non:\n  - manual: {}\nsteps:\n  - do: debug.fail\n    with: { code: declined, message: \"no\" }\n");
+    let failed = home.onward(&["run", "failing.yaml", "--json"]).await;
+    assert_eq!((failed.code, failed.json()["status"].as_str(), failed.json()["error"]["code"].as_str()), (1, Some("failed"), Some("declined")));
+    home.write("slow.yaml", "name: slow\non:\n  - event: a.b\nsteps:\n  - delay: 30d\n  - stop: { output: done }\n");
+    home.write("event.json", r#"{ "type": "a.b", "data": {} }"#);
+    let leapt = home.onward(&["run", "slow.yaml", "--event", "event.json", "--skip-delays", "--json"]).await.good();
+    assert_eq!(leapt.json()["output"], "done");
+    home.write("other.json", r#"{ "type": "c.d", "data": {} }"#);
+    let none = home.onward(&["run", "slow.yaml", "--event", "other.json"]).await;
+    assert_eq!(none.code, 1);
+    assert!(none.err.contains("c.d"), "{}", none.err);
+    assert!(!home.database().exists(), "a temporary database leaves nothing here");
+}
+
+#[tokio::test]
+async fn from_publish_to_history() {
+    let home = Home::fresh();
+    home.write("hello.yaml", HELLO);
+    let server = Server::start(&home).await;
+    let api = server.api(&home).await;
+    let published = home.onward(&["publish", "hello.yaml", "--json"]).await.good().json();
+    assert_eq!((&published["items"][0]["workflow"], &published["items"][0]["version"]), (&json!("hello"), &json!(1)));
+    assert_eq!(home.onward(&["publish", "hello.yaml", "--json"]).await.good().json()["items"][0]["version"], 1, "the same text is one version");
+    assert!(home.onward(&["workflows", "list"]).await.good().out.contains("hello"));
+    assert_eq!(home.onward(&["workflows", "show", "hello"]).await.good().out, HELLO);
+    assert_eq!(home.onward(&["workflows", "versions", "hello", "--json"]).await.good().json()["items"][0]["version"], 1);
+    let sent = home.onward(&["event", "send", "hello.asked", "--data", r#"{"name": "Asha"}"#, "--id", "1", "--source", "test", "--json"]).await.good().json();
+    let id = sent["items"][0]["run_ids"][0].as_str().unwrap().to_owned();
+    let again = home.onward(&["event", "send", "hello.asked", "--id", "1", "--source", "test"]).await.good();
+    assert!(again.out.contains("known already"), "{}", again.out);
+    api.run_in(&id, "completed").await;
+    let runs = home.onward(&["runs", "list", "--status", "completed", "--json"]).await.good().json();
+    assert_eq!(runs["items"][0]["id"], id.as_str());
+    insta::assert_snapshot!(format!("{:#}", redacted(home.onward(&["runs", "history", &id, "--json"]).await.good().json())));
+    assert!(home.onward(&["runs", "history", &id]).await.good().out.contains("run_started"));
+    assert_eq!(home.onward(&["runs", "show", &id, "--json"]).await.good().json()["history"][0]["kind"], "run_started");
+    let ended = home.onward(&["runs", "cancel", &id]).await;
+    assert!([0, 1].contains(&ended.code), "{}", ended.err);
+    assert_eq!(home.onward(&["runs", "show", "00000000-0000-7000-8000-000000000000"]).await.code, 1);
+}
+
+#[tokio::test]
+async fn users_connections_and_the_rest() {
+    let home = Home::fresh();
+    let server = Server::start(&home).await;
+    home.onward_reading(&["user", "add", "asha@example.com", "--name", "Asha Rao", "--role", "admin"], "correct horse battery\n").await.good();
+    home.onward_reading(&["user", "passwd", "ASHA@example.com"], "another long password\n").await.good();
+    assert_eq!(home.onward(&["user", "passwd", "asha@example.com"]).await.code, 2, "no password given");
+    assert!(home.onward(&["user", "list"]).await.good().out.contains("asha@example.com"));
+    let api = server.api(&home).await;
+    let signed_in = api.post("/api/v1/auth/sign-in", &json!({ "email": "asha@example.com", "password": "another long password" })).await;
+    assert_eq!(signed_in.status, 200, "{}", signed_in.text);
+    home.write("token.txt", "secret-token\n");
+    let added = home
+        .onward(&[
+            "connection",
+            "add",
+            "whatsapp",
+            "main",
+            "--config",
+            "phone_number_id=1055",
+            "--secret",
+            "access_token=@token.txt",
+            "--secret",
+            "app_secret=a",
+            "--secret",
+            "verify_token=v",
+        ])
+        .await
+        .good();
+    assert!(added.out.contains("/hooks/whatsapp/"), "{}", added.out);
+    let listed = home.onward(&["connection", "list", "--json"]).await.good();
+    assert_eq!(listed.json()["items"][0]["name"], "main");
+    assert!(!listed.out.contains("secret-token"), "{}", listed.out);
+    let misspelt = home.onward(&["connection", "add", "whatsapp", "two", "--config", "phone_id=1"]).await;
+    assert_eq!(misspelt.code, 1);
+    assert!(misspelt.err.contains("phone_number_id"), "{}", misspelt.err);
+    assert!(home.onward(&["nodes", "list"]).await.good().out.contains("message.send"));
+    assert!(home.onward(&["nodes", "show", "message.sent"]).await.err.contains("message.send"));
+    assert!(home.onward(&["schema"]).await.good().json().is_object());
+    assert!(home.onward(&["completions", "bash"]).await.good().out.contains("onward"));
+    let doctor = home.onward(&["doctor", "--json"]).await.good().json();
+    assert_eq!(doctor["healthy"], true, "{doctor:#}");
+    assert!(server.stop().await.success());
+    let doctor = home.onward(&["doctor"]).await.good().out;
+    assert!(doctor.contains("synchronous") || doctor.contains("FULL"), "{doctor}");
+    assert!(!doctor.contains('\u{1b}'), "colours only on a terminal");
+    let organisation = home.onward(&["runs", "list", "--org", "nobody"]).await;
+    assert_eq!(organisation.code, 1);
+    assert!(organisation.err.contains("nobody"), "{}", organisation.err);
+}

@@ -1,0 +1,45 @@
+//! A temporary folder with a database.
+
+use super::command::{self, Finished};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// A temporary folder with a database; servers and commands work in it.
+pub(crate) struct Home {
+    folder: PathBuf,
+    _removed: Option<TempDir>,
+}
+
+impl Home {
+    /// A fresh one.
+    pub(crate) fn fresh() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { folder: folder.path().to_owned(), _removed: Some(folder) }
+    }
+    /// In a folder that somebody else removes.
+    pub(crate) fn at(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), _removed: None }
+    }
+    /// The folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+    /// The database's file.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.folder.join("onward.db")
+    }
+    /// Writes a file into the folder.
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.folder.join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+    /// Runs `onward` in the folder.
+    pub(crate) async fn onward(&self, arguments: &[&str]) -> Finished {
+        command::run(&self.folder, arguments, "").await
+    }
+    /// Runs `onward` in the folder, with something to read.
+    pub(crate) async fn onward_reading(&self, arguments: &[&str], input: &str) -> Finished {
+        command::run(&self.folder, arguments, input).await
+    }
+}

@@ -1,0 +1,104 @@
+//! Every workflow that we ship or print in the manual validates, and takes a run.
+
+use super::harness::{Home, Server, workspace};
+use onward_core::Value;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// A workflow and where it stands.
+struct Shipped {
+    place: String,
+    source: String,
+}
+
+fn files(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, extension, found);
+        } else if path.extension().is_some_and(|is| is == extension) {
+            found.push(path);
+        }
+    }
+}
+
+/// Whole workflow files, and the blocks of pages that are whole workflows: those with a name, a trigger and steps.
+fn shipped() -> Vec<Shipped> {
+    let mut found = Vec::new();
+    let mut yaml = Vec::new();
+    for folder in ["examples", "workflows", "docs"] {
+        files(&workspace().join(folder), "yaml", &mut yaml);
+    }
+    for path in yaml.iter().filter(|path| !path.to_string_lossy().ends_with(".test.yaml")) {
+        found.push(Shipped { place: path.display().to_string(), source: std::fs::read_to_string(path).unwrap() });
+    }
+    let mut pages = vec![workspace().join("README.md")];
+    for folder in ["docs", "examples"] {
+        files(&workspace().join(folder), "md", &mut pages);
+    }
+    for page in pages.iter().filter(|page| page.is_file()) {
+        let text = std::fs::read_to_string(page).unwrap();
+        let blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split_once("\n```").map(|(block, _)| format!("{block}\n")));
+        for (number, source) in blocks.enumerate() {
+            let has = |key: &str| source.lines().any(|line| line.starts_with(key));
+            if has("name:") && has("on:") && has("steps:") {
+                found.push(Shipped { place: format!("{} block {}", page.display(), number + 1), source });
+            }
+        }
+    }
+    found.sort_by(|a, b| a.place.cmp(&b.place));
+    found
+}
+
+#[tokio::test]
+async fn every_workflow_validates_and_takes_a_run() {
+    let shipped = shipped();
+    assert!(shipped.iter().any(|file| file.place.contains("first-reply")), "the examples were not found");
+    let home = Home::fresh();
+    let server = Server::start(&home).await;
+    let api = server.api(&home).await;
+    for (number, file) in shipped.iter().enumerate() {
+        let path = home.write(&format!("{number}.yaml"), &file.source);
+        let validated = home.onward(&["validate", path.to_str().unwrap(), "--json"]).await;
+        assert_eq!(validated.json()["items"][0]["valid"], true, "{}: {}", file.place, validated.out);
+        let published = home.onward(&["publish", path.to_str().unwrap(), "--json"]).await.good().json();
+        let name = published["items"][0]["workflow"].as_str().unwrap().to_owned();
+        let started = start(&api, &name, &file.source).await;
+        let Some(id) = started else { continue };
+        let run = api.get(&format!("/api/v1/runs/{id}")).await;
+        assert_eq!(run["workflow"], name.as_str(), "{}: {run:#}", file.place);
+        assert_ne!(run["status"], "paused", "{}: the engine could not run it: {run:#}", file.place);
+        assert!(!api.history(&id).await.is_empty(), "{}", file.place);
+        let cancelled = api.post(&format!("/api/v1/runs/{id}/cancel"), &json!({})).await;
+        assert!([200, 202, 409].contains(&cancelled.status), "{}: {}", file.place, cancelled.text);
+    }
+}
+
+/// Starts a run: by hand where the file says so, else by an event of its first trigger that carries a bit of everything.
+async fn start(api: &super::harness::Api, name: &str, source: &str) -> Option<String> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    if source.contains("manual:") {
+        let input = json!({ "name": "Asha", "phone": "+919812345678", "url": "http://127.0.0.1:1/", "source": "test" });
+        let answer = api.post(&format!("/api/v1/workflows/{name}/runs"), &json!({ "input": input })).await;
+        if answer.status == 202 {
+            return text(&answer.body["run_id"]);
+        }
+    }
+    let kind = source.lines().find_map(|line| line.trim().trim_start_matches("- ").strip_prefix("event:"))?.split('#').next()?.trim().to_owned();
+    let contact = api.post("/api/v1/contacts", &json!({ "name": "Asha Rao" })).await.expect(201)["id"].clone();
+    let data = json!({
+        "contact_id": contact, "name": "Asha", "full_name": "Asha Rao", "phone": "+919812345678", "mobile": "+919812345678", "email": "asha@example.com",
+        "source": "whatsapp", "channel": "whatsapp", "kind": "text", "text": "Hi", "order": "4711", "reference": "4711", "amount": 1900, "score": 80,
+    });
+    let answer = api.post("/api/v1/events", &json!({ "type": kind, "source": "test", "data": data })).await.expect(202);
+    let ids: Vec<&Value> = answer["items"][0]["run_ids"].as_array().unwrap().iter().collect();
+    for id in ids {
+        let run = api.get(&format!("/api/v1/runs/{}", id.as_str().unwrap())).await;
+        if run["workflow"] == name {
+            return text(id);
+        }
+    }
+    let event = api.get(&format!("/api/v1/events/{}", answer["items"][0]["event_id"].as_str().unwrap())).await;
+    panic!("{name}: an event of type {kind:?} started no run of it: {event:#}");
+}
