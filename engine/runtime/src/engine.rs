@@ -291,8 +291,8 @@ impl<S: Store> Engine<S> {
     async fn wait(&mut self) {
         let now = self.now();
         let limits = &self.shared.limits;
-        let mut wake = self.leases.renew_at().max(now.plus_millis(1));
         let backing_off = self.back_off_until > now;
+        let mut wake = if self.leases.held().is_empty() { self.back_off_until } else { self.leases.renew_at().max(self.renew_again_at) };
         if backing_off {
             wake = wake.min(self.back_off_until);
         } else {

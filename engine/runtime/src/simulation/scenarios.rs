@@ -135,6 +135,27 @@ fn a_node_that_lost_its_leases_writes_nothing() {
 }
 
 #[test]
+fn a_dead_nodes_shards_are_taken_when_its_leases_end() {
+    let (mut other, _dead) = calm_with(&[ECHO], |world| world.limits.lease_ms = 4_000);
+    other.simulation.executor.crash();
+    // Another node of a cluster: it may not take what is not expired.
+    other.take_all = false;
+    let handle = other.start();
+    let waiting = handle.clone();
+    let sent = event(&other, "go", "1", json!({}));
+    other.simulation.executor.spawn(Box::pin(async move {
+        waiting.ready().await;
+        drop(waiting.ingest(vec![sent]).await);
+    }));
+    pass(&other, 1_000);
+    assert!(!handle.is_ready(), "the leases still run");
+    pass(&other, 4_000);
+    assert!(handle.is_ready(), "within five seconds");
+    pass(&other, 1_000);
+    assert_eq!(runs(&other, "echo").len(), 1);
+}
+
+#[test]
 fn an_unchecked_epoch_is_found() {
     let AfterTakeOver { world, ingested, written } = after_a_take_over(Some(Plant::EpochUnchecked));
     assert!(ingested.is_ok() && written.is_ok() && runs(&world, "echo").len() == 2, "without the check, a dead node writes on: {ingested:?} {written:?}");

@@ -39,6 +39,8 @@ pub(super) struct World {
     pub(super) ledger: Arc<Ledger>,
     pub(super) organisation: OrganisationId,
     pub(super) limits: EngineLimits,
+    /// Engines take what another one left behind, expired or not.
+    pub(super) take_all: bool,
     /// Programs for the checks, compiled once.
     pub(super) definitions: Definitions,
     checked: Mutex<BTreeMap<RunId, usize>>,
@@ -70,6 +72,7 @@ impl World {
             ledger: Arc::default(),
             organisation,
             limits,
+            take_all: true,
             simulation,
             definitions: Definitions::default(),
             checked: Mutex::default(),
@@ -104,7 +107,7 @@ impl World {
             records: Arc::new(Nothing),
             credentials: Arc::new(Nothing),
             node_id: NodeId(self.simulation.ids.fresh(self.simulation.clock.now())),
-            take_all: true,
+            take_all: self.take_all,
             limits: self.limits.clone(),
         })
     }
