@@ -52,12 +52,21 @@ pub async fn claim(tx: &mut Tx, request: &RequestKey, request_hash: [u8; 32]) ->
     if ours == 1 {
         return Ok(Claim::New);
     }
+    find(tx, request, request_hash).await
+}
+
+/// What is known of a key, without claiming it: for an effect that may still refuse, in whose transaction it is claimed when
+/// it did not.
+pub async fn find(tx: &mut Tx, request: &RequestKey, request_hash: [u8; 32]) -> Result<Claim, DatabaseError> {
+    let since = tx.now().plus_millis(-KEPT_MS);
     let row = tx
-        .fetch_one(
-            "SELECT request_hash, status, response FROM idempotency_keys WHERE organisation = $1 AND token = $2 AND route = $3 AND key = $4",
-            args![request.organisation, &request.token, &request.route, &request.key],
+        .fetch_optional(
+            "SELECT request_hash, status, response FROM idempotency_keys
+                WHERE organisation = $1 AND token = $2 AND route = $3 AND key = $4 AND created_at > $5",
+            args![request.organisation, &request.token, &request.route, &request.key, since],
         )
         .await?;
+    let Some(row) = row else { return Ok(Claim::New) };
     Ok(match row.get("status")? {
         _ if row.get::<[u8; 32]>("request_hash")? != request_hash => Claim::OtherRequest,
         None => Claim::Running,
