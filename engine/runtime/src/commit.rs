@@ -174,7 +174,8 @@ impl<S: Store> Engine<S> {
     /// and what is our own is kept until it works (SEMANTICS.md 5).
     fn recover_from(&mut self, unconfirmed: &Unconfirmed, batch: Batch<S::Tx>, items: Vec<Queued<S>>) {
         let now = self.shared.clock.now();
-        self.calls.note_unstarted(batch.calls.iter().map(|call| call.key.clone()));
+        // What was planned to be asked about may have been made before this process: that stays so.
+        self.calls.note_unstarted(batch.calls.iter().filter(|call| !call.reconcile).map(|call| call.key.clone()));
         self.unlearn_shapes(&batch.shapes_added);
         self.drop_touched(&batch);
         let (error, refusal) = match unconfirmed {

@@ -218,6 +218,17 @@ impl<S: Store> Engine<S> {
         metrics::gauge!("onward_calls_running").set(self.calls.running() as f64);
     }
 
+    /// Everything that waits to be written for somebody outside.
+    pub(crate) fn take_waiting(&mut self) -> Vec<Item<S::Tx>> {
+        let mut items: Vec<Item<S::Tx>> = self.held_back.take().into_iter().collect();
+        for lane in [&mut self.incoming.normal, &mut self.incoming.low] {
+            while let Ok(item) = lane.try_recv() {
+                items.push(item);
+            }
+        }
+        items
+    }
+
     /// Takes what is ready, bounded in number and bytes: our own first, then the outcomes of steps, then what comes from
     /// outside, then the low lane.
     fn gather(&mut self) -> Vec<Queued<S>> {

@@ -12,11 +12,13 @@ pub(crate) struct Leases {
     /// Counted from when the request was sent, never from when it was answered.
     until: Timestamp,
     ttl_ms: i64,
+    /// Another node took them once.
+    were_lost: bool,
 }
 
 impl Leases {
     pub(crate) fn new(ttl_ms: i64) -> Self {
-        Self { held: Vec::new(), until: Timestamp::MIN, ttl_ms }
+        Self { held: Vec::new(), until: Timestamp::MIN, ttl_ms, were_lost: false }
     }
     pub(crate) fn held(&self) -> &[Lease] {
         &self.held
@@ -36,6 +38,11 @@ impl Leases {
     pub(crate) fn lost(&mut self) {
         self.held.clear();
         self.until = Timestamp::MIN;
+        self.were_lost = true;
+    }
+    /// Whoever took our shards lives: what proved the owner dead at our start proves nothing of the one after us.
+    pub(crate) fn were_lost(&self) -> bool {
+        self.were_lost
     }
     /// When to renew: after a third of the time, so that two attempts may fail.
     pub(crate) fn renew_at(&self) -> Timestamp {
@@ -62,7 +69,9 @@ mod tests {
         assert!(leases.renew_at() < Timestamp::from_millis(12_000));
         assert!(may_start(Timestamp::from_millis(12_999), leases.until()));
         assert!(!may_start(Timestamp::from_millis(13_000), leases.until()));
+        assert!(!leases.were_lost());
         leases.lost();
+        assert!(leases.were_lost());
         assert!(!may_start(Timestamp::from_millis(0), leases.until()));
     }
 

@@ -13,7 +13,7 @@ use onward_core::{
     OrganisationId, RunId, Timestamp,
     definition::Workflow,
     machine,
-    ports::{RunStatus, Store, StoreError, StoredRun, Timer},
+    ports::{RunStatus, Store, StoreError, StoredRun, Timer, WriteError},
 };
 use std::{
     collections::BTreeSet,
@@ -63,9 +63,11 @@ impl<S: Store> Engine<S> {
             if sent_at < self.back_off_until {
                 return;
             }
-            match store.acquire_leases(node, sent_at, self.leases.ttl_ms(), self.shared.take_all).await {
+            let take_all = self.shared.take_all && !self.leases.were_lost();
+            match store.acquire_leases(node, sent_at, self.leases.ttl_ms(), take_all).await {
                 Ok(held) if !held.is_empty() => {
                     tracing::info!(shards = held.len(), "shards taken");
+                    self.shared.load.batch_ended(true);
                     self.leases.granted(held, sent_at);
                     self.recovery = Recovery::Begins;
                     self.inbox_waits = true;
@@ -75,7 +77,10 @@ impl<S: Store> Engine<S> {
                         self.own.push_back(Queued { item: Item::ReleaseHeld { organisation, workflow, after: None }, failures: 0 });
                     }
                 }
-                Ok(_) => self.back_off_until = sent_at.plus_millis(RETRY_MS),
+                Ok(_) => {
+                    self.back_off_until = sent_at.plus_millis(RETRY_MS);
+                    self.refuse_all();
+                }
                 Err(error) => {
                     tracing::error!(%error, "no shards could be taken");
                     self.back_off_until = sent_at.plus_millis(RETRY_MS);
@@ -96,6 +101,15 @@ impl<S: Store> Engine<S> {
                 tracing::error!(%error, "the leases could not be prolonged");
                 self.renew_again_at = sent_at.plus_millis(RETRY_MS.min(self.leases.ttl_ms() / 6));
             }
+        }
+    }
+
+    /// Without shards nothing may be written: whoever waits is told, and nobody new is let in until there are some.
+    fn refuse_all(&mut self) {
+        self.shared.load.batch_ended(false);
+        for item in self.take_waiting() {
+            self.shared.load.taken(item.bytes());
+            item.refuse(WriteError::Unavailable { retry_after_ms: RETRY_MS.unsigned_abs() });
         }
     }
 

@@ -216,6 +216,32 @@ steps:
     assert_eq!(world.ledger.calls().values().map(Vec::len).sum::<usize>(), 1);
 }
 
+#[test]
+fn a_call_that_may_have_been_made_is_asked_about_even_after_a_failed_commit() {
+    let pay = "
+name: pay
+on: [{ event: go }]
+steps:
+  - { id: a, do: test.pay, with: { n: 1 }, on_error: continue }
+";
+    let (world, handle) = calm(&[pay]);
+    let (sent, event) = (handle.clone(), event(&world, "go", "1", json!({})));
+    world.simulation.executor.spawn(Box::pin(async move { drop(sent.ingest(vec![event]).await) }));
+    while world.ledger.effects().is_empty() {
+        if !world.simulation.executor.run_steps(1) {
+            let next = world.simulation.clock.next_due().expect("somebody sleeps until the payment");
+            world.simulation.clock.advance_to(next);
+        }
+    }
+    world.simulation.executor.crash();
+    // The commit in which the run is taken up fails: what it planned was planned to be asked about, not to be made.
+    world.store.script(vec![Some(CommitFault::Failed); 3]);
+    let _again = world.start();
+    pass(&world, 3_600_000);
+    assert!(runs(&world, "pay")[0].status.is_final());
+    assert_eq!(world.ledger.effects().values().map(Vec::len).sum::<usize>(), 1, "never paid twice");
+}
+
 const LISTENER: &str = "
 name: listener
 on: [{ event: listen }]
