@@ -60,6 +60,7 @@ impl Backend {
             PathBuf::from(location)
         };
         let lock = FileLock::take(&path)?;
+        make_private(&path)?;
         let writer = open_writer(&path).await?;
         let mut slot = Slot::new(path.clone(), writer);
         migrations::sqlite().run_direct(None, slot.connection().await?, false).await.map_err(|error| DatabaseError::Migration(error.to_string()))?;
@@ -151,6 +152,20 @@ pub(crate) struct ReadTransaction(Transaction<'static, Sqlite>);
 impl ReadTransaction {
     pub(crate) async fn fetch_all(&mut self, sql: &'static str, args: Args) -> Result<Vec<Row>, DatabaseError> {
         fetch_all(&mut self.0, sql, args).await
+    }
+}
+
+/// Makes a new file that only its owner may read: it holds people's data. SQLite gives its log and index the same rights.
+/// An existing file keeps the rights that its owner gave it.
+fn make_private(path: &Path) -> Result<(), DatabaseError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(DatabaseError::Unfit(format!("{}: {error}", path.display()))),
     }
 }
 
