@@ -19,7 +19,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut list = String::from("/// Every workflow file that comes with the binary, by path.\npub(crate) const SHIPPED: &[Shipped] = &[\n");
     for file in &files {
         let path = file.strip_prefix(&root)?.to_str().ok_or("a workflow file's name is not UTF-8")?;
-        writeln!(list, "    Shipped {{ path: {path:?}, source: include_str!({file:?}) }},")?;
+        let absolute = file.to_str().ok_or("the repository's path is not UTF-8")?;
+        writeln!(list, "    Shipped {{ path: {path:?}, source: include_str!({absolute:?}) }},")?;
     }
     list.push_str("];\n");
     fs::write(PathBuf::from(env::var("OUT_DIR")?).join("gallery.rs"), list)?;

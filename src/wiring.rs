@@ -45,15 +45,15 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// For a command that opens the database itself.
-    pub(crate) fn for_commands(database: &str) -> Result<Self, Failure> {
-        Ok(Self {
+    pub(crate) fn for_commands(database: &str) -> Self {
+        Self {
             database: database.to_owned(),
             secret_key: secret_key(),
             allow_private: allow_private(false),
             public_url: env::var("ONWARD_PUBLIC_URL").unwrap_or_else(|_| "http://127.0.0.1:8080".to_owned()),
             clock: None,
             metrics: Arc::new(String::new),
-        })
+        }
     }
 }
 

@@ -1,4 +1,5 @@
 //! Black-box tests of the built binary, and checks of the workspace as a whole. One binary: linked once, run in parallel.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by panicking, its helpers included")]
 
 mod harness;
 

@@ -12,6 +12,12 @@ async fn deliver(api: &Api, path: &str, signature: &str, body: Vec<u8>) -> u16 {
     api.send(Method::POST, path, &[("content-type", "application/json"), ("x-hub-signature-256", signature)], Some(body)).await.unwrap().status
 }
 
+/// The id of the message in a body.
+fn own_id(body: &str) -> String {
+    let body: Value = serde_json::from_str(body).unwrap();
+    body["entry"][0]["changes"][0]["value"]["messages"][0]["id"].as_str().unwrap().to_owned()
+}
+
 #[tokio::test]
 async fn every_recorded_body_is_taken_in_once() {
     let Some(folder) = shared().map(|shared| shared.join("contracts/fixtures/whatsapp")).filter(|folder| folder.is_dir()) else {
@@ -63,15 +69,13 @@ async fn every_recorded_body_is_taken_in_once() {
     let secret = signatures["app_secret"].as_str().unwrap();
     let kinds: Vec<&String> = files.keys().filter(|name| name.starts_with("message.")).collect();
     for name in &kinds {
-        let body = std::fs::read_to_string(folder.join(name)).unwrap().replace("wamid.xyzxyz", &format!("wamid.{name}")).into_bytes();
+        let text = std::fs::read_to_string(folder.join(name)).unwrap();
+        let own = own_id(&text);
+        let body = text.replace(&format!("\"{own}\""), &format!("\"wamid.{name}\"")).into_bytes();
         assert_eq!(deliver(&api, &path, &signature(secret, &body), body).await, 200, "{name}");
     }
     let received = api.all("/api/v1/events?type=message.received").await;
-    let missing: Vec<_> = kinds
-        .iter()
-        .filter(|name| std::fs::read_to_string(folder.join(name)).unwrap().contains("wamid.xyzxyz"))
-        .filter(|name| !received.iter().any(|event| event["id"] == format!("wamid.{name}")))
-        .collect();
+    let missing: Vec<_> = kinds.iter().filter(|name| !received.iter().any(|event| event["id"] == format!("wamid.{name}"))).collect();
     assert!(missing.is_empty(), "{missing:?}");
     assert!(!server.log().contains("panicked"), "{}", server.log());
 }

@@ -1,6 +1,6 @@
 //! `onward completions`: completion for a shell.
 
-use super::{Arguments, Failure};
+use super::Arguments;
 use crate::terminal;
 use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
@@ -17,10 +17,9 @@ pub(crate) struct Completions {
 }
 
 impl Completions {
-    pub(crate) fn run(self) -> Result<(), Failure> {
+    pub(crate) fn run(self) {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut Arguments::command(), "onward", &mut script);
         terminal::print(&String::from_utf8_lossy(&script));
-        Ok(())
     }
 }

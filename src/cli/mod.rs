@@ -79,7 +79,10 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Serve(serve) => block_on(serve.run(context)),
         Command::Validate(validate) => validate.run(&context),
         Command::Run(run) => block_on(run.run(context)),
-        Command::Schema(schema) => schema.run(),
+        Command::Schema(schema) => {
+            schema.run();
+            Ok(())
+        }
         Command::Publish(publish) => block_on(publish.run(context)),
         Command::Workflows(workflows) => block_on(workflows.run(context)),
         Command::Runs(runs) => block_on(runs.run(context)),
@@ -91,7 +94,10 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Token(token) => block_on(token.run(context)),
         Command::Migrate(migrate) => block_on(migrate.run(context)),
         Command::Doctor(doctor) => block_on(doctor.run(context)),
-        Command::Completions(completions) => completions.run(),
+        Command::Completions(completions) => {
+            completions.run();
+            Ok(())
+        }
     }
 }
 

@@ -54,7 +54,7 @@ impl Replay {
                 let client = context.client().await?;
                 let result = client.post(&format!("/api/v1/workflows/{}/replay", escape(name)), &json!({ "source": source, "last": self.last })).await;
                 client.close().await;
-                result?.get_mut("runs").map(Value::take).unwrap_or_else(|| json!([]))
+                result?.get_mut("runs").map_or_else(|| json!([]), Value::take)
             }
             (None, Some(run)) => {
                 let exported = find(run, &context).await?;

@@ -48,7 +48,7 @@ impl Run {
         let start = self.start()?;
         let folder = tempfile::tempdir().map_err(|error| Failure::because("no temporary folder can be made", &error))?;
         let clock = Arc::new(LeapingClock::default());
-        let mut settings = Settings::for_commands(&format!("sqlite://{}", folder.path().join("run.db").display()))?;
+        let mut settings = Settings::for_commands(&format!("sqlite://{}", folder.path().join("run.db").display()));
         settings.clock = Some(Arc::clone(&clock));
         settings.allow_private = if self.allow_private_urls { AllowPrivate::All } else { AllowPrivate::None };
         let client = Client::local(wiring::open(&settings).await?);

@@ -141,15 +141,9 @@ impl Runs {
 
 impl List {
     fn path(&self) -> String {
-        let mut path = String::from("/api/v1/runs");
-        let mut between = '?';
-        for (name, value) in [("workflow", &self.workflow), ("status", &self.status), ("key", &self.key), ("contact", &self.contact)] {
-            if let Some(value) = value {
-                path.push_str(&format!("{between}{name}={}", escape(value)));
-                between = '&';
-            }
-        }
-        path
+        let filters = [("workflow", &self.workflow), ("status", &self.status), ("key", &self.key), ("contact", &self.contact)];
+        let given: Vec<String> = filters.into_iter().filter_map(|(name, value)| value.as_ref().map(|value| format!("{name}={}", escape(value)))).collect();
+        if given.is_empty() { "/api/v1/runs".to_owned() } else { format!("/api/v1/runs?{}", given.join("&")) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `onward schema`: the JSON Schema of workflow files, for editors.
 
-use super::{Failure, print_json};
+use super::print_json;
 use clap::{Args, ValueEnum};
 
 /// Print the JSON Schema of workflow files, for editors.
@@ -23,10 +23,9 @@ enum Kind {
 }
 
 impl Schema {
-    pub(crate) fn run(self) -> Result<(), Failure> {
+    pub(crate) fn run(self) {
         match self.kind {
             Kind::Workflow => print_json(&onward_core::definition::schema()),
         }
-        Ok(())
     }
 }

@@ -34,9 +34,9 @@ impl Token {
         let token =
             document.get("token").map(text).filter(|token| !token.is_empty()).ok_or_else(|| Failure::new("the server made a token and did not show it"))?;
         if context.json {
-            super::print_json(&document)
+            super::print_json(&document);
         } else {
-            terminal::print(&token)
+            terminal::print(&token);
         }
         Ok(())
     }

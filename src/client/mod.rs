@@ -63,7 +63,7 @@ impl Client {
         if let Some(socket) = socket::Socket::find(&place.database).await {
             return Ok(Self { transport: Transport::Socket(socket), organisation });
         }
-        let rooms = wiring::open(&Settings::for_commands(&place.database)?).await?;
+        let rooms = wiring::open(&Settings::for_commands(&place.database)).await?;
         Ok(Self { transport: Transport::Local(Box::new(rooms)), organisation })
     }
 

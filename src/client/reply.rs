@@ -3,6 +3,7 @@
 use crate::cli::Failure;
 use http::StatusCode;
 use onward_core::Value;
+use std::fmt::Write as _;
 
 /// What the API answered.
 #[derive(Debug)]
@@ -40,7 +41,8 @@ impl Reply {
         let mut message = text("detail").or(text("title")).map_or_else(|| format!("the server answered {}", self.status), str::to_owned);
         for error in problem.get("errors").and_then(Value::as_array).into_iter().flatten() {
             let field = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
-            message.push_str(&format!("\n  {} {}", if field("pointer").is_empty() { "/" } else { field("pointer") }, field("detail")));
+            // Writing into a text never fails.
+            let _ = write!(message, "\n  {} {}", if field("pointer").is_empty() { "/" } else { field("pointer") }, field("detail"));
         }
         match self.status {
             StatusCode::UNAUTHORIZED => message.push_str("\n  give a token that is valid: --token or ONWARD_TOKEN (make one with `onward token add NAME`)"),

@@ -59,7 +59,7 @@ impl SocketPath {
         // `listen` returns nothing is accepted.
         let listener = UnixListener::bind(&address.path)?;
         fs::set_permissions(&address.path, Permissions::from_mode(0o600))?;
-        Ok(Listening { listener, _remove: RemoveOnDrop(self.path()) })
+        Ok(Listening { listener, remove: RemoveOnDrop(self.path()) })
     }
 
     /// An address that fits: the path itself, or on Linux the path through an open folder.
@@ -87,13 +87,13 @@ struct Address {
 pub(crate) struct Listening {
     /// Accepts connections.
     pub(crate) listener: UnixListener,
-    _remove: RemoveOnDrop,
+    remove: RemoveOnDrop,
 }
 
 impl Listening {
     /// The listener, and what removes the socket's file when it is dropped.
     pub(crate) fn split(self) -> (UnixListener, impl Send + 'static) {
-        (self.listener, self._remove)
+        (self.listener, self.remove)
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod moments;
 mod phrases;
+mod reasons;
 mod remedies;
 
 #[cfg(test)]

@@ -1,11 +1,15 @@
 //! From history entries to what a person sees: one moment for each thing that happened, with what belongs to it.
 
-use super::phrases::{self, Almanac, length};
+use super::{
+    phrases::{self, Almanac, length},
+    reasons,
+};
 use crate::terminal::Paint;
 use onward_core::{
     Object, StepError, Timestamp, Value,
     definition::Workflow,
     history::{Entry, Fact, OpenMatch},
+    machine::EXIT_TARGET,
 };
 use std::collections::BTreeMap;
 
@@ -102,7 +106,7 @@ impl<'a> Reader<'a> {
                 self.title_last("started");
                 self.value("input", input);
                 if *depth > 0 {
-                    self.note("depth", format!("{depth} runs and events led here"));
+                    self.note("depth", &format!("{depth} runs and events led here"));
                 }
             }
             Fact::StepScheduled { node, attempt, input, .. } => self.scheduled(at, step, node, *attempt, input.as_ref()),
@@ -110,19 +114,19 @@ impl<'a> Reader<'a> {
                 self.close(at, step, Mark::Good, None);
                 self.value("gave", output);
                 if *truncated {
-                    self.note("gave", "… and more: the output was too long and is cut".to_owned());
+                    self.note("gave", "… and more: the output was too long and is cut");
                 }
             }
             Fact::StepFailed { error, continued } => {
                 self.close(at, step, Mark::Bad, Some("failed"));
                 self.error("error", error);
                 if *continued {
-                    self.note("then", "goes on all the same (on_error: continue)".to_owned());
+                    self.note("then", "goes on all the same (on_error: continue)");
                 }
             }
             Fact::StepSkipped { output } => {
                 self.moment(at, step, Mark::Skipped, "skipped: its `if` does not hold".to_owned());
-                self.condition(step);
+                self.condition(step, None);
                 if let Some(output) = output {
                     self.value("stands", output);
                 }
@@ -132,7 +136,7 @@ impl<'a> Reader<'a> {
                 let uncounted = if *free { ", not counted" } else { "" };
                 let again = format!("{attempt} {}: {}; again {}{uncounted}", error.code, error.message, self.almanac.due(*due, at));
                 self.reopen(step, at);
-                self.note("try", again);
+                self.note("try", &again);
             }
             Fact::TimerSet { due } => {
                 self.moment(at, step, Mark::Waiting, format!("sleeps until {}", self.almanac.due(*due, self.now)));
@@ -144,19 +148,19 @@ impl<'a> Reader<'a> {
                 let kind = event.get("type").and_then(Value::as_str).unwrap_or(which);
                 let named = if which == "event" { String::new() } else { format!(" ({which})") };
                 self.close(at, step, Mark::Good, Some("waited"));
-                self.note("came", format!("{kind}{named}"));
+                self.note("came", &format!("{kind}{named}"));
                 if let Some(data) = event.get("data") {
                     self.value("data", data);
                 }
             }
             Fact::WaitTimedOut { .. } => {
                 self.close(at, step, Mark::Waiting, Some("waited in vain"));
-                self.note("then", "timed out: nothing came".to_owned());
+                self.note("then", "timed out: nothing came");
             }
             Fact::BranchTaken { branch } => {
-                let branch = if branch.parse::<u32>().is_ok() { format!("takes branch {branch}") } else { format!("takes `{branch}`") };
-                self.moment(at, step, Mark::Choice, branch);
-                self.condition(step);
+                let taken = if branch.parse::<u32>().is_ok() { format!("takes branch {branch}") } else { format!("takes `{branch}`") };
+                self.moment(at, step, Mark::Choice, taken);
+                self.condition(step, Some(branch));
             }
             Fact::VariantChosen { variant, by, sticky } => {
                 let how = if *sticky { "as before" } else { "now and from here on" };
@@ -170,7 +174,7 @@ impl<'a> Reader<'a> {
                 let width = self.width;
                 self.reads.extend(values.iter().map(|(path, value)| ("read", phrases::cut(&format!("{path} = {value}"), width))));
             }
-            Fact::Bound { record, id } => self.note("is", format!("{record} {id}")),
+            Fact::Bound { record, id } => self.note("is", &format!("{record} {id}")),
             Fact::EventEmitted { event, data, .. } => {
                 self.moment(at, step, Mark::Good, format!("emits {event}"));
                 self.value("data", data);
@@ -178,7 +182,7 @@ impl<'a> Reader<'a> {
             Fact::Held { until, reason } => {
                 let until = until.map_or_else(|| "until something changes".to_owned(), |until| format!("until {}", self.almanac.due(until, self.now)));
                 self.reopen(step, at);
-                self.note("held", format!("{until}: {reason}"));
+                self.note("held", &format!("{until}: {reason}"));
             }
             Fact::Exited { exit, event, .. } => {
                 self.moment(at, None, Mark::Choice, format!("ends early: {} came", exit.event));
@@ -193,14 +197,18 @@ impl<'a> Reader<'a> {
             Fact::CancelRequested { by, reason, .. } => self.plain(at, step, "cancel asked", by, reason.as_deref()),
             Fact::RunCompleted { output, exit } => {
                 let how = exit.as_ref().map_or_else(|| "completed".to_owned(), |exit| format!("completed early, on {exit}"));
-                self.end(at, how);
+                self.end(at, &how);
                 self.value("output", output);
             }
             Fact::RunFailed { error } => {
-                self.end(at, "failed".to_owned());
-                self.error("error", error);
+                self.end(at, "failed");
+                match &error.step {
+                    // What to do stands at the step.
+                    Some(step) => self.note("error", &format!("{} at {step}", error.code)),
+                    None => self.error("error", error),
+                }
             }
-            Fact::RunCancelled { reason } => self.end(at, reason.as_ref().map_or_else(|| "cancelled".to_owned(), |reason| format!("cancelled: {reason}"))),
+            Fact::RunCancelled { reason } => self.end(at, &reason.as_ref().map_or_else(|| "cancelled".to_owned(), |reason| format!("cancelled: {reason}"))),
             Fact::EventConsumed { .. } | Fact::Checkpointed {} => {}
             other => self.moment(at, step, Mark::Note, other.kind().replace('_', " ")),
         }
@@ -209,7 +217,7 @@ impl<'a> Reader<'a> {
     fn scheduled(&mut self, at: Timestamp, step: Option<&str>, node: &str, attempt: u32, input: Option<&Value>) {
         if attempt > 1 && step.is_some_and(|step| self.open.contains_key(step)) {
             self.reopen(step, at);
-            self.note("try", format!("{attempt} begins {}", self.almanac.time(at)));
+            self.note("try", &format!("{attempt} begins {}", self.almanac.time(at)));
         } else {
             self.moment(at, step, Mark::Busy, format!("{node} is at work"));
             self.opened(step);
@@ -221,6 +229,11 @@ impl<'a> Reader<'a> {
 
     fn wait_opened(&mut self, at: Timestamp, step: Option<&str>, waits: &BTreeMap<String, OpenMatch>, deadline: Option<Timestamp>) {
         let events: Vec<&str> = waits.values().map(|wait| wait.event.as_str()).collect();
+        if step.is_none_or(|step| step.starts_with(EXIT_TARGET)) {
+            // Every run with an `exit_on` has it: that it listens is news only to whoever looks at each entry.
+            self.moment(at, None, Mark::Note, format!("ends early when {} comes", events.join(" or ")));
+            return self.title_last("listens");
+        }
         let until = deadline.map_or_else(String::new, |due| format!(", until {}", self.almanac.due(due, self.now)));
         self.moment(at, step, Mark::Waiting, format!("waits for {}{until}", events.join(" or ")));
         self.opened(step);
@@ -228,7 +241,7 @@ impl<'a> Reader<'a> {
             let which = if waits.len() > 1 { format!("{name}: ") } else { String::new() };
             let matches: Vec<String> = wait.values.iter().map(|(path, value)| format!("{path} = {value}")).collect();
             if !matches.is_empty() {
-                self.note("where", format!("{which}{}", matches.join(" and ")));
+                self.note("where", &format!("{which}{}", matches.join(" and ")));
             }
         }
     }
@@ -246,7 +259,7 @@ impl<'a> Reader<'a> {
         self.title_last(title);
     }
 
-    fn end(&mut self, at: Timestamp, how: String) {
+    fn end(&mut self, at: Timestamp, how: &str) {
         let began = self.moments.first().map_or(at, |first| first.at);
         self.moment(at, None, Mark::End, format!("{how}, after {}", length(at.millis_since(began))));
         self.title_last("ended");
@@ -291,12 +304,12 @@ impl<'a> Reader<'a> {
 
     fn title_last(&mut self, title: &str) {
         if let Some(moment) = self.moments.last_mut() {
-            moment.title = title.to_owned();
+            title.clone_into(&mut moment.title);
         }
     }
 
-    fn note(&mut self, word: &'static str, text: String) {
-        let text = phrases::cut(&text, self.width);
+    fn note(&mut self, word: &'static str, text: &str) {
+        let text = phrases::cut(text, self.width);
         if let Some(moment) = self.moments.last_mut() {
             moment.notes.push((word, text));
         }
@@ -310,26 +323,22 @@ impl<'a> Reader<'a> {
             _ => false,
         };
         if !empty {
-            self.note(word, phrases::value(value, self.width));
+            self.note(word, &phrases::value(value, self.width));
         }
     }
 
     fn error(&mut self, word: &'static str, error: &StepError) {
-        self.note(word, format!("{}: {}", error.code, error.message));
+        self.note(word, &format!("{}: {}", error.code, error.message));
         if let Some(remedy) = super::remedies::remedy(&error.code) {
-            self.note("remedy", remedy.to_owned());
+            self.note("remedy", remedy);
         }
     }
 
-    /// The line of the file that decided.
-    fn condition(&mut self, step: Option<&str>) {
-        let found = step.and_then(|step| self.outline(step)).and_then(|(workflow, index)| {
-            let position = &workflow.outline[index].position;
-            let line = workflow.source.lines().nth(position.line.checked_sub(1)? as usize)?;
-            Some(format!("{} (line {})", line.trim().trim_start_matches("- "), position.line))
-        });
+    /// The condition that decided.
+    fn condition(&mut self, step: Option<&str>, branch: Option<&str>) {
+        let found = step.and_then(|step| self.outline(step)).and_then(|(workflow, index)| reasons::reason(workflow, &workflow.outline[index].position, branch));
         if let Some(line) = found {
-            self.note("why", line);
+            self.note("why", &line);
         }
     }
 

@@ -24,7 +24,7 @@ steps:
         with: { to: sales }
     else:
       - id: reply
-        wait_for: { event: message.received, match: { data.contact_id: "{{ event.data.contact_id }}" } }
+        wait_for: { event: message.received, match: { contact_id: "{{ event.data.contact_id }}" } }
         timeout: 24h
 "#;
 
@@ -45,7 +45,7 @@ fn history() -> Vec<Value> {
         json!({ "seq": 7, "at": at("04:30:01.620"), "kind": "value_read", "step": "vip", "values": { "contact.score": 12 } }),
         json!({ "seq": 8, "at": at("04:30:01.620"), "kind": "branch_taken", "step": "vip", "branch": "else" }),
         json!({ "seq": 9, "at": at("04:30:01.620"), "kind": "wait_opened", "step": "reply",
-            "waits": { "event": { "event": "message.received", "match": { "data.contact_id": "c1" } } }, "since": at("04:30:01.620"), "deadline": "2026-11-21T04:30:01.620Z" }),
+            "waits": { "event": { "event": "message.received", "match": { "contact_id": "c1" } } }, "since": at("04:30:01.620"), "deadline": "2026-11-21T04:30:01.620Z" }),
     ]
 }
 
