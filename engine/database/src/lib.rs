@@ -4,7 +4,7 @@
 //! SQL is written once, in the dialect common to SQLite and PostgreSQL: `$1` placeholders, `RETURNING`, `ON CONFLICT`, and
 //! for lists the [`Rows`] marker. Where the two really differ, the split stands in this crate and never in a query.
 //!
-//! ```ignore
+//! ```text
 //! pub async fn by_name<Q: Query>(db: &mut Q, organisation: OrganisationId, name: &str) -> Result<Option<Team>, DatabaseError> {
 //!     let row = db.fetch_optional("SELECT id, name FROM teams WHERE organisation = $1 AND name = $2", args![organisation, name]).await?;
 //!     row.map(|row| Ok(Team { id: row.get("id")?, name: row.get("name")? })).transpose()

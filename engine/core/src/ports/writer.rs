@@ -45,7 +45,7 @@ pub trait Writer<T: Transaction>: Send + Sync + 'static {
 /// Runs `body` through the writer and gives its value back after the commit. An `Err` of the body rolls it back and comes
 /// back as it is, in the outer `Ok`.
 ///
-/// ```ignore
+/// ```text
 /// let contact = write(&*writer, Lane::Normal, move |tx| {
 ///     let change = change.clone();
 ///     Box::pin(async move { contacts::upsert(tx, &actor, change).await })

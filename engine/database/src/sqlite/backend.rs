@@ -236,6 +236,20 @@ fn check_settings(synchronous: i64, journal_mode: &str, foreign_keys: bool) -> R
 mod tests {
     use super::*;
 
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_new_file_is_its_owners_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("onward.db");
+        let backend = Backend::open(path.to_str().unwrap()).await.unwrap();
+        for ending in ["", "-wal", "-shm"] {
+            let file = format!("{}{ending}", path.display());
+            assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600, "{file}");
+        }
+        backend.close().await;
+    }
+
     #[tokio::test]
     async fn a_long_log_is_moved_beside_the_writer_and_begins_anew() {
         let backend = Backend::open(":memory:").await.unwrap();
