@@ -1,4 +1,4 @@
-//! Writes the OpenAPI document into the file that is named: `cargo run -p onward-api --example generate -- web/openapi.json`.
+//! Writes the `OpenAPI` document into the file that is named: `cargo run -p onward-api --example generate -- web/openapi.json`.
 
 use std::{env, fs, process::ExitCode};
 

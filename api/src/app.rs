@@ -38,6 +38,9 @@ pub struct AppParts {
     pub settings: Settings,
 }
 
+/// Sign-ins that may wait for their password to be looked at; more are told to come back, in about the time these take.
+const WAITING_SIGN_INS: usize = 64;
+
 /// What an operator sets.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -69,6 +72,7 @@ pub struct Shared {
     /// What the wiring handed over.
     pub parts: AppParts,
     pub(crate) password_checks: Arc<Semaphore>,
+    pub(crate) waiting_for_turn: Arc<Semaphore>,
     pub(crate) sockets: Arc<Semaphore>,
     pub(crate) running_keys: RunningKeys,
 }
@@ -77,8 +81,9 @@ impl App {
     /// From its parts.
     pub fn new(parts: AppParts) -> Self {
         let password_checks = Arc::new(Semaphore::new(parts.settings.password_checks.max(1)));
+        let waiting_for_turn = Arc::new(Semaphore::new(WAITING_SIGN_INS));
         let sockets = Arc::new(Semaphore::new(parts.settings.sockets));
-        Self(Arc::new(Shared { parts, password_checks, sockets, running_keys: RunningKeys::default() }))
+        Self(Arc::new(Shared { parts, password_checks, waiting_for_turn, sockets, running_keys: RunningKeys::default() }))
     }
     /// Reads committed data.
     pub fn reader(&self) -> Reader {

@@ -231,23 +231,23 @@ mod tests {
     use super::*;
     use axum::http::HeaderValue;
 
-    fn headers(name: header::HeaderName, values: &[&'static str]) -> HeaderMap {
+    fn headers(name: &header::HeaderName, values: &[&'static str]) -> HeaderMap {
         values.iter().map(|value| (name.clone(), HeaderValue::from_static(value))).collect()
     }
 
     #[test]
     fn bearer_tokens_in_any_spelling_of_the_scheme() {
-        assert_eq!(bearer(&headers(header::AUTHORIZATION, &["bearer  onw_x"])), Ok(Some("onw_x")));
+        assert_eq!(bearer(&headers(&header::AUTHORIZATION, &["bearer  onw_x"])), Ok(Some("onw_x")));
         assert_eq!(bearer(&HeaderMap::new()), Ok(None));
         for wrong in ["onw_x", "Basic eDp5", ""] {
-            assert_eq!(bearer(&headers(header::AUTHORIZATION, &[wrong])).unwrap_err().code(), "unauthorized", "{wrong}");
+            assert_eq!(bearer(&headers(&header::AUTHORIZATION, &[wrong])).unwrap_err().code(), "unauthorized", "{wrong}");
         }
     }
 
     #[test]
     fn the_cookie_among_others() {
-        assert_eq!(session_cookie(&headers(header::COOKIE, &["a=1; onward_session=tok; b=2"])), Some("tok"));
-        assert_eq!(session_cookie(&headers(header::COOKIE, &["a=1", "onward_session=tok"])), Some("tok"));
-        assert_eq!(session_cookie(&headers(header::COOKIE, &["xonward_session=tok", "onward_session"])), None);
+        assert_eq!(session_cookie(&headers(&header::COOKIE, &["a=1; onward_session=tok; b=2"])), Some("tok"));
+        assert_eq!(session_cookie(&headers(&header::COOKIE, &["a=1", "onward_session=tok"])), Some("tok"));
+        assert_eq!(session_cookie(&headers(&header::COOKIE, &["xonward_session=tok", "onward_session"])), None);
     }
 }

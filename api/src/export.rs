@@ -2,7 +2,7 @@
 
 use crate::Problem;
 use onward_core::{
-    RunId, Value, digest,
+    Object, RunId, Value, digest,
     history::{Entry, Fact},
     ports::PublishedVersion,
 };
@@ -79,7 +79,11 @@ pub fn render(run: Value, version: &PublishedVersion, entries: &[Entry]) -> Resu
     });
     let history = serde_json::to_value(entries).map_err(Problem::internal)?;
     let digest = digest_of(&run, &definition, &history);
-    Ok(serde_json::json!({ "run": run, "definition": definition, "history": history, "digest": digest }))
+    let mut export = Object::new();
+    for (name, part) in [("run", run), ("definition", definition), ("history", history), ("digest", digest.into())] {
+        export.insert(name.to_owned(), part);
+    }
+    Ok(Value::Object(export))
 }
 
 /// Reads an export, and refuses one that was changed or contradicts itself.

@@ -63,7 +63,7 @@ impl Once {
         let place = Place { organisation: caller.organisation, caller: caller.key_space(), route: self.route, key };
         let running = Arc::clone(&app.running_keys);
         if !running.lock().unwrap_or_else(PoisonError::into_inner).insert(place.clone()) {
-            return Err(Problem::conflict("still_running", "a request with this Idempotency-Key is still running; wait for its end").retry_after(1_000));
+            return Err(still_running());
         }
         Ok(Some(BoundKey { place, hash: digest::hash(&[bytes]), running }))
     }
@@ -87,12 +87,11 @@ impl BoundKey {
     /// The answer that an earlier request was given; `None`: this one is the first, and [`BoundKey::keep`] is to be called in
     /// the same transaction.
     pub(crate) async fn kept(&self, tx: &mut Tx) -> Result<Option<Answer>, Problem> {
-        kept(tx, &self.request(), self.hash).await
+        kept(table::find(tx, &self.request(), self.hash).await?)
     }
-    /// Keeps the answer, in the transaction of the effect.
+    /// Keeps the answer, in the transaction of the effect. An effect that refused keeps none: it may be tried again.
     pub(crate) async fn keep(&self, tx: &mut Tx, answer: &Answer) -> Result<(), Problem> {
-        let response = serde_json::to_value(answer).map_err(Problem::internal)?;
-        Ok(table::complete(tx, &self.request(), answer.status(), &response).await?)
+        keep(tx, &self.request(), self.hash, answer).await
     }
     /// The same around an effect of the engine. `render` makes the answer of what the engine gives.
     pub(crate) fn guard(self, render: impl Fn(&Value) -> Answer + Send + Sync + 'static) -> (Guard<Tx>, Kept) {
@@ -102,20 +101,15 @@ impl BoundKey {
         let before: ports::Body<Tx> = Box::new(move |tx| {
             let (request, slot) = (Arc::clone(&asked), Arc::clone(&filled));
             Box::pin(async move {
-                let found = kept(tx, &request, hash).await.transpose();
+                let found = kept(table::find(tx, &request, hash).await?).transpose();
                 let is_first = found.is_none();
                 *slot.lock().unwrap_or_else(PoisonError::into_inner) = found;
                 if is_first { Ok(()) } else { Err(WriteError::Refused) }
             })
         });
-        let render = Arc::new(render);
         let after: After<Tx> = Box::new(move |tx, given| {
-            let request = Arc::clone(&request);
-            let answer = render(given);
-            Box::pin(async move {
-                let response = serde_json::to_value(&answer).map_err(|error| WriteError::Database(error.to_string()))?;
-                table::complete(tx, &request, answer.status(), &response).await.map_err(WriteError::from)
-            })
+            let (request, answer) = (Arc::clone(&request), render(given));
+            Box::pin(async move { keep(tx, &request, hash, &answer).await.map_err(|problem| WriteError::Database(problem.detail().to_owned())) })
         });
         (Guard { before, after }, Kept { slot, _running: self })
     }
@@ -126,8 +120,9 @@ impl BoundKey {
     }
 }
 
-async fn kept(tx: &mut Tx, request: &RequestKey, hash: [u8; 32]) -> Result<Option<Answer>, Problem> {
-    match table::claim(tx, request, hash).await? {
+/// The earlier answer, when there is one.
+fn kept(known: Claim) -> Result<Option<Answer>, Problem> {
+    match known {
         Claim::New => Ok(None),
         Claim::Done { response, .. } => {
             let answer: Answer = serde_json::from_value(response).map_err(Problem::internal)?;
@@ -138,8 +133,21 @@ async fn kept(tx: &mut Tx, request: &RequestKey, hash: [u8; 32]) -> Result<Optio
             "idempotency_key_reused",
             "this Idempotency-Key came with another body before; use a new key for a new request",
         )),
-        Claim::Running => Err(Problem::conflict("still_running", "a request with this Idempotency-Key is still running; wait for its end").retry_after(1_000)),
+        Claim::Running => Err(still_running()),
     }
+}
+
+async fn keep(tx: &mut Tx, request: &RequestKey, hash: [u8; 32], answer: &Answer) -> Result<(), Problem> {
+    // Another node may have been faster: then its answer is the one, and this effect is undone.
+    if table::claim(tx, request, hash).await? != Claim::New {
+        return Err(still_running());
+    }
+    let response = serde_json::to_value(answer).map_err(Problem::internal)?;
+    Ok(table::complete(tx, request, answer.status(), &response).await?)
+}
+
+fn still_running() -> Problem {
+    Problem::conflict("still_running", "a request with this Idempotency-Key is still running; wait for its end").retry_after(1_000)
 }
 
 type Slot = Arc<Mutex<Option<Result<Answer, Problem>>>>;

@@ -1,4 +1,4 @@
-//! REST, WebSocket, webhooks in, OpenAPI. Thin: parse, authorise, call, render; one file an endpoint group.
+//! REST, `WebSocket`, webhooks in, `OpenAPI`. Thin: parse, authorise, call, render; one file an endpoint group.
 //!
 //! What this crate must never know: how a thing is done. A record's JSON shape stands in its room; here stand only the
 //! bodies of requests. Every write goes through the engine's writer, and nothing is acknowledged before its commit.

@@ -1,4 +1,4 @@
-//! The OpenAPI 3.1 document, made from the endpoints themselves.
+//! The `OpenAPI` 3.1 document, made from the endpoints themselves.
 
 use crate::{endpoints, problem};
 use onward_core::Value;

@@ -2,24 +2,26 @@
 
 use crate::{App, Problem};
 use onward_accounts::password;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// The hash to store; refuses a password that breaks the rules.
 pub(crate) async fn hash(app: &App, password: String) -> Result<String, Problem> {
     let shared = app.clone();
-    off_thread(app, move || password::hash(&password, &*shared.parts.secrets)).await?.map_err(Problem::from)
+    let _turn = turn(app).await?;
+    let hashed = tokio::task::spawn_blocking(move || password::hash(&password, &*shared.parts.secrets));
+    hashed.await.map_err(Problem::internal)?.map_err(Problem::from)
+}
+
+/// A place among those whose passwords are looked at. Held from before failures are counted until this one is: no number of
+/// guesses at once is heard beyond the places there are.
+pub(crate) async fn turn(app: &App) -> Result<OwnedSemaphorePermit, Problem> {
+    let Ok(waiting) = app.waiting_for_turn.clone().try_acquire_owned() else { return Err(Problem::unavailable(2_000)) };
+    let turn = app.password_checks.clone().acquire_owned().await.map_err(Problem::internal)?;
+    drop(waiting);
+    Ok(turn)
 }
 
 /// Whether a password is right; takes as long when `stored` is `None`.
-pub(crate) async fn verify(app: &App, password: String, stored: Option<String>) -> Result<bool, Problem> {
-    off_thread(app, move || password::verify(&password, stored.as_deref())).await
-}
-
-async fn off_thread<T: Send + 'static>(app: &App, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
-    let permit = app.password_checks.clone().acquire_owned().await.map_err(Problem::internal)?;
-    let done = tokio::task::spawn_blocking(move || {
-        let result = work();
-        drop(permit);
-        result
-    });
-    done.await.map_err(Problem::internal)
+pub(crate) async fn verify(_turn: &OwnedSemaphorePermit, password: String, stored: Option<String>) -> Result<bool, Problem> {
+    tokio::task::spawn_blocking(move || password::verify(&password, stored.as_deref())).await.map_err(Problem::internal)
 }

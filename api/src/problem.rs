@@ -29,7 +29,10 @@ pub struct FieldError {
 
 /// Why a request was not done.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Problem {
+pub struct Problem(Box<Facts>);
+
+#[derive(Clone, Debug, PartialEq)]
+struct Facts {
     status: StatusCode,
     code: &'static str,
     detail: String,
@@ -38,7 +41,7 @@ pub struct Problem {
     more: Object,
 }
 
-/// The members of a problem, for the OpenAPI document.
+/// The members of a problem, for the `OpenAPI` document.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem, example = json!({
     "type": "urn:onward:problem:invalid_input", "title": "Unprocessable Entity", "status": 422, "code": "invalid_input",
@@ -66,7 +69,7 @@ pub(crate) const CONTENT_TYPE: &str = "application/problem+json";
 impl Problem {
     /// With this status and stable code.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), errors: Vec::new(), retry_after_ms: None, more: Object::new() }
+        Self(Box::new(Facts { status, code, detail: detail.into(), errors: Vec::new(), retry_after_ms: None, more: Object::new() }))
     }
     /// 400: not what this protocol allows (malformed JSON, a bad cursor).
     pub fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
@@ -111,7 +114,9 @@ impl Problem {
             [one] => format!("{}: {}", one.pointer, one.detail),
             several => format!("the body has {} mistakes; the first: {}: {}", several.len(), several[0].pointer, several[0].detail),
         };
-        Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_input", detail) }
+        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_input", detail);
+        problem.0.errors = errors;
+        problem
     }
     /// 500: our own mistake. The cause goes to the log and not to the caller.
     pub fn internal(cause: impl std::fmt::Display) -> Self {
@@ -125,41 +130,42 @@ impl Problem {
     /// Says when to try again, in milliseconds; rounded up to the second in `Retry-After`.
     #[must_use]
     pub fn retry_after(mut self, millis: u64) -> Self {
-        self.retry_after_ms = Some(millis);
+        self.0.retry_after_ms = Some(millis);
         self
     }
     /// Adds a member of its own.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.more.insert(name.to_owned(), value.into());
+        self.0.more.insert(name.to_owned(), value.into());
         self
     }
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
     /// The stable name.
     pub fn code(&self) -> &'static str {
-        self.code
+        self.0.code
     }
     /// What happened, for a person.
     pub fn detail(&self) -> &str {
-        &self.detail
+        &self.0.detail
     }
     /// As JSON.
     pub fn to_value(&self) -> Value {
+        let Facts { status, code, detail, errors, more, .. } = &*self.0;
         let mut body = serde_json::json!({
-            "type": format!("urn:onward:problem:{}", self.code),
-            "title": self.status.canonical_reason().unwrap_or("Error"),
-            "status": self.status.as_u16(),
-            "code": self.code,
-            "detail": self.detail,
+            "type": format!("urn:onward:problem:{code}"),
+            "title": status.canonical_reason().unwrap_or("Error"),
+            "status": status.as_u16(),
+            "code": code,
+            "detail": detail,
         });
-        if !self.errors.is_empty() {
-            body["errors"] = serde_json::to_value(&self.errors).unwrap_or_default();
+        if !errors.is_empty() {
+            body["errors"] = serde_json::to_value(errors).unwrap_or_default();
         }
         if let Some(object) = body.as_object_mut() {
-            object.extend(self.more.clone());
+            object.extend(more.clone());
         }
         body
     }
@@ -168,14 +174,14 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::from(self.to_value().to_string()));
-        *response.status_mut() = self.status;
+        *response.status_mut() = self.status();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(millis) = self.retry_after_ms {
+        if let Some(millis) = self.0.retry_after_ms {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(millis.div_ceil(1_000).max(1)));
         }
-        if self.status == StatusCode::UNAUTHORIZED {
+        if self.status() == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
@@ -250,7 +256,9 @@ impl From<EngineError> for Problem {
                 let first = problems.first().map_or_else(|| "it does not compile".to_owned(), |problem| format!("line {}: {}", problem.line, problem.message));
                 let errors = vec![FieldError { pointer: "/source".into(), detail: first }];
                 let problems = serde_json::to_value(&problems).unwrap_or_default();
-                Self { code: "invalid_workflow", ..Self::invalid_input(errors) }.with("problems", problems)
+                let mut problem = Self::invalid_input(errors).with("problems", problems);
+                problem.0.code = "invalid_workflow";
+                problem
             }
             EngineError::InvalidInput(message) => Self::invalid("", message),
             EngineError::Conflict(message) => Self::conflict("conflict", message),

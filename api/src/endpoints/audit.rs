@@ -12,7 +12,7 @@ use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list))
+    OpenApiRouter::new().routes(routes!(list_audit_log))
 }
 
 /// Which entries.
@@ -32,7 +32,7 @@ struct Filter {
 
 /// Lists who changed what, newest first.
 #[utoipa::path(get, path = "/audit-log", tag = "Accounts", params(Filter), responses((status = 200, body = shapes::Page<shapes::AuditEntry>)))]
-async fn list(State(app): State<App>, caller: Caller, Params(filter): Params<Filter>) -> Result<Answer, Problem> {
+async fn list_audit_log(State(app): State<App>, caller: Caller, Params(filter): Params<Filter>) -> Result<Answer, Problem> {
     caller.may(Action::Administer)?;
     let page = Page::read("audit", filter.limit, filter.cursor.as_deref())?;
     let subject = match (&filter.subject, &filter.subject_id) {

@@ -23,9 +23,9 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list_connectors))
         .routes(routes!(get_connector))
-        .routes(routes!(list, create))
-        .routes(routes!(get, update, delete))
-        .routes(routes!(test))
+        .routes(routes!(list_connections, create_connection))
+        .routes(routes!(get_connection, update_connection, delete_connection))
+        .routes(routes!(test_connection))
 }
 
 /// Lists the connectors of this version, with the JSON Schemas of their config and secrets.
@@ -96,7 +96,7 @@ impl Body for Patch {}
 
 /// Lists the connections, oldest first; never their secrets.
 #[utoipa::path(get, path = "/connections", tag = "Connections", params(Paging), responses((status = 200, body = shapes::Page<shapes::Connection>)))]
-async fn list(State(app): State<App>, caller: Caller, Params(paging): Params<Paging>) -> Result<Answer, Problem> {
+async fn list_connections(State(app): State<App>, caller: Caller, Params(paging): Params<Paging>) -> Result<Answer, Problem> {
     caller.may(Action::ReadConnections)?;
     let page = Page::read("connections", paging.limit, paging.cursor.as_deref())?;
     let found = connection::list(&mut app.reader(), caller.organisation, page.after.map(ConnectionId), page.ask()).await?;
@@ -105,7 +105,7 @@ async fn list(State(app): State<App>, caller: Caller, Params(paging): Params<Pag
 
 /// Makes a connection. The provider is not asked: `health` says later whether it works.
 #[utoipa::path(post, path = "/connections", tag = "Connections", request_body = New, responses((status = 201, body = shapes::Connection)))]
-async fn create(State(app): State<App>, caller: Caller, once: Once, payload: Payload<New>) -> Result<Answer, Problem> {
+async fn create_connection(State(app): State<App>, caller: Caller, once: Once, payload: Payload<New>) -> Result<Answer, Problem> {
     caller.may(Action::WriteConnections)?;
     let key = once.bind(&app, &caller, &payload.bytes)?;
     let New { connector, name, config, secrets } = payload.value;
@@ -124,7 +124,7 @@ async fn create(State(app): State<App>, caller: Caller, once: Once, payload: Pay
 
 /// Gives a connection; never its secrets.
 #[utoipa::path(get, path = "/connections/{id}", tag = "Connections", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = shapes::Connection)))]
-async fn get(State(app): State<App>, caller: Caller, Id(id): Id<ConnectionId>) -> Result<Answer, Problem> {
+async fn get_connection(State(app): State<App>, caller: Caller, Id(id): Id<ConnectionId>) -> Result<Answer, Problem> {
     caller.may(Action::ReadConnections)?;
     let found = connection::find(&mut app.reader(), caller.organisation, &id.to_string()).await?.ok_or_else(|| Problem::not_found("connection", id))?;
     Ok(Answer::ok(shape(&app, &found)).tagged())
@@ -134,7 +134,13 @@ async fn get(State(app): State<App>, caller: Caller, Id(id): Id<ConnectionId>) -
 #[utoipa::path(patch, path = "/connections/{id}", tag = "Connections", request_body = Patch,
     params(("id" = String, Path, format = "uuid"), ("If-Match" = Option<String>, Header, description = "the ETag that was read")),
     responses((status = 200, body = shapes::Connection)))]
-async fn update(State(app): State<App>, caller: Caller, Id(id): Id<ConnectionId>, seen: IfMatch, payload: Payload<Patch>) -> Result<Answer, Problem> {
+async fn update_connection(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id<ConnectionId>,
+    seen: IfMatch,
+    payload: Payload<Patch>,
+) -> Result<Answer, Problem> {
     caller.may(Action::WriteConnections)?;
     let Patch { name, config, secrets } = payload.value;
     let change = Arc::new(ConnectionChange { name, config, secrets, if_revision: None });
@@ -155,7 +161,7 @@ async fn update(State(app): State<App>, caller: Caller, Id(id): Id<ConnectionId>
 
 /// Deletes a connection and its secrets. Deliveries to its address are answered 404 from then on.
 #[utoipa::path(delete, path = "/connections/{id}", tag = "Connections", params(("id" = String, Path, format = "uuid")), responses((status = 204)))]
-async fn delete(State(app): State<App>, caller: Caller, Id(id): Id<ConnectionId>) -> Result<Answer, Problem> {
+async fn delete_connection(State(app): State<App>, caller: Caller, Id(id): Id<ConnectionId>) -> Result<Answer, Problem> {
     caller.may(Action::WriteConnections)?;
     write(&app, &caller, None, move |tx, who| {
         Box::pin(async move {
@@ -171,7 +177,7 @@ async fn delete(State(app): State<App>, caller: Caller, Id(id): Id<ConnectionId>
 ///
 /// 200 whatever the provider says: `ok` and `message` tell.
 #[utoipa::path(post, path = "/connections/{id}/test", tag = "Connections", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = shapes::ConnectionTest)))]
-async fn test(State(app): State<App>, caller: Caller, Id(id): Id<ConnectionId>) -> Result<Answer, Problem> {
+async fn test_connection(State(app): State<App>, caller: Caller, Id(id): Id<ConnectionId>) -> Result<Answer, Problem> {
     caller.may(Action::WriteConnections)?;
     let gone = || Problem::not_found("connection", id);
     let opened = app.parts.credentials.by_id(caller.organisation, id).await?.ok_or_else(gone)?;
@@ -192,13 +198,13 @@ async fn test(State(app): State<App>, caller: Caller, Id(id): Id<ConnectionId>) 
             };
             let stored =
                 connection::record_health(tx, who.organisation, id, state, Some(message)).await?.ok_or_else(|| Problem::not_found("connection", id))?;
-            Ok(Answer::ok(verdict(&report, shape(&app, &stored))))
+            Ok(Answer::ok(verdict(&report, &shape(&app, &stored))))
         })
     })
     .await
 }
 
-fn verdict(report: &Result<TestReport, StepError>, connection: Value) -> Value {
+fn verdict(report: &Result<TestReport, StepError>, connection: &Value) -> Value {
     match report {
         Ok(report) => serde_json::json!({ "ok": true, "message": report.message, "code": null, "details": report.details, "connection": connection }),
         Err(error) => serde_json::json!({ "ok": false, "message": error.message, "code": error.code, "details": error.details, "connection": connection }),

@@ -20,7 +20,10 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(get, update, delete)).routes(routes!(page_of_timeline))
+    OpenApiRouter::new()
+        .routes(routes!(list_contacts, upsert_contact))
+        .routes(routes!(get_contact, update_contact, delete_contact))
+        .routes(routes!(list_timeline))
 }
 
 /// Which contacts.
@@ -84,6 +87,7 @@ struct NewContact {
 impl Body for NewContact {}
 
 /// What changes; what is left out stays.
+#[expect(clippy::option_option, reason = "absent leaves it, null forgets it: as in `ContactPatch`, which it becomes")]
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schema(as = ContactChange, example = json!({ "first_name": "Asha", "fields": { "plan": null } }))]
@@ -113,13 +117,14 @@ struct Patch {
 impl Body for Patch {}
 
 /// Tells `null` from absent.
+#[expect(clippy::option_option, reason = "absent leaves it, null forgets it")]
 fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
 /// Lists contacts, newest first.
 #[utoipa::path(get, path = "/contacts", tag = "Contacts", params(Filter), responses((status = 200, body = shapes::Page<shapes::Contact>)))]
-async fn list(State(app): State<App>, caller: Caller, Params(filter): Params<Filter>) -> Result<Answer, Problem> {
+async fn list_contacts(State(app): State<App>, caller: Caller, Params(filter): Params<Filter>) -> Result<Answer, Problem> {
     caller.may(Action::ReadRecords)?;
     let page = Page::read("contacts", filter.limit, filter.cursor.as_deref())?;
     let phone = filter.phone.map(|text| addresses::phone(&text, None).unwrap_or(text));
@@ -135,7 +140,7 @@ async fn list(State(app): State<App>, caller: Caller, Params(filter): Params<Fil
     (status = 201, body = shapes::Contact, description = "made"),
     (status = 200, body = shapes::Contact, description = "known already, and completed"),
 ))]
-async fn create(State(app): State<App>, caller: Caller, once: Once, payload: Payload<NewContact>) -> Result<Answer, Problem> {
+async fn upsert_contact(State(app): State<App>, caller: Caller, once: Once, payload: Payload<NewContact>) -> Result<Answer, Problem> {
     caller.may(Action::WriteRecords)?;
     let key = once.bind(&app, &caller, &payload.bytes)?;
     let change = payload.value.into_change();
@@ -190,7 +195,7 @@ impl NewContact {
 
 /// Gives a contact.
 #[utoipa::path(get, path = "/contacts/{id}", tag = "Contacts", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = shapes::Contact)))]
-async fn get(State(app): State<App>, caller: Caller, Id(id): Id<ContactId>) -> Result<Answer, Problem> {
+async fn get_contact(State(app): State<App>, caller: Caller, Id(id): Id<ContactId>) -> Result<Answer, Problem> {
     caller.may(Action::ReadRecords)?;
     let contact = contacts::get(&mut app.reader(), caller.organisation, id).await?.ok_or_else(|| Problem::not_found("contact", id))?;
     Ok(Answer::ok(contact.to_value()).tagged())
@@ -200,7 +205,7 @@ async fn get(State(app): State<App>, caller: Caller, Id(id): Id<ContactId>) -> R
 #[utoipa::path(patch, path = "/contacts/{id}", tag = "Contacts", request_body = Patch,
     params(("id" = String, Path, format = "uuid"), ("If-Match" = Option<String>, Header, description = "the ETag that was read")),
     responses((status = 200, body = shapes::Contact)))]
-async fn update(State(app): State<App>, caller: Caller, Id(id): Id<ContactId>, seen: IfMatch, payload: Payload<Patch>) -> Result<Answer, Problem> {
+async fn update_contact(State(app): State<App>, caller: Caller, Id(id): Id<ContactId>, seen: IfMatch, payload: Payload<Patch>) -> Result<Answer, Problem> {
     caller.may(Action::WriteRecords)?;
     let body = payload.value;
     let patch = ContactPatch {
@@ -231,7 +236,7 @@ async fn update(State(app): State<App>, caller: Caller, Id(id): Id<ContactId>, s
 #[utoipa::path(delete, path = "/contacts/{id}", tag = "Contacts",
     params(("id" = String, Path, format = "uuid"), ("If-Match" = Option<String>, Header, description = "the ETag that was read")),
     responses((status = 204)))]
-async fn delete(State(app): State<App>, caller: Caller, Id(id): Id<ContactId>, seen: IfMatch) -> Result<Answer, Problem> {
+async fn delete_contact(State(app): State<App>, caller: Caller, Id(id): Id<ContactId>, seen: IfMatch) -> Result<Answer, Problem> {
     caller.may(Action::DeleteRecords)?;
     write(&app, &caller, None, move |tx, who| {
         let seen = seen.clone();
@@ -259,7 +264,7 @@ struct Paging {
 /// Gives what happened to a contact, newest first.
 #[utoipa::path(get, path = "/contacts/{id}/timeline", tag = "Contacts", params(("id" = String, Path, format = "uuid"), Paging),
     responses((status = 200, body = shapes::Page<shapes::TimelineItem>)))]
-async fn page_of_timeline(State(app): State<App>, caller: Caller, Id(id): Id<ContactId>, Params(paging): Params<Paging>) -> Result<Answer, Problem> {
+async fn list_timeline(State(app): State<App>, caller: Caller, Id(id): Id<ContactId>, Params(paging): Params<Paging>) -> Result<Answer, Problem> {
     caller.may(Action::ReadRecords)?;
     let page = Page::read("timeline", paging.limit, paging.cursor.as_deref())?;
     let mut reader = app.reader();

@@ -24,12 +24,12 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(list))
-        .routes(routes!(get))
-        .routes(routes!(assign))
-        .routes(routes!(close))
-        .routes(routes!(mark_read))
-        .routes(routes!(list_messages, send))
+        .routes(routes!(list_conversations))
+        .routes(routes!(get_conversation))
+        .routes(routes!(assign_conversation))
+        .routes(routes!(close_conversation))
+        .routes(routes!(read_conversation))
+        .routes(routes!(list_messages, send_message))
 }
 
 /// Which conversations.
@@ -55,7 +55,7 @@ struct Filter {
 
 /// Lists conversations, the newest first.
 #[utoipa::path(get, path = "/conversations", tag = "Conversations", params(Filter), responses((status = 200, body = shapes::Page<shapes::Conversation>)))]
-async fn list(State(app): State<App>, caller: Caller, Params(filter): Params<Filter>) -> Result<Answer, Problem> {
+async fn list_conversations(State(app): State<App>, caller: Caller, Params(filter): Params<Filter>) -> Result<Answer, Problem> {
     caller.may(Action::ReadRecords)?;
     let page = Page::read("conversations", filter.limit, filter.cursor.as_deref())?;
     let status = match filter.status.as_deref() {
@@ -69,7 +69,7 @@ async fn list(State(app): State<App>, caller: Caller, Params(filter): Params<Fil
 
 /// Gives a conversation.
 #[utoipa::path(get, path = "/conversations/{id}", tag = "Conversations", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = shapes::Conversation)))]
-async fn get(State(app): State<App>, caller: Caller, Id(id): Id<ConversationId>) -> Result<Answer, Problem> {
+async fn get_conversation(State(app): State<App>, caller: Caller, Id(id): Id<ConversationId>) -> Result<Answer, Problem> {
     caller.may(Action::ReadRecords)?;
     Ok(Answer::ok(found(&app, caller.organisation, id).await?.to_value()))
 }
@@ -92,7 +92,13 @@ impl Body for Assignment {}
 
 /// Gives a conversation to a user, a team or nobody.
 #[utoipa::path(post, path = "/conversations/{id}/assign", tag = "Conversations", request_body = Assignment, params(("id" = String, Path, format = "uuid")), responses((status = 200, body = shapes::Conversation)))]
-async fn assign(State(app): State<App>, caller: Caller, once: Once, Id(id): Id<ConversationId>, payload: Payload<Assignment>) -> Result<Answer, Problem> {
+async fn assign_conversation(
+    State(app): State<App>,
+    caller: Caller,
+    once: Once,
+    Id(id): Id<ConversationId>,
+    payload: Payload<Assignment>,
+) -> Result<Answer, Problem> {
     caller.may(Action::WriteRecords)?;
     let key = once.bind(&app, &caller, &payload.bytes)?;
     let to = Arc::new(payload.value);
@@ -114,7 +120,7 @@ async fn assign(State(app): State<App>, caller: Caller, once: Once, Id(id): Id<C
 
 /// Closes a conversation. The contact's next message opens a new one.
 #[utoipa::path(post, path = "/conversations/{id}/close", tag = "Conversations", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = shapes::Conversation)))]
-async fn close(State(app): State<App>, caller: Caller, Id(id): Id<ConversationId>) -> Result<Answer, Problem> {
+async fn close_conversation(State(app): State<App>, caller: Caller, Id(id): Id<ConversationId>) -> Result<Answer, Problem> {
     caller.may(Action::WriteRecords)?;
     write(&app, &caller, None, move |tx, who| {
         Box::pin(async move { Ok(Answer::ok(conversations::close(tx, who.organisation, &who.actor(), id).await?.to_value())) })
@@ -124,7 +130,7 @@ async fn close(State(app): State<App>, caller: Caller, Id(id): Id<ConversationId
 
 /// Notes that a person has read a conversation.
 #[utoipa::path(post, path = "/conversations/{id}/read", tag = "Conversations", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = shapes::Conversation)))]
-async fn mark_read(State(app): State<App>, caller: Caller, Id(id): Id<ConversationId>) -> Result<Answer, Problem> {
+async fn read_conversation(State(app): State<App>, caller: Caller, Id(id): Id<ConversationId>) -> Result<Answer, Problem> {
     caller.may(Action::WriteRecords)?;
     write(&app, &caller, None, move |tx, who| {
         Box::pin(async move {
@@ -187,7 +193,7 @@ impl Body for NewMessage {}
 #[utoipa::path(post, path = "/conversations/{id}/messages", tag = "Conversations", request_body = NewMessage,
     params(("id" = String, Path, format = "uuid"), ("Idempotency-Key" = Option<String>, Header, description = "keeps a repeated request from sending twice, for 24 h")),
     responses((status = 202, body = shapes::StartedRun)))]
-async fn send(State(app): State<App>, caller: Caller, once: Once, Id(id): Id<ConversationId>, payload: Payload<NewMessage>) -> Result<Answer, Problem> {
+async fn send_message(State(app): State<App>, caller: Caller, once: Once, Id(id): Id<ConversationId>, payload: Payload<NewMessage>) -> Result<Answer, Problem> {
     caller.may(Action::WriteRecords)?;
     let key = once.bind(&app, &caller, &payload.bytes)?;
     let new = payload.value;

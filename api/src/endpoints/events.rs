@@ -19,7 +19,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list, take_in)).routes(routes!(get))
+    OpenApiRouter::new().routes(routes!(list_events, ingest_events)).routes(routes!(get_event))
 }
 
 /// Who says so, when the sender does not.
@@ -91,12 +91,12 @@ struct CloudEvent {
         (Vec<CloudEvent> = "application/cloudevents-batch+json"),
     )),
     responses((status = 202, body = shapes::IngestedList)))]
-async fn take_in(State(app): State<App>, caller: Caller, once: Once, request: Request) -> Result<Answer, Problem> {
+async fn ingest_events(State(app): State<App>, caller: Caller, once: Once, request: Request) -> Result<Answer, Problem> {
     caller.may(Action::StartRuns)?;
-    let headers = request.headers().clone();
-    let bytes = body::read(request, BODY_BYTES).await?;
+    let (parts, body) = request.into_parts();
+    let bytes = body::read(&app, &parts.headers, body, BODY_BYTES).await?;
     let key = once.bind(&app, &caller, &bytes)?;
-    let events = read(&headers, &bytes, caller.organisation)?;
+    let events = read(&parts.headers, &bytes, caller.organisation)?;
     match key {
         None => {
             let ingested = app.engine().ingest(events).await?;
@@ -270,7 +270,7 @@ struct Filter {
 
 /// Lists events, newest first: whole envelopes, with what routing noted.
 #[utoipa::path(get, path = "/events", tag = "Events", params(Filter), responses((status = 200, body = shapes::Page<shapes::Event>)))]
-async fn list(State(app): State<App>, caller: Caller, Params(filter): Params<Filter>) -> Result<Answer, Problem> {
+async fn list_events(State(app): State<App>, caller: Caller, Params(filter): Params<Filter>) -> Result<Answer, Problem> {
     caller.may(Action::ReadEngine)?;
     let page = Page::read("events", filter.limit, filter.cursor.as_deref())?;
     let wanted = queries::EventFilter { kind: filter.r#type, source: filter.source };
@@ -280,7 +280,7 @@ async fn list(State(app): State<App>, caller: Caller, Params(filter): Params<Fil
 
 /// Gives an event with what routing noted: the runs it started and reached, and the triggers that refused it or failed.
 #[utoipa::path(get, path = "/events/{id}", tag = "Events", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = shapes::Event)))]
-async fn get(State(app): State<App>, caller: Caller, Id(id): Id<EventId>) -> Result<Answer, Problem> {
+async fn get_event(State(app): State<App>, caller: Caller, Id(id): Id<EventId>) -> Result<Answer, Problem> {
     caller.may(Action::ReadEngine)?;
     let found = queries::event(&mut app.reader(), caller.organisation, id).await?.ok_or_else(|| Problem::not_found("event", id))?;
     Ok(Answer::ok(shape(&found)))

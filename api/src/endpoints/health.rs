@@ -9,23 +9,23 @@ use axum::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(alive)).routes(routes!(ready)).routes(routes!(metrics))
+    OpenApiRouter::new().routes(routes!(get_health)).routes(routes!(get_readiness)).routes(routes!(get_metrics))
 }
 
 /// Says that the process answers.
 #[utoipa::path(get, path = "/healthz", tag = "Operations", responses((status = 200, body = shapes::Status)), security(()))]
-async fn alive() -> Answer {
+async fn get_health() -> Answer {
     Answer::ok(serde_json::json!({ "status": "ok" }))
 }
 
 /// Says whether requests are accepted; does not wait for shards.
 #[utoipa::path(get, path = "/readyz", tag = "Operations", responses((status = 200, body = shapes::Status)), security(()))]
-async fn ready(State(app): State<App>) -> Result<Answer, Problem> {
+async fn get_readiness(State(app): State<App>) -> Result<Answer, Problem> {
     if app.engine().is_ready() { Ok(Answer::ok(serde_json::json!({ "status": "ok" }))) } else { Err(Problem::unavailable(1_000)) }
 }
 
 /// Gives the server's numbers in Prometheus' text format. No name, id or content of an organisation is in them.
 #[utoipa::path(get, path = "/metrics", tag = "Operations", responses((status = 200, body = String, content_type = "text/plain")), security(()))]
-async fn metrics(State(app): State<App>) -> Response {
+async fn get_metrics(State(app): State<App>) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"), (header::CACHE_CONTROL, "no-store")], (app.parts.metrics)()).into_response()
 }

@@ -8,7 +8,7 @@ use axum::{
     Router,
     body::Bytes,
     extract::{Path, Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse as _, Response},
     routing::get,
 };
@@ -44,16 +44,16 @@ async fn addressed(app: &App, connector: &str, id: &str) -> Result<Addressed, Pr
     Ok(Addressed { organisation, connection, connector: Arc::clone(known) })
 }
 
-fn webhook_request(request: &Request, body: Bytes) -> WebhookRequest {
-    let query = request.uri().query().unwrap_or_default();
+fn webhook_request(parts: Parts, body: Bytes) -> WebhookRequest {
+    let query = parts.uri.query().unwrap_or_default();
     let query = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    WebhookRequest { method: request.method().clone(), headers: request.headers().clone(), query, body }
+    WebhookRequest { method: parts.method, headers: parts.headers, query, body }
 }
 
 /// A provider asks whether the address is ours.
 async fn verify_address(State(app): State<App>, Path((connector, id)): Path<(String, String)>, request: Request) -> Result<Response, Problem> {
     let addressed = addressed(&app, &connector, &id).await?;
-    let request = webhook_request(&request, Bytes::new());
+    let request = webhook_request(request.into_parts().0, Bytes::new());
     match addressed.connector.challenge(&addressed.connection, &request) {
         Challenge::Answer(text) => {
             // The text is the provider's own: it must never be taken for a page.
@@ -94,8 +94,8 @@ async fn take_in(app: &App, connector: &str, id: &str, request: Request) -> Resu
     }
     let Addressed { organisation, connection, connector } = addressed(app, connector, id).await?;
     let (parts, body) = request.into_parts();
-    let bytes = body::read(Request::from_parts(parts.clone(), body), limits::WEBHOOK_BYTES).await?;
-    let request = webhook_request(&Request::from_parts(parts, axum::body::Body::empty()), bytes.clone());
+    let bytes = body::read(app, &parts.headers, body, limits::WEBHOOK_BYTES).await?;
+    let request = webhook_request(parts, bytes.clone());
     if let Verified::Forged { reason } = connector.verify(&connection, &request) {
         tracing::debug!(connection = %connection.id, reason, "a delivery was refused");
         return Err(Problem::unauthorised("the signature is wrong"));

@@ -25,7 +25,7 @@ use utoipa_axum::router::OpenApiRouter;
 /// Where the versioned API stands.
 pub(crate) const PREFIX: &str = "/api/v1";
 
-/// Everything that the OpenAPI document describes.
+/// Everything that the `OpenAPI` document describes.
 pub(crate) fn described() -> OpenApiRouter<App> {
     let versioned = OpenApiRouter::new()
         .merge(events::routes())

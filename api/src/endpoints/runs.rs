@@ -19,7 +19,12 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get)).routes(routes!(history)).routes(routes!(export_run)).routes(routes!(cancel))
+    OpenApiRouter::new()
+        .routes(routes!(list_runs))
+        .routes(routes!(get_run))
+        .routes(routes!(get_history))
+        .routes(routes!(export_run))
+        .routes(routes!(cancel_run))
 }
 
 /// Entries of a history that are given when nobody asks for a number: nearly every run whole.
@@ -46,7 +51,7 @@ struct Filter {
 
 /// Lists runs, newest first. A run is listed as soon as its event is acknowledged.
 #[utoipa::path(get, path = "/runs", tag = "Runs", params(Filter), responses((status = 200, body = shapes::Page<shapes::Run>)))]
-async fn list(State(app): State<App>, caller: Caller, Params(filter): Params<Filter>) -> Result<Answer, Problem> {
+async fn list_runs(State(app): State<App>, caller: Caller, Params(filter): Params<Filter>) -> Result<Answer, Problem> {
     caller.may(Action::ReadEngine)?;
     let page = Page::read("runs", filter.limit, filter.cursor.as_deref())?;
     let status = match filter.status.as_deref() {
@@ -63,7 +68,7 @@ async fn list(State(app): State<App>, caller: Caller, Params(filter): Params<Fil
 
 /// Gives a run.
 #[utoipa::path(get, path = "/runs/{id}", tag = "Runs", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = shapes::Run)))]
-async fn get(State(app): State<App>, caller: Caller, Id(id): Id<RunId>) -> Result<Answer, Problem> {
+async fn get_run(State(app): State<App>, caller: Caller, Id(id): Id<RunId>) -> Result<Answer, Problem> {
     caller.may(Action::ReadEngine)?;
     let row = queries::run(&mut app.reader(), caller.organisation, id).await?.ok_or_else(|| Problem::not_found("run", id))?;
     Ok(Answer::ok(shape(&row)))
@@ -92,7 +97,7 @@ struct Part {
 /// Gives a run's history from its first entry on: `{ seq, at, kind, step, … }`, each kind with its own data.
 #[utoipa::path(get, path = "/runs/{id}/history", tag = "Runs", params(("id" = String, Path, format = "uuid"), Part),
     responses((status = 200, body = shapes::Page<Object>, example = json!({ "items": [{ "seq": 1, "at": "2026-11-20T09:30:00.000Z", "kind": "run_started", "workflow": "welcome" }], "next_cursor": null }))))]
-async fn history(State(app): State<App>, caller: Caller, Id(id): Id<RunId>, Params(part): Params<Part>) -> Result<Answer, Problem> {
+async fn get_history(State(app): State<App>, caller: Caller, Id(id): Id<RunId>, Params(part): Params<Part>) -> Result<Answer, Problem> {
     caller.may(Action::ReadEngine)?;
     let limit = match part.limit {
         None => ENTRIES,
@@ -152,7 +157,7 @@ impl Body for Cancellation {
 
 /// Asks a run to end. 202 with its state; calls in flight may still be settling. A run that has ended is a conflict.
 #[utoipa::path(post, path = "/runs/{id}/cancel", tag = "Runs", request_body = Option<Cancellation>, params(("id" = String, Path, format = "uuid")), responses((status = 202, body = shapes::RunState)))]
-async fn cancel(State(app): State<App>, caller: Caller, Id(id): Id<RunId>, payload: Payload<Cancellation>) -> Result<Answer, Problem> {
+async fn cancel_run(State(app): State<App>, caller: Caller, Id(id): Id<RunId>, payload: Payload<Cancellation>) -> Result<Answer, Problem> {
     caller.may(Action::ControlRuns)?;
     let Cancellation { reason, force } = payload.value;
     let status = app.engine().cancel(caller.organisation, id, &caller.by(), reason, force).await?;

@@ -30,7 +30,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(sign_in)).routes(routes!(sign_out)).routes(routes!(session))
+    OpenApiRouter::new().routes(routes!(sign_in)).routes(routes!(sign_out)).routes(routes!(get_session))
 }
 
 /// Who wants to sign in.
@@ -75,17 +75,20 @@ async fn sign_in(State(app): State<App>, headers: HeaderMap, Address(address): A
     let SignIn { email, password, organisation } = payload.value;
     let mut reader = app.reader();
     let organisation = named_or_only(&mut reader, organisation.as_deref()).await?;
+    let turn = passwords::turn(&app).await?;
     if let Some(wait) = throttle::must_wait(&mut reader, organisation.id, &email, &address, app.now()).await? {
         let detail = format!("too many wrong passwords; wait {} s", wait.max(1_000) / 1_000);
         return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_failures", detail).retry_after(wait.unsigned_abs()));
     }
     let known = users::credentials(&mut reader, organisation.id, &email).await?;
     let (user, stored) = known.unzip();
-    let right = passwords::verify(&app, password, stored).await?;
+    let right = passwords::verify(&turn, password, stored).await?;
     let Some(user) = user.filter(|_| right) else {
         note_failure(&app, &organisation, email, address).await?;
+        drop(turn);
         return Err(Problem::new(StatusCode::UNAUTHORIZED, "wrong_credentials", "the e-mail or the password is wrong"));
     };
+    drop(turn);
     let begun = begin(&app, user.clone(), email).await?;
     let body = shape(&user, &organisation, Some(&begun.csrf), Some(begun.expires_at));
     let mut response = Answer::ok(body).into_response();
@@ -137,7 +140,7 @@ async fn sign_out(State(app): State<App>, caller: Caller) -> Result<Response, Pr
 
 /// Says who is asking, in which organisation, and the session's CSRF token.
 #[utoipa::path(get, path = "/auth/session", tag = "Accounts", responses((status = 200, body = shapes::Session)))]
-async fn session(State(app): State<App>, caller: Caller) -> Result<Answer, Problem> {
+async fn get_session(State(app): State<App>, caller: Caller) -> Result<Answer, Problem> {
     let organisation =
         organisations::get(&mut app.reader(), caller.organisation).await?.ok_or_else(|| Problem::not_found("organisation", caller.organisation))?;
     let body = match &caller.identity {

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(revoke))
+    OpenApiRouter::new().routes(routes!(list_tokens, create_token)).routes(routes!(revoke_token))
 }
 
 /// A token to be made.
@@ -37,7 +37,7 @@ fn agent() -> Role {
 
 /// Lists the API tokens, newest first; never their secrets.
 #[utoipa::path(get, path = "/tokens", tag = "Accounts", responses((status = 200, body = shapes::Page<shapes::Token>)))]
-async fn list(State(app): State<App>, caller: Caller) -> Result<Answer, Problem> {
+async fn list_tokens(State(app): State<App>, caller: Caller) -> Result<Answer, Problem> {
     caller.may(Action::Administer)?;
     let found = tokens::list(&mut app.reader(), caller.organisation).await?;
     Ok(Answer::ok(crate::request::page::envelope(found.iter().map(tokens::ApiToken::to_value).collect(), None)))
@@ -46,7 +46,7 @@ async fn list(State(app): State<App>, caller: Caller) -> Result<Answer, Problem>
 /// Makes an API token. The answer is the only place where its text ever stands, so it is kept under no `Idempotency-Key`;
 /// the name, which is unique, keeps a repeated request from making two.
 #[utoipa::path(post, path = "/tokens", tag = "Accounts", request_body = NewToken, responses((status = 201, body = shapes::NewlyMadeToken)))]
-async fn create(State(app): State<App>, caller: Caller, payload: Payload<NewToken>) -> Result<Answer, Problem> {
+async fn create_token(State(app): State<App>, caller: Caller, payload: Payload<NewToken>) -> Result<Answer, Problem> {
     caller.may(Action::Administer)?;
     let NewToken { name, role } = payload.value;
     let source = app.clone();
@@ -66,7 +66,7 @@ async fn create(State(app): State<App>, caller: Caller, payload: Payload<NewToke
 
 /// Ends an API token at once.
 #[utoipa::path(delete, path = "/tokens/{id}", tag = "Accounts", params(("id" = String, Path, format = "uuid")), responses((status = 204)))]
-async fn revoke(State(app): State<App>, caller: Caller, Id(id): Id<TokenId>) -> Result<Answer, Problem> {
+async fn revoke_token(State(app): State<App>, caller: Caller, Id(id): Id<TokenId>) -> Result<Answer, Problem> {
     caller.may(Action::Administer)?;
     write(&app, &caller, None, move |tx, who| {
         Box::pin(async move {

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(get, update))
+    OpenApiRouter::new().routes(routes!(list_users, create_user)).routes(routes!(get_user, update_user))
 }
 
 /// A user to be added.
@@ -61,7 +61,7 @@ impl Body for Patch {}
 
 /// Lists the users, by e-mail.
 #[utoipa::path(get, path = "/users", tag = "Accounts", responses((status = 200, body = shapes::Page<shapes::User>)))]
-async fn list(State(app): State<App>, caller: Caller) -> Result<Answer, Problem> {
+async fn list_users(State(app): State<App>, caller: Caller) -> Result<Answer, Problem> {
     // Everybody may see whom a conversation can be assigned to.
     caller.may(Action::ReadRecords)?;
     let found = users::list(&mut app.reader(), caller.organisation).await?;
@@ -70,7 +70,7 @@ async fn list(State(app): State<App>, caller: Caller) -> Result<Answer, Problem>
 
 /// Adds a user. Kept under no `Idempotency-Key`, since its body holds a password; the e-mail is unique.
 #[utoipa::path(post, path = "/users", tag = "Accounts", request_body = New, responses((status = 201, body = shapes::User)))]
-async fn create(State(app): State<App>, caller: Caller, payload: Payload<New>) -> Result<Answer, Problem> {
+async fn create_user(State(app): State<App>, caller: Caller, payload: Payload<New>) -> Result<Answer, Problem> {
     caller.may(Action::Administer)?;
     let New { email, name, password, role } = payload.value;
     let password_hash = passwords::hash(&app, password).await?;
@@ -86,7 +86,7 @@ async fn create(State(app): State<App>, caller: Caller, payload: Payload<New>) -
 
 /// Gives a user.
 #[utoipa::path(get, path = "/users/{id}", tag = "Accounts", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = shapes::User)))]
-async fn get(State(app): State<App>, caller: Caller, Id(id): Id<UserId>) -> Result<Answer, Problem> {
+async fn get_user(State(app): State<App>, caller: Caller, Id(id): Id<UserId>) -> Result<Answer, Problem> {
     caller.may(Action::ReadRecords)?;
     let user = users::get(&mut app.reader(), caller.organisation, id).await?.ok_or_else(|| Problem::not_found("user", id))?;
     Ok(Answer::ok(user.to_value()))
@@ -94,7 +94,7 @@ async fn get(State(app): State<App>, caller: Caller, Id(id): Id<UserId>) -> Resu
 
 /// Changes a user. The last active admin stays one.
 #[utoipa::path(patch, path = "/users/{id}", tag = "Accounts", request_body = Patch, params(("id" = String, Path, format = "uuid")), responses((status = 200, body = shapes::User)))]
-async fn update(State(app): State<App>, caller: Caller, Id(id): Id<UserId>, payload: Payload<Patch>) -> Result<Answer, Problem> {
+async fn update_user(State(app): State<App>, caller: Caller, Id(id): Id<UserId>, payload: Payload<Patch>) -> Result<Answer, Problem> {
     caller.may(Action::Administer)?;
     let Patch { name, role, active, password } = payload.value;
     let password_hash = match password {

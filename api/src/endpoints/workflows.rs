@@ -26,15 +26,15 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(list))
-        .routes(routes!(validate))
-        .routes(routes!(get, put, delete))
+        .routes(routes!(list_workflows))
+        .routes(routes!(validate_workflow))
+        .routes(routes!(get_workflow, put_workflow, delete_workflow))
         .routes(routes!(get_draft, put_draft, delete_draft))
-        .routes(routes!(publish))
-        .routes(routes!(versions))
-        .routes(routes!(version))
-        .routes(routes!(stats))
-        .routes(routes!(start))
+        .routes(routes!(publish_workflow))
+        .routes(routes!(list_versions))
+        .routes(routes!(get_version))
+        .routes(routes!(get_stats))
+        .routes(routes!(start_run))
 }
 
 /// Runs that step statistics are counted over.
@@ -55,7 +55,7 @@ struct Paging {
 
 /// Lists workflows, by name.
 #[utoipa::path(get, path = "/workflows", tag = "Workflows", params(Paging), responses((status = 200, body = shapes::Page<shapes::WorkflowSummary>)))]
-async fn list(State(app): State<App>, caller: Caller, Params(paging): Params<Paging>) -> Result<Answer, Problem> {
+async fn list_workflows(State(app): State<App>, caller: Caller, Params(paging): Params<Paging>) -> Result<Answer, Problem> {
     caller.may(Action::ReadEngine)?;
     let limit = page::bounded(paging.limit)? as usize;
     let after = paging.cursor.as_deref().map(|text| Cursor::read("workflows", text)).transpose()?;
@@ -79,7 +79,7 @@ async fn known(app: &App, organisation: OrganisationId, name: &str) -> Result<Wo
 
 /// Gives a workflow with the current version's file.
 #[utoipa::path(get, path = "/workflows/{name}", tag = "Workflows", params(("name" = String, Path)), responses((status = 200, body = shapes::Workflow)))]
-async fn get(State(app): State<App>, caller: Caller, Name(name): Name) -> Result<Answer, Problem> {
+async fn get_workflow(State(app): State<App>, caller: Caller, Name(name): Name) -> Result<Answer, Problem> {
     caller.may(Action::ReadEngine)?;
     whole(&app, caller.organisation, &name).await
 }
@@ -121,7 +121,7 @@ const SOURCE_BODY: usize = 3 * limits::DEFINITION_BYTES;
 
 /// Saves the draft of a workflow, or makes an older version current.
 #[utoipa::path(put, path = "/workflows/{name}", tag = "Workflows", request_body = Settings, params(("name" = String, Path)), responses((status = 200, body = shapes::Workflow)))]
-async fn put(State(app): State<App>, caller: Caller, Name(name): Name, payload: Payload<Settings>) -> Result<Answer, Problem> {
+async fn put_workflow(State(app): State<App>, caller: Caller, Name(name): Name, payload: Payload<Settings>) -> Result<Answer, Problem> {
     caller.may(Action::WriteWorkflows)?;
     let Settings { source, current_version } = payload.value;
     if source.is_none() && current_version.is_none() {
@@ -142,7 +142,7 @@ async fn put(State(app): State<App>, caller: Caller, Name(name): Name, payload: 
 
 /// Deletes a workflow: it takes no new starts and its draft is gone. Runs go on to their end on the version they started with.
 #[utoipa::path(delete, path = "/workflows/{name}", tag = "Workflows", params(("name" = String, Path)), responses((status = 204)))]
-async fn delete(State(app): State<App>, caller: Caller, Name(name): Name) -> Result<Answer, Problem> {
+async fn delete_workflow(State(app): State<App>, caller: Caller, Name(name): Name) -> Result<Answer, Problem> {
     caller.may(Action::WriteWorkflows)?;
     not_built_in(&name)?;
     let before = known(&app, caller.organisation, &name).await?.current_version;
@@ -262,7 +262,7 @@ fn not_built_in(name: &str) -> Result<(), Problem> {
 
 /// Says what is wrong with a workflow file; nothing is stored.
 #[utoipa::path(post, path = "/workflows/validate", tag = "Workflows", request_body = File, responses((status = 200, body = shapes::Validation)))]
-async fn validate(State(app): State<App>, caller: Caller, payload: Payload<File>) -> Result<Answer, Problem> {
+async fn validate_workflow(State(app): State<App>, caller: Caller, payload: Payload<File>) -> Result<Answer, Problem> {
     caller.may(Action::ReadEngine)?;
     let compiled = compile(&app, payload.value.source).await?;
     let valid = !compiled.iter().any(|problem| problem.severity == Severity::Error);
@@ -292,16 +292,15 @@ impl Body for Publication {
 /// answers with that one, so that a repeated request is harmless.
 #[utoipa::path(post, path = "/workflows/{name}/publish", tag = "Workflows", request_body = Option<Publication>, params(("name" = String, Path)),
     responses((status = 200, body = shapes::Published), (status = 422, description = "the file has mistakes; `problems` names them")))]
-async fn publish(State(app): State<App>, caller: Caller, Name(name): Name, payload: Payload<Publication>) -> Result<Answer, Problem> {
+async fn publish_workflow(State(app): State<App>, caller: Caller, Name(name): Name, payload: Payload<Publication>) -> Result<Answer, Problem> {
     caller.may(Action::WriteWorkflows)?;
     check_name(&name)?;
     not_built_in(&name)?;
-    let source = match payload.value.source {
-        Some(source) => source,
-        None => {
-            let draft = drafts::get(&mut app.reader(), caller.organisation, &name).await?;
-            draft.ok_or_else(|| Problem::conflict("no_draft", format!("{} has no draft; save one, or send `source`", shortened(&name))))?.source
-        }
+    let source = if let Some(source) = payload.value.source {
+        source
+    } else {
+        let draft = drafts::get(&mut app.reader(), caller.organisation, &name).await?;
+        draft.ok_or_else(|| Problem::conflict("no_draft", format!("{} has no draft; save one, or send `source`", shortened(&name))))?.source
     };
     check_source(&source)?;
     let before = queries::workflow(&mut app.reader(), caller.organisation, &name).await?.and_then(|summary| summary.current_version);
@@ -340,7 +339,7 @@ async fn note(app: &App, caller: &Caller, action: &'static str, name: &str, befo
 
 /// Lists the published versions of a workflow, newest first.
 #[utoipa::path(get, path = "/workflows/{name}/versions", tag = "Workflows", params(("name" = String, Path), Paging), responses((status = 200, body = shapes::Page<shapes::VersionSummary>)))]
-async fn versions(State(app): State<App>, caller: Caller, Name(name): Name, Params(paging): Params<Paging>) -> Result<Answer, Problem> {
+async fn list_versions(State(app): State<App>, caller: Caller, Name(name): Name, Params(paging): Params<Paging>) -> Result<Answer, Problem> {
     caller.may(Action::ReadEngine)?;
     let limit = page::bounded(paging.limit)? as usize;
     let before = match paging.cursor.as_deref() {
@@ -368,7 +367,7 @@ fn version_summary(version: &PublishedVersion) -> Value {
 
 /// Gives one published version with its file.
 #[utoipa::path(get, path = "/workflows/{name}/versions/{version}", tag = "Workflows", params(("name" = String, Path), ("version" = u32, Path)), responses((status = 200, body = shapes::Version)))]
-async fn version(State(app): State<App>, caller: Caller, Path((name, version)): Path<(String, String)>) -> Result<Answer, Problem> {
+async fn get_version(State(app): State<App>, caller: Caller, Path((name, version)): Path<(String, String)>) -> Result<Answer, Problem> {
     caller.may(Action::ReadEngine)?;
     let missing = || Problem::not_found("version", format!("{} of {}", shortened(&version), shortened(&name)));
     let number = version.parse::<u32>().map_err(|_| missing())?;
@@ -382,7 +381,7 @@ async fn version(State(app): State<App>, caller: Caller, Path((name, version)): 
 
 /// Gives how runs fare: how many are in each status, and how they passed each step.
 #[utoipa::path(get, path = "/workflows/{name}/stats", tag = "Workflows", params(("name" = String, Path)), responses((status = 200, body = shapes::WorkflowStats)))]
-async fn stats(State(app): State<App>, caller: Caller, Name(name): Name) -> Result<Answer, Problem> {
+async fn get_stats(State(app): State<App>, caller: Caller, Name(name): Name) -> Result<Answer, Problem> {
     caller.may(Action::ReadEngine)?;
     let mut reader = app.reader();
     queries::workflow(&mut reader, caller.organisation, &name).await?.ok_or_else(|| Problem::not_found("workflow", shortened(&name)))?;
@@ -423,7 +422,7 @@ fn no_input() -> Value {
 #[utoipa::path(post, path = "/workflows/{name}/runs", tag = "Runs", request_body = NewRun,
     params(("name" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "makes a repeated request give the first one's answer, for 24 h")),
     responses((status = 202, body = shapes::StartedRun)))]
-async fn start(State(app): State<App>, caller: Caller, once: Once, Name(name): Name, payload: Payload<NewRun>) -> Result<Answer, Problem> {
+async fn start_run(State(app): State<App>, caller: Caller, once: Once, Name(name): Name, payload: Payload<NewRun>) -> Result<Answer, Problem> {
     caller.may(Action::StartRuns)?;
     let key = once.bind(&app, &caller, &payload.bytes)?;
     let NewRun { input, key: about } = payload.value;

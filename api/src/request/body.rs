@@ -3,7 +3,7 @@
 use crate::{App, Problem, problem::FieldError};
 use axum::{
     extract::{FromRequest, Request},
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -31,7 +31,7 @@ pub(crate) struct Payload<T> {
 impl<T: Body> FromRequest<App> for Payload<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, _: &App) -> Result<Self, Problem> {
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
         if let Some(kind) = request.headers().get(header::CONTENT_TYPE)
             && !is_json(kind.as_bytes())
         {
@@ -41,7 +41,8 @@ impl<T: Body> FromRequest<App> for Payload<T> {
                 "this endpoint takes JSON; send Content-Type: application/json",
             ));
         }
-        let bytes = read(request, T::LIMIT).await?;
+        let (parts, body) = request.into_parts();
+        let bytes = read(app, &parts.headers, body, T::LIMIT).await?;
         let value = if T::OPTIONAL && bytes.iter().all(u8::is_ascii_whitespace) { parse(b"{}")? } else { parse(&bytes)? };
         Ok(Self { value: typed(value)?, bytes })
     }
@@ -54,13 +55,23 @@ pub(crate) fn is_json(kind: &[u8]) -> bool {
     essence == "application/json" || essence.ends_with("+json")
 }
 
+/// Milliseconds that a body may take to arrive: 10 MiB over a slow line, and no longer.
+const ARRIVAL_MS: i64 = 60_000;
+
 /// The bytes of a body: a body that says it is too large is refused before it is read, one that turns out so while it is.
-pub(crate) async fn read(request: Request, limit: usize) -> Result<Bytes, Problem> {
-    let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+pub(crate) async fn read(app: &App, headers: &HeaderMap, body: axum::body::Body, limit: usize) -> Result<Bytes, Problem> {
+    let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|length| length > limit as u64) {
         return Err(Problem::too_large(limit));
     }
-    match Limited::new(request.into_body(), limit).collect().await {
+    let collected = tokio::select! {
+        biased;
+        collected = Limited::new(body, limit).collect() => collected,
+        () = app.parts.clock.sleep_until(app.now().plus_millis(ARRIVAL_MS)) => {
+            return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body took too long to arrive"));
+        }
+    };
+    match collected {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(Problem::too_large(limit)),
         Err(error) => Err(Problem::bad_request("truncated", format!("the body could not be read to its end: {error}"))),
@@ -85,6 +96,10 @@ pub(crate) fn typed<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
 
 /// As [`typed`], for a part of a body that stands at `place`.
 pub(crate) fn at<T: DeserializeOwned>(place: &str, value: Value) -> Result<T, FieldError> {
+    // What derives `Deserialize` would take an array as its fields in order.
+    if !value.is_object() {
+        return Err(FieldError { pointer: place.to_owned(), detail: "an object is expected".into() });
+    }
     serde_path_to_error::deserialize(value).map_err(|error| {
         let pointer = pointer(error.path());
         FieldError { pointer: format!("{place}{pointer}"), detail: error.into_inner().to_string() }

@@ -2,7 +2,7 @@
 
 use crate::Problem;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use onward_core::Value;
+use onward_core::{Object, Value};
 use uuid::Uuid;
 
 /// Items of a page when nobody asks for a number.
@@ -74,7 +74,10 @@ pub(crate) fn bounded(limit: Option<u32>) -> Result<u32, Problem> {
 
 /// `{ items, next_cursor }`.
 pub(crate) fn envelope(items: Vec<Value>, next: Option<Cursor>) -> Value {
-    serde_json::json!({ "items": items, "next_cursor": next.map(|cursor| cursor.0) })
+    let mut page = Object::new();
+    page.insert("items".into(), Value::Array(items));
+    page.insert("next_cursor".into(), next.map(|cursor| cursor.0).into());
+    Value::Object(page)
 }
 
 #[cfg(test)]

@@ -1,1 +1,18 @@
-//! The endpoints, asked as a client would.
+//! The endpoints, asked as a client would: the whole router over a real database and a real engine.
+
+mod accounts;
+mod connections;
+mod contacts;
+mod contract;
+mod conversations;
+mod engine;
+mod events;
+mod guarding;
+mod harness;
+mod hooks;
+mod idempotency;
+mod isolation;
+mod pages;
+mod sockets;
+
+pub(crate) use harness::{Reply, Server, WORKFLOW};

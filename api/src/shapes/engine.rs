@@ -1,0 +1,330 @@
+//! Events, workflows, runs, the catalogue.
+
+use super::shapes;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+shapes! {
+    /// What a `do` step can run.
+    Node {
+        /// `crm.contact.upsert` …
+        id: String,
+        /// For people.
+        title: String,
+        /// For people.
+        description: String,
+        /// The palette's group.
+        category: String,
+        /// `pure`, `transactional`, `external` or `at_most_once`.
+        effect: String,
+        /// JSON Schema of the input.
+        #[schema(value_type = Object)]
+        input: Value,
+        /// JSON Schema of the output.
+        output: Value,
+        /// An input that works.
+        example: Value,
+        /// An output as it may look.
+        example_output: Value,
+        /// Hints for the form.
+        ui: Value,
+        /// The connector it belongs to.
+        connector: Option<String>,
+        /// Input and output hold personal data.
+        personal: bool,
+        /// The record that its output becomes.
+        binds: Option<String>,
+    }
+
+    /// A type of event that somebody declares.
+    EventType {
+        /// `message.received` …
+        r#type: String,
+    }
+
+    /// What became of an event that was handed in.
+    Ingested {
+        /// Our id of the event; of the first one when it is a duplicate.
+        event_id: Uuid,
+        /// It was known already: nothing happened.
+        duplicate: bool,
+        /// The runs that it started, known by now.
+        run_ids: Vec<Uuid>,
+    }
+
+    /// What became of the events that were handed in.
+    IngestedList {
+        /// In the order of the events.
+        items: Vec<Ingested>,
+    }
+
+    /// An event with what routing noted on it.
+    Event {
+        /// Always `1.0`.
+        specversion: String,
+        /// The sender's id, else ours.
+        id: String,
+        /// Who says so.
+        source: String,
+        /// What kind.
+        r#type: String,
+        /// What it is about.
+        subject: Option<String>,
+        /// When it happened.
+        #[schema(format = DateTime)]
+        time: String,
+        /// The facts.
+        data: Value,
+        /// Our id for it.
+        event_id: Uuid,
+        /// When it was taken in.
+        #[schema(format = DateTime)]
+        taken_in_at: String,
+        /// What it started, reached, and what was refused.
+        #[schema(value_type = Vec<Object>)]
+        routing: Value,
+    }
+
+    /// A mistake in a definition.
+    DefinitionProblem {
+        /// `error`, `warning` or `hint`.
+        severity: String,
+        /// A stable name.
+        code: String,
+        /// What is wrong, and the remedy.
+        message: String,
+        /// From 1.
+        line: u32,
+        /// From 1.
+        column: u32,
+        /// JSON pointer into the file.
+        pointer: String,
+        /// The text to put in its place.
+        suggestion: Option<String>,
+    }
+
+    /// Whether a definition can be published.
+    Validation {
+        /// No problem is an error.
+        valid: bool,
+        /// In file order.
+        problems: Vec<DefinitionProblem>,
+    }
+
+    /// A workflow.
+    Workflow {
+        /// Unique in the organisation.
+        name: String,
+        /// The version that new events start; null: it takes no starts.
+        current_version: Option<u32>,
+        /// Starts are taken in and held.
+        paused: bool,
+        /// When the current version was published.
+        #[schema(format = DateTime)]
+        published_at: Option<String>,
+        /// When the draft was last changed, if there is one.
+        #[schema(format = DateTime)]
+        draft_updated_at: Option<String>,
+        /// Runs that live.
+        live_runs: u64,
+        /// What people read; from the current version.
+        description: Option<String>,
+        /// The current version's file.
+        source: Option<String>,
+        /// How many of its runs are in each status; those without any are left out.
+        #[schema(value_type = Object)]
+        runs: Value,
+    }
+
+    /// A workflow in a list.
+    WorkflowSummary {
+        /// Unique in the organisation.
+        name: String,
+        /// The version that new events start; null: it takes no starts.
+        current_version: Option<u32>,
+        /// Starts are taken in and held.
+        paused: bool,
+        /// When the current version was published.
+        #[schema(format = DateTime)]
+        published_at: Option<String>,
+        /// When the draft was last changed, if there is one.
+        #[schema(format = DateTime)]
+        draft_updated_at: Option<String>,
+        /// Runs that live.
+        live_runs: u64,
+    }
+
+    /// A file that is being worked on.
+    Draft {
+        /// The workflow.
+        workflow: String,
+        /// The file's text.
+        source: String,
+        /// When it was saved.
+        #[schema(format = DateTime)]
+        updated_at: String,
+        /// By whom.
+        updated_by: Option<String>,
+    }
+
+    /// A published version in a list.
+    VersionSummary {
+        /// From 1.
+        version: u32,
+        /// SHA-256 of the file, hex.
+        digest: String,
+        /// The revision of the language that it is written in.
+        language_revision: u32,
+        /// When.
+        #[schema(format = DateTime)]
+        published_at: String,
+        /// New events start it.
+        current: bool,
+    }
+
+    /// A published version.
+    Version {
+        /// From 1.
+        version: u32,
+        /// SHA-256 of the file, hex.
+        digest: String,
+        /// The revision of the language that it is written in.
+        language_revision: u32,
+        /// When.
+        #[schema(format = DateTime)]
+        published_at: String,
+        /// New events start it.
+        current: bool,
+        /// The file's text.
+        source: String,
+    }
+
+    /// How runs fare.
+    WorkflowStats {
+        /// How many runs are in each status; those without any are left out.
+        #[schema(value_type = Object)]
+        runs: Value,
+        /// How many of its newest runs the steps are counted over.
+        counted_runs: u32,
+        /// In file order.
+        steps: Vec<StepStats>,
+    }
+
+    /// How runs passed one step.
+    StepStats {
+        /// The step's key.
+        step: String,
+        /// For people.
+        title: String,
+        /// Began it.
+        entered: u64,
+        /// Are in it.
+        waiting: u64,
+        /// Came through it.
+        left: u64,
+        /// Failed in it.
+        failed: u64,
+    }
+
+    /// What publishing gave.
+    Published {
+        /// The version.
+        version: u32,
+        /// Warnings and hints.
+        problems: Vec<DefinitionProblem>,
+    }
+
+    /// A run that was asked for.
+    StartedRun {
+        /// The run.
+        run_id: Uuid,
+        /// Why it is held, when it did not start at once.
+        held: Option<String>,
+    }
+
+    /// One run of a workflow.
+    Run {
+        /// Its id.
+        id: Uuid,
+        /// The workflow's name.
+        workflow: String,
+        /// The version it runs on.
+        version: u32,
+        /// `held`, `running`, `waiting`, `paused`, `completed`, `failed` or `cancelled`.
+        status: String,
+        /// What it is about.
+        key: String,
+        /// Its contact.
+        contact: Option<String>,
+        /// The start's input.
+        input: Value,
+        /// What it gave, once it ended well.
+        output: Value,
+        /// Why it failed.
+        #[schema(value_type = Option<Object>)]
+        error: Value,
+        /// The event type of the `exit_on` that ended it.
+        exit: Option<String>,
+        /// The event that started it.
+        event_id: Option<Uuid>,
+        /// RFC 3339, UTC.
+        #[schema(format = DateTime)]
+        started_at: String,
+        /// RFC 3339, UTC.
+        #[schema(format = DateTime)]
+        ended_at: Option<String>,
+        /// What it waits for.
+        waiting_on: Value,
+    }
+
+    /// The state of a run after a request.
+    RunState {
+        /// The run.
+        run_id: Uuid,
+        /// As in a run.
+        status: String,
+    }
+
+    /// A run with everything that a replay needs.
+    Export {
+        /// The run.
+        run: Run,
+        /// The version that it ran on.
+        #[schema(value_type = Object)]
+        definition: Value,
+        /// Every entry of its history.
+        #[schema(value_type = Vec<Object>)]
+        history: Value,
+        /// SHA-256 over the rest, hex.
+        digest: String,
+    }
+
+    /// Re-executions, run by run.
+    ReplayReport {
+        /// One for each run, newest first.
+        runs: Vec<RunReport>,
+    }
+
+    /// What re-executing one run gave.
+    RunReport {
+        /// The run.
+        run_id: Uuid,
+        /// No difference.
+        same: bool,
+        /// Where it begins to differ: `{ seq, step, was, would }`.
+        #[schema(value_type = Vec<Object>)]
+        differences: Value,
+        /// Calls that would be made and were not.
+        #[schema(value_type = Vec<Object>)]
+        added: Value,
+        /// Calls that were made and would not be.
+        #[schema(value_type = Vec<Object>)]
+        missing: Value,
+        /// From this entry on, values are assumed.
+        assumed_from: Option<u64>,
+        /// The re-execution ends here for want of a value.
+        unknown: Option<String>,
+    }
+}

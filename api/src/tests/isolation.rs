@@ -1,0 +1,94 @@
+//! No organisation sees or touches another's data: every endpoint of the document is asked for it.
+
+use super::{
+    Server, contract,
+    hooks::{deliver_signed, text_message},
+};
+use http::Method;
+use onward_core::Value;
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// One record of each kind in `default`, by the path that names it.
+async fn furnish(server: &Server) -> BTreeMap<&'static str, String> {
+    server.publish().await;
+    server.call(Method::PUT, "/api/v1/workflows/hello/draft", json!({ "source": "theirs" })).await.expect(200);
+    let connection = server.whatsapp(&server.admin, "support", "700").await;
+    deliver_signed(server, &connection, &text_message("700", "wamid.1", "a very private message")).await.expect(200);
+    let conversation = server.get("/api/v1/conversations").await.items().remove(0);
+    let event = server.post("/api/v1/events", json!({ "type": "hello.said", "data": { "name": "Very Private" } })).await.expect(202).items().remove(0);
+    let user = server.post("/api/v1/users", json!({ "email": "private@example.com", "password": "long enough" })).await.expect(201).json();
+    let token = server.post("/api/v1/tokens", json!({ "name": "private" })).await.expect(201).json();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    [
+        ("contacts", text(&conversation["contact_id"])),
+        ("conversations", text(&conversation["id"])),
+        ("connections", connection),
+        ("events", text(&event["event_id"])),
+        ("runs", text(&event["run_ids"][0])),
+        ("users", text(&user["id"])),
+        ("tokens", text(&token["id"])),
+        ("workflows", "hello".to_owned()),
+    ]
+    .into()
+}
+
+/// A body that the operation takes.
+fn body(method: &Method, template: &str) -> Value {
+    match (method.as_str(), template.trim_start_matches("/api/v1")) {
+        ("POST", "/conversations/{id}/messages") => json!({ "text": "x" }),
+        ("PATCH", _) => json!({ "name": "x" }),
+        ("PUT", "/workflows/{name}") => json!({ "current_version": 1 }),
+        ("POST", "/workflows/{name}/runs") => json!({ "input": {} }),
+        ("GET" | "DELETE", _) => Value::Null,
+        _ => json!({}),
+    }
+}
+
+#[tokio::test]
+async fn every_endpoint_keeps_organisations_apart() {
+    let server = Server::start().await;
+    let records = furnish(&server).await;
+    let (_, stranger) = server.other_organisation().await;
+    let before = server.get("/api/v1/audit-log?limit=100").await.items();
+    let (mut named, mut listed) = (0, 0);
+    for (method, template, operation) in contract::operations() {
+        let Some(path) = template.strip_prefix("/api/v1/") else { continue };
+        if contract::is_open(operation) {
+            continue;
+        }
+        let room = path.split('/').next().unwrap();
+        if matches!(room, "nodes" | "connectors" | "event-types") {
+            // The same for all.
+            continue;
+        }
+        if template.contains('{') {
+            let record = records.get(room).unwrap_or_else(|| panic!("{template}: put a record of it into `furnish`"));
+            let concrete = template.replace("{id}", record).replace("{name}", record).replace("{version}", "1");
+            let reply = server.call_as(&stranger, method.clone(), &concrete, body(&method, template)).await;
+            match (method.as_str(), path) {
+                // A name is free in each organisation: this makes the stranger's own draft.
+                ("PUT", "workflows/{name}/draft") => {}
+                ("POST", "workflows/{name}/publish") => drop(reply.problem(409, "no_draft")),
+                _ => drop(reply.problem(404, "not_found")),
+            }
+            named += 1;
+        } else if method == Method::GET {
+            let reply = server.call_as(&stranger, method.clone(), template, Value::Null).await.expect(200);
+            for (room, record) in &records {
+                assert!(*room == "workflows" || !reply.text.contains(record.as_str()), "{template} shows another's {room}");
+            }
+            assert!(!reply.text.to_lowercase().contains("private"), "{template}: {}", reply.text);
+            listed += 1;
+        }
+    }
+    assert!(named >= 30 && listed >= 10, "{named}, {listed}");
+    // Nothing of the owner's has changed.
+    assert_eq!(server.get("/api/v1/audit-log?limit=100").await.items(), before);
+    for (room, record) in &records {
+        if *room != "tokens" {
+            server.get(&format!("/api/v1/{room}/{record}")).await.expect(200);
+        }
+    }
+    assert_eq!(server.get("/api/v1/workflows/hello/draft").await.json()["source"], "theirs");
+}
