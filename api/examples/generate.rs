@@ -1,12 +1,9 @@
-//! Writes the `OpenAPI` document into the file that is named: `cargo run -p onward-api --example generate -- web/openapi.json`.
+//! Writes the `OpenAPI` document into `web/openapi.json`, or into the file that is named: `make generate`.
 
-use std::{env, fs, process::ExitCode};
+use std::{env, fs, path::PathBuf, process::ExitCode};
 
 fn main() -> ExitCode {
-    let Some(file) = env::args_os().nth(1) else {
-        eprintln!("name the file to write, for example web/openapi.json");
-        return ExitCode::from(2);
-    };
+    let file = env::args_os().nth(1).map_or_else(|| PathBuf::from("web/openapi.json"), PathBuf::from);
     match fs::write(&file, onward_api::generate()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

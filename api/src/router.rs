@@ -16,8 +16,12 @@ use tower_http::{catch_panic::CatchPanicLayer, trace::TraceLayer};
 /// counted by address.
 pub fn router(app: App) -> Router {
     let (described, _) = endpoints::described().split_for_parts();
-    described
-        .merge(endpoints::undescribed())
+    guarded(described.merge(endpoints::undescribed()), app)
+}
+
+/// These routes with what holds for every request.
+fn guarded(routes: Router<App>, app: App) -> Router {
+    routes
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "no_route", "there is nothing at this address; /docs lists what there is") })
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this address knows other methods; /docs lists them")
@@ -65,4 +69,28 @@ async fn measure(State(app): State<App>, request: Request, next: Next) -> Respon
     metrics::histogram!("onward_http_request_seconds", "method" => method.clone(), "route" => route.clone()).record(seconds);
     metrics::counter!("onward_http_requests_total", "method" => method, "route" => route, "status" => status).increment(1);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::Server;
+    use axum::routing::get;
+    use http_body_util::BodyExt as _;
+    use tower::ServiceExt as _;
+
+    #[tokio::test]
+    async fn a_panic_is_a_problem_without_its_cause() {
+        async fn broken() {
+            panic!("password_hash of nobody");
+        }
+        let server = Server::start().await;
+        let router = guarded(Router::new().route("/broken", get(broken)), server.app.clone());
+        let response = router.oneshot(Request::get("/broken").body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        assert_eq!(response.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert!(!String::from_utf8_lossy(&body).contains("password_hash"));
+    }
 }

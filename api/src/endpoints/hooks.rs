@@ -89,8 +89,8 @@ async fn deliver(State(app): State<App>, Path((connector, id)): Path<(String, St
 
 async fn take_in(app: &App, connector: &str, id: &str, request: Request) -> Result<(), Problem> {
     // Before the body is read: a provider that is told to come back must not cost memory first (SEMANTICS.md 32).
-    if !app.engine().is_ready() {
-        return Err(Problem::unavailable(1_000));
+    if let Some(retry_after_ms) = app.engine().overloaded() {
+        return Err(Problem::unavailable(retry_after_ms));
     }
     let Addressed { organisation, connection, connector } = addressed(app, connector, id).await?;
     let (parts, body) = request.into_parts();

@@ -191,6 +191,17 @@ impl<S: Store> EngineHandle<S> {
     pub fn is_ready(&self) -> bool {
         *self.shared.phase.borrow() == Phase::Ready && !self.shared.load.is_failing()
     }
+    /// Whether new work would be refused now, and after how many milliseconds to try again: asked before a body is read
+    /// (SEMANTICS.md 32).
+    pub fn overloaded(&self) -> Option<u64> {
+        if !self.is_ready() {
+            return Some(1_000);
+        }
+        match self.shared.load.admit(0, self.shared.clock.now(), &self.shared.limits) {
+            Err(WriteError::Unavailable { retry_after_ms }) => Some(retry_after_ms),
+            _ => None,
+        }
+    }
     /// Waits until requests are accepted.
     pub async fn ready(&self) {
         let mut phase = self.shared.phase.subscribe();
