@@ -128,6 +128,11 @@ impl<T: Transaction> Calls<T> {
         Some(key)
     }
 
+    /// Whether every call that is scheduled has begun.
+    pub(crate) fn none_waits(&self) -> bool {
+        self.waiting.values().all(VecDeque::is_empty)
+    }
+
     /// The next call that may start: one of each organisation in turn.
     pub(crate) fn next(&mut self) -> Option<PlannedCall<T>> {
         if self.running >= self.limit {

@@ -12,14 +12,18 @@ use crate::{
     timers::Timers,
 };
 use onward_core::{
-    NodeId, OrganisationId, RunId, Timestamp,
-    ports::{Change, Clock, Credentials, Executor, Ids, Records, Store},
+    ErrorCode, NodeId, OrganisationId, RunId, StepError, Timestamp,
+    ports::{Change, Clock, Credentials, Executor, Ids, Outcome, Records, Store},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 use tokio::sync::{broadcast, mpsc, watch};
+
+/// Milliseconds until a call that was given back at a stop is due: longer than the rest of most stops takes, so that it does
+/// not come again in this process.
+const AFTER_STOP_MS: i64 = 1_000;
 
 /// What the loop and its handles share.
 pub(crate) struct Shared<S: Store> {
@@ -202,13 +206,17 @@ impl<S: Store> Engine<S> {
             && self.held_back.is_none()
             && self.incoming.normal.is_empty()
             && self.incoming.low.is_empty()
-            && self.incoming.outcomes.is_empty();
+            && self.incoming.outcomes.is_empty()
+            && self.calls.none_waits();
         (idle && self.calls.running() == 0) || now >= stop_at
     }
 
     /// Starts as many calls as there are places for, unless the lease is about to end.
     fn start_calls(&mut self) {
-        if self.shared.load.is_stopping() || !calls::may_start(self.now(), self.leases.until()) {
+        if self.shared.load.is_stopping() {
+            return self.give_calls_back();
+        }
+        if !calls::may_start(self.now(), self.leases.until()) {
             return;
         }
         while let Some(call) = self.calls.next() {
@@ -216,6 +224,22 @@ impl<S: Store> Engine<S> {
         }
         metrics::gauge!("onward_queue_bytes").set(self.shared.load.queued_bytes() as f64);
         metrics::gauge!("onward_calls_running").set(self.calls.running() as f64);
+    }
+
+    /// A call that was committed as scheduled and that this stopping process will not make: recorded as to be tried again
+    /// without an attempt spent, so that the next start neither doubts nor repeats it.
+    fn give_calls_back(&mut self) {
+        while let Some(call) = self.calls.next() {
+            if call.reconcile {
+                // Whether an earlier process made it is as unknown as before: the next start asks again.
+                self.calls.ended();
+                continue;
+            }
+            let error = StepError::new(ErrorCode::Unavailable, "the server stopped before the call; it is made after the next start");
+            let outcome = Outcome::Retry { after_ms: Some(AFTER_STOP_MS), error };
+            // The receiver is our own.
+            drop(self.outcomes.send(Item::Outcome { key: call.key, outcome }));
+        }
     }
 
     /// Everything that waits to be written for somebody outside.

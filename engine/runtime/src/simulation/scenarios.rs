@@ -4,7 +4,7 @@ use super::world::{Handle, World};
 use crate::{EngineError, EngineLimits, Guard, Ingested, StartRequest, config::Plant};
 use onward_core::{
     NewEvent, NodeId, Timestamp, Value,
-    history::Fact,
+    history::{Entry, Fact},
     ports::{Clock as _, Executor as _, Ids as _, Lane, RunRow, RunStatus, Store as _, WriteError, Writer as _, write},
 };
 use onward_testkit::{MemoryTx, faults::CommitFault};
@@ -456,6 +456,29 @@ fn a_shutdown_lets_calls_end_and_takes_nothing_new() {
     pass(&world, 20_000);
     assert_eq!((stopped.load(Ordering::SeqCst), world.simulation.executor.alive()), (1, 0));
     assert!(ingest(&world, &handle, vec![event(&world, "go", "2", json!({}))]).is_err());
+}
+
+#[test]
+fn a_call_that_a_stopping_engine_never_made_is_made_after_the_next_start() {
+    let (world, handle) = calm_with(&[SEND], |world| world.limits.calls = 1);
+    let events = (0..20).map(|n| event(&world, "go", &n.to_string(), json!({}))).collect();
+    ingest(&world, &handle, events).expect("taken in");
+    world.simulation.executor.block_on(async move { handle.shutdown().await });
+    let _next = world.start();
+    pass(&world, 3_600_000);
+    let runs = runs(&world, "send");
+    assert_eq!(runs.len(), 20);
+    let mut given_back = 0;
+    for run in runs {
+        let history = world.store.inner().committed_history(run.id).expect("readable");
+        assert!(run.status.is_final(), "{history:#?}");
+        // What the outside itself loses is another matter.
+        let doubted = |entry: &Entry| matches!(&entry.fact, Fact::StepFailed { error, .. } if error.message.contains("stopped during the call"));
+        assert!(!history.iter().any(doubted), "nobody knows better than the engine that it did not call: {history:#?}");
+        let free = |entry: &Entry| matches!(&entry.fact, Fact::RetryScheduled { free: true, error, .. } if error.message.contains("stopped before the call"));
+        given_back += usize::from(history.iter().any(free));
+    }
+    assert!(given_back > 0, "the stop came before all calls began");
 }
 
 #[test]
