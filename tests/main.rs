@@ -5,6 +5,7 @@ mod harness;
 
 mod bad_input;
 mod command_line;
+mod demonstration;
 mod disk_full;
 mod epoch;
 mod kill;

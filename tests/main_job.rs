@@ -114,3 +114,38 @@ async fn an_answer_that_never_comes_is_never_a_second_message() {
     .await;
     assert!(run["output"]["message_id"].is_string(), "{run:#}");
 }
+
+const NUDGE: &str = "name: nudge
+on:
+  - event: nudge.asked
+steps:
+  - id: first
+    do: message.send
+    with: { text: \"first\" }
+  - id: second
+    do: message.send
+    with: { text: \"second\" }
+  - stop: { output: \"{{ steps.second.message_id }}\" }
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_command_begins_without_a_server_is_finished_by_the_next_one() {
+    let home = Home::fresh();
+    let sandbox = sandbox(13).await;
+    let server = Server::start_with(&home, "127.0.0.1:0", &["--allow-private-urls"]).await;
+    let api = server.api(&home).await;
+    connect(&server, &api, &sandbox).await;
+    api.publish("nudge", NUDGE).await;
+    write(&sandbox, json!({ "text": "Hi" })).await;
+    let contact = api.all("/api/v1/contacts").await[0]["id"].clone();
+    assert!(server.stop().await.success());
+    sandbox.order(Behaviour { latency_ms: 50, times: None, ..Behaviour::default() });
+
+    let data = json!({ "contact_id": contact }).to_string();
+    let sent = home.onward(&["event", "send", "nudge.asked", "--data", &data, "--json"]).await.good().json();
+    let id = sent["items"][0]["run_ids"][0].as_str().unwrap().to_owned();
+    let server = Server::start_with(&home, "127.0.0.1:0", &["--allow-private-urls"]).await;
+    let api = server.api(&home).await;
+    api.run_in(&id, "completed").await;
+    assert_eq!(sandbox.sends().len(), 2, "each message once");
+}
