@@ -1,8 +1,8 @@
 # `make help` lists what there is. Nothing here pins a toolchain: the installed one is used.
 .DEFAULT_GOAL := help
 CARGO ?= cargo
-# Properties and kills more than `make test` takes the time for.
-CASES ?= 2000
+# More seeds, kills and rounds than `make test` takes the time for.
+ROUNDS ?= 20
 SEEDS ?= 2000
 KILLS ?= 100
 
@@ -26,11 +26,11 @@ bench: ## Measure speed and memory (release build); JSON lines on standard outpu
 	$(CARGO) bench --bench onward
 
 sim: ## Seeded simulation of the runtime and the kill test, with many more seeds and kills (SEEDS=, KILLS=)
-	ONWARD_SIMULATION_SEEDS=$(SEEDS) $(CARGO) test --release -p onward-runtime simulation -- --nocapture
+	ONWARD_SIM_SEEDS=$(SEEDS) $(CARGO) test --release -p onward-runtime simulation -- --nocapture
 	ONWARD_KILLS=$(KILLS) $(CARGO) test --release --test onward kill -- --nocapture
 
-fuzz: ## The property tests with many more cases (CASES=); coverage-guided fuzzing is not built yet
-	PROPTEST_CASES=$(CASES) $(CARGO) test --release -p onward-core -p onward-connectors -p onward-messaging
+fuzz: ## The property tests again and again, each round with other cases (ROUNDS=); coverage-guided fuzzing is not built yet
+	for round in $$(seq $(ROUNDS)); do $(CARGO) test --release --quiet -p onward-core -p onward-connectors -p onward-messaging || exit 1; done
 
 generate: ## Write the files that are made from the code (web/openapi.json)
 	$(CARGO) run --quiet -p onward-api --example generate
