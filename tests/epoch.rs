@@ -1,6 +1,6 @@
 //! A server that has lost its lease can write nothing: neither runs, nor what their steps write into the CRM.
 
-use super::harness::{Home, Server, eventually};
+use super::harness::{Home, Server, eventually, pause};
 use onward_core::{NodeId, Timestamp, ports::Clock as _};
 use onward_database::{Database, Query as _, SystemClock, SystemIds, args};
 use serde_json::json;
@@ -14,6 +14,18 @@ steps:
     do: crm.contact.upsert
     with: { phone: \"{{ event.data.phone }}\", name: Asha }
 ";
+
+const LATER: &str = "name: later
+on:
+  - event: later.asked
+steps:
+  - delay: 1s
+  - id: person
+    do: crm.contact.upsert
+    with: { phone: \"+919812340000\", name: Meera }
+";
+/// Milliseconds after which the delay of `later` is over.
+const LATER_MS: i64 = 1_500;
 
 /// A second process on the file, as a lock file that somebody has removed would allow.
 async fn second(home: &Home) -> Database {
@@ -41,6 +53,10 @@ async fn after_a_take_over_every_commit_is_refused() {
     let id = api.post("/api/v1/events", &ask(0)).await.expect(202)["items"][0]["run_ids"][0].as_str().unwrap().to_owned();
     api.run_in(&id, "completed").await;
 
+    api.publish("later", LATER).await;
+    let sleeper =
+        api.post("/api/v1/events", &json!({ "type": "later.asked", "data": {} })).await.expect(202)["items"][0]["run_ids"][0].as_str().unwrap().to_owned();
+    api.run_in(&sleeper, "waiting").await;
     let database = second(&home).await;
     let clock = SystemClock::new();
     let other = NodeId(onward_core::ports::Ids::fresh(&SystemIds::new(), clock.now()));
@@ -56,6 +72,8 @@ async fn after_a_take_over_every_commit_is_refused() {
         let created = api.post("/api/v1/contacts", &json!({ "name": format!("Nobody {number}") })).await;
         assert_eq!(created.status, 503, "number {number}: {}", created.text);
     }
+    pause(LATER_MS).await;
+    assert_eq!(api.get(&format!("/api/v1/runs/{sleeper}")).await["status"], "waiting", "its time has come, and this server may not say so");
     assert_eq!(count(&database, "SELECT count(*) AS n FROM contacts").await, contacts, "no step wrote into the CRM");
     assert_eq!(count(&database, "SELECT count(*) AS n FROM runs").await, runs);
     assert_eq!(count(&database, "SELECT count(*) AS n FROM history").await, history);
@@ -70,4 +88,6 @@ async fn after_a_take_over_every_commit_is_refused() {
     })
     .await;
     api.run_in(&id, "completed").await;
+    api.run_in(&sleeper, "completed").await;
+    assert_eq!(api.all("/api/v1/contacts?phone=%2B919812340000").await.len(), 1, "what was held is done once");
 }
