@@ -1,6 +1,7 @@
 //! `onward serve`: listens, serves until it is told to stop, and stops in order.
 
 pub(crate) mod control_socket;
+mod housekeeping;
 mod metrics;
 mod stopping;
 
@@ -61,8 +62,10 @@ pub(crate) async fn serve(options: Options) -> Result<(), Failure> {
         metrics,
     })
     .await?;
+    let housekeeping = tokio::spawn(housekeeping::go_round(rooms.app().clone(), rooms.database().clone()));
     let served = serve_rooms(&options, &rooms, listener, &local_url, demonstration, stopping).await;
     tracing::info!("stopping: calls in flight end first");
+    housekeeping.abort();
     rooms.close().await;
     tracing::info!("stopped");
     served

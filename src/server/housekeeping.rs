@@ -1,0 +1,77 @@
+//! What a server does in quiet moments: forgets what has had its time, and gives room back to the disk.
+
+use onward_accounts::organisations;
+use onward_api::App;
+use onward_core::ports::{self, Clock as _, Lane, WriteError};
+use onward_database::{Database, DatabaseError, SystemClock, Tx};
+use onward_store::{forget_events, idempotency};
+
+/// Milliseconds between two rounds: what is forgotten is days old, so that minutes do not count.
+const ROUND_MS: i64 = 600_000;
+/// Rows of each kind in one write: the low lane takes pieces of a few milliseconds (SEMANTICS.md 7).
+const PIECE: usize = 500;
+
+/// Why a round ended early; the next one goes on where it stopped.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RoundError {
+    /// It could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+}
+
+/// Goes round for ever.
+pub(super) async fn go_round(app: App, database: Database) {
+    let clock = SystemClock::new();
+    loop {
+        clock.sleep_until(clock.now().plus_millis(ROUND_MS)).await;
+        if let Err(error) = round(&app, &database).await {
+            tracing::warn!(%error, "house-keeping ended early; it is tried again later");
+        }
+    }
+}
+
+/// One round; how many rows went.
+pub(super) async fn round(app: &App, database: &Database) -> Result<u64, RoundError> {
+    let mut gone = 0;
+    for organisation in organisations::list(&mut app.reader()).await? {
+        let id = organisation.id;
+        loop {
+            let piece = ports::write(app.engine(), Lane::Low, move |tx: &mut Tx| Box::pin(async move { forget_events(tx, id, PIECE).await })).await??;
+            gone += piece;
+            if piece == 0 {
+                break;
+            }
+        }
+        gone += ports::write(app.engine(), Lane::Low, move |tx: &mut Tx| Box::pin(async move { idempotency::forget(tx, id).await })).await??;
+    }
+    database.tidy().await?;
+    Ok(gone)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wiring::{self, LeapingClock, Settings};
+    use onward_core::{NewEvent, Value, limits};
+    use std::sync::Arc;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn identities_are_forgotten_after_their_time_and_not_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(LeapingClock::default());
+        let database = format!("sqlite://{}", folder.path().join("onward.db").display());
+        let rooms = wiring::open(&Settings { clock: Some(Arc::clone(&clock)), ..Settings::for_commands(&database) }).await.unwrap();
+        let organisation = organisations::list(&mut rooms.app().reader()).await.unwrap()[0].id;
+        let event = || NewEvent::new(organisation, "a.b", "test", Value::Null).with_id("1");
+        assert!(!rooms.app().engine().ingest(vec![event()]).await.unwrap()[0].duplicate);
+        assert_eq!(round(rooms.app(), rooms.database()).await.unwrap(), 0);
+        assert!(rooms.app().engine().ingest(vec![event()]).await.unwrap()[0].duplicate);
+        clock.leap_to(clock.now().plus_millis((limits::DEDUPE_DAYS + 1) * 86_400_000));
+        assert!(round(rooms.app(), rooms.database()).await.unwrap() >= 1);
+        assert!(!rooms.app().engine().ingest(vec![event()]).await.unwrap()[0].duplicate);
+        rooms.close().await;
+    }
+}
