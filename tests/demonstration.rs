@@ -5,7 +5,7 @@ use onward_core::Value;
 use serde_json::json;
 use std::os::unix::fs::PermissionsExt as _;
 
-async fn kept(home: &Home) -> Value {
+fn kept(home: &Home) -> Value {
     let path = home.folder().join("onward.db.demo");
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
@@ -15,7 +15,7 @@ async fn kept(home: &Home) -> Value {
 async fn the_demonstration_is_complete_and_remembers_itself() {
     let home = Home::fresh();
     let server = Server::start_with(&home, "127.0.0.1:0", &["--demo"]).await;
-    let kept_first = kept(&home).await;
+    let kept_first = kept(&home);
     let sign_in = json!({ "email": "demo@example.com", "password": kept_first["password"] });
     let api = Api::new(&server.url(), kept_first["token"].as_str().unwrap());
     api.post("/api/v1/auth/sign-in", &sign_in).await.expect(200);
@@ -34,7 +34,7 @@ async fn the_demonstration_is_complete_and_remembers_itself() {
     assert!(server.stop().await.success());
 
     let server = Server::start_with(&home, "127.0.0.1:0", &["--demo"]).await;
-    assert_eq!(kept(&home).await, kept_first);
+    assert_eq!(kept(&home), kept_first);
     let api = Api::new(&server.url(), kept_first["token"].as_str().unwrap());
     api.post("/api/v1/auth/sign-in", &sign_in).await.expect(200);
     assert_eq!(api.all("/api/v1/connections").await.len(), 1);
@@ -46,7 +46,7 @@ async fn the_demonstration_is_complete_and_remembers_itself() {
     // Without its file it makes new secrets, and everything fits together again.
     std::fs::remove_file(home.folder().join("onward.db.demo")).unwrap();
     let server = Server::start_with(&home, "127.0.0.1:0", &["--demo"]).await;
-    let kept_anew = kept(&home).await;
+    let kept_anew = kept(&home);
     assert_ne!(kept_anew["password"], kept_first["password"]);
     Api::new(&server.url(), kept_anew["token"].as_str().unwrap()).get("/api/v1/runs").await;
 }
