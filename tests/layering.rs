@@ -24,6 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 /// Outside crates that stand in some rooms only.
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("sqlx", &["onward-database"]),
+    ("rusqlite", &["onward-database"]),
     ("axum", &["onward-api", "onward-sandbox", "onward"]),
     ("utoipa", &["onward-api"]),
     // One HTTP client for the product; the sandbox is the outside world and has its own.
