@@ -114,6 +114,18 @@ impl Server {
         connection.json("POST", &format!("/api/v1/workflows/{name}/publish"), &json!({})).await?.good()
     }
 
+    /// What its commits came to so far: messages in one, and milliseconds of one, on average.
+    pub(crate) async fn commits(&self) -> Result<(f64, f64)> {
+        let mut connection = self.connection().await?;
+        let text = std::str::from_utf8(connection.get("/metrics").await?.body)?.to_owned();
+        let value = |name: &str| -> Result<f64> {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)).ok_or_else(|| format!("/metrics does not say {name}"))?;
+            Ok(line.trim().parse()?)
+        };
+        let commits = value("onward_commit_seconds_count")?;
+        Ok((value("onward_batch_items_sum")? / commits, value("onward_commit_seconds_sum")? * 1000.0 / commits))
+    }
+
     /// Its memory.
     pub(crate) fn memory(&self) -> Result<Memory> {
         process::memory(self.id()?)

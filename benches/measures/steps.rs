@@ -53,7 +53,11 @@ pub(super) async fn many(bench: &mut Bench, at_a_time: usize) -> Result<()> {
     })
     .await?;
 
-    let settings = json!({ "steps": STEPS, "at_a_time": at_a_time, "seconds": bench.settings.seconds, "watch_gaps": watch.gaps() });
+    let (items, millis) = server.commits().await?;
+    let settings = json!({
+        "steps": STEPS, "at_a_time": at_a_time, "seconds": bench.settings.seconds, "watch_gaps": watch.gaps(),
+        "messages_of_a_commit": items, "commit_mean_ms": millis,
+    });
     let per_second = windows.iter().map(|window| window.per_second() * STEPS as f64).collect();
     let of_runs = |share: f64| windows.iter().map(|window| window.latency_millis(share)).collect::<Vec<_>>();
     let (mut step_p50, mut step_p99) = (Vec::new(), Vec::new());

@@ -55,10 +55,13 @@ async fn measure(bench: &mut Bench, automation: bool) -> Result<()> {
         }
     })
     .await?;
+    let (items, millis) = server.commits().await?;
     server.stop().await?;
 
-    let settings =
-        json!({ "connections": CONNECTIONS, "senders": SENDERS, "messages_in_a_body": 1, "automation": automation, "seconds": bench.settings.seconds });
+    let settings = json!({
+        "connections": CONNECTIONS, "senders": SENDERS, "messages_in_a_body": 1, "automation": automation, "seconds": bench.settings.seconds,
+        "messages_of_a_commit": items, "commit_mean_ms": millis,
+    });
     let names =
         if automation { ["webhooks_run_per_s", "webhook_run_p50_ms", "webhook_run_p99_ms"] } else { ["webhooks_per_s", "webhook_p50_ms", "webhook_p99_ms"] };
     // The targets are those without an automation.
