@@ -40,6 +40,10 @@ impl Server {
         let address = free_address()?;
         let mut server = Self { binary: binary.to_owned(), folder, address, token: String::new(), process: None, ready_in: Duration::ZERO };
         server.start().await?;
+        // Requests are accepted before the socket for commands is there; the server says where it serves once both are.
+        while !fs::read_to_string(server.log())?.contains("Onward serves") {
+            clock::pause(ASK_EVERY).await;
+        }
         server.token = server.command(&["token", "add", "bench", "--role", "admin"])?;
         Ok(server)
     }
