@@ -134,6 +134,15 @@ pub(crate) enum Text {
     Expanded(Arc<str>),
 }
 
+impl Text {
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::Static(text) => text,
+            Self::Expanded(text) => text,
+        }
+    }
+}
+
 /// The statement for SQLite; markers are expanded once.
 pub(crate) fn for_sqlite(sql: &'static str) -> Result<Text, DatabaseError> {
     static EXPANDED: OnceLock<RwLock<HashMap<&'static str, Arc<str>>>> = OnceLock::new();

@@ -41,57 +41,42 @@ impl Column<'_> {
     }
     /// Whether it holds no value.
     pub fn is_null(&self) -> Result<bool, DatabaseError> {
-        match &self.row.0 {
-            Inner::Sqlite(row) => sqlite::is_null(row, self.name),
-        }
+        let Inner::Sqlite(row) = &self.row.0;
+        row.is_null(self.name)
     }
     /// As a whole number.
     pub fn integer(&self) -> Result<i64, DatabaseError> {
-        match &self.row.0 {
-            Inner::Sqlite(row) => sqlite::get(row, self.name),
-        }
+        let Inner::Sqlite(row) = &self.row.0;
+        row.integer(self.name)
     }
     /// As a number.
     pub fn float(&self) -> Result<f64, DatabaseError> {
-        match &self.row.0 {
-            Inner::Sqlite(row) => sqlite::get(row, self.name).or_else(|_| sqlite::get::<i64>(row, self.name).map(|whole| whole as f64)),
-        }
+        let Inner::Sqlite(row) = &self.row.0;
+        row.float(self.name)
     }
     /// As true or false.
     pub fn boolean(&self) -> Result<bool, DatabaseError> {
-        match &self.row.0 {
-            Inner::Sqlite(row) => sqlite::get::<i64>(row, self.name).map(|number| number != 0),
-        }
+        let Inner::Sqlite(row) = &self.row.0;
+        row.integer(self.name).map(|number| number != 0)
     }
     /// As text.
     pub fn text(&self) -> Result<String, DatabaseError> {
-        match &self.row.0 {
-            Inner::Sqlite(row) => sqlite::get(row, self.name),
-        }
+        let Inner::Sqlite(row) = &self.row.0;
+        row.text(self.name)
     }
     /// As bytes.
     pub fn bytes(&self) -> Result<Vec<u8>, DatabaseError> {
-        match &self.row.0 {
-            Inner::Sqlite(row) => sqlite::get(row, self.name),
-        }
+        let Inner::Sqlite(row) = &self.row.0;
+        row.bytes(self.name)
     }
     /// As an id.
     pub fn uuid(&self) -> Result<Uuid, DatabaseError> {
-        match &self.row.0 {
-            Inner::Sqlite(row) => {
-                let bytes: Vec<u8> = sqlite::get(row, self.name)?;
-                Uuid::from_slice(&bytes).map_err(|_| self.error(format!("an id has 16 bytes, this value has {}", bytes.len())))
-            }
-        }
+        let bytes = self.bytes()?;
+        Uuid::from_slice(&bytes).map_err(|_| self.error(format!("an id has 16 bytes, this value has {}", bytes.len())))
     }
     /// As JSON.
     pub fn json(&self) -> Result<Value, DatabaseError> {
-        match &self.row.0 {
-            Inner::Sqlite(row) => {
-                let text: String = sqlite::get(row, self.name)?;
-                serde_json::from_str(&text).map_err(|error| self.error(format!("no JSON: {error}")))
-            }
-        }
+        serde_json::from_str(&self.text()?).map_err(|error| self.error(format!("no JSON: {error}")))
     }
 }
 

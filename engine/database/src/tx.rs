@@ -18,6 +18,7 @@ pub struct Tx {
     marks: Vec<(Vec<NewEvent>, Vec<Change>)>,
 }
 
+#[expect(clippy::unused_async, reason = "the writer of SQLite has nothing to wait for; a database over the network will")]
 impl Tx {
     pub(crate) fn new(connection: sqlite::WriteConnection, now: Timestamp, ids: Arc<dyn Ids>) -> Self {
         Self { connection, now, ids, outbox: Outbox::default(), marks: Vec::new() }
@@ -25,26 +26,26 @@ impl Tx {
 
     /// Runs a statement; how many rows it inserted, updated or deleted.
     pub async fn execute(&mut self, sql: &'static str, args: Args) -> Result<u64, DatabaseError> {
-        self.connection.execute(sql, args).await
+        self.connection.execute(sql, args)
     }
 
     /// Marks a point to return to; savepoints nest.
     pub async fn savepoint(&mut self) -> Result<(), DatabaseError> {
-        self.connection.savepoint().await?;
+        self.connection.savepoint()?;
         self.marks.push((self.outbox.events.clone(), self.outbox.changes.clone()));
         Ok(())
     }
 
     /// Keeps what came since the last savepoint.
     pub async fn release(&mut self) -> Result<(), DatabaseError> {
-        self.connection.release().await?;
+        self.connection.release()?;
         self.marks.pop();
         Ok(())
     }
 
     /// Undoes what came since the last savepoint, the outbox included, and drops the savepoint.
     pub async fn rollback_to(&mut self) -> Result<(), DatabaseError> {
-        self.connection.roll_back_to().await?;
+        self.connection.roll_back_to()?;
         if let Some((events, changes)) = self.marks.pop() {
             self.outbox = Outbox { events, changes };
         }
@@ -56,7 +57,7 @@ impl Tx {
     /// # Errors
     /// `Failed`: surely not stored. `Unknown`: it may or may not be stored (SEMANTICS.md 5).
     pub async fn commit(self) -> Result<(), CommitError> {
-        self.connection.commit().await.map_err(|error| match error {
+        self.connection.commit().map_err(|error| match error {
             DatabaseError::CommitUnknown(reason) => CommitError::Unknown(reason),
             other => CommitError::Failed(other.into()),
         })
@@ -64,7 +65,7 @@ impl Tx {
 
     /// Undoes everything.
     pub async fn rollback(self) {
-        self.connection.roll_back().await;
+        self.connection.roll_back();
     }
 }
 
@@ -77,7 +78,7 @@ impl std::fmt::Debug for Tx {
 #[async_trait]
 impl Query for Tx {
     async fn fetch_all(&mut self, sql: &'static str, args: Args) -> Result<Vec<Row>, DatabaseError> {
-        self.connection.fetch_all(sql, args).await
+        self.connection.fetch_all(sql, args)
     }
 }
 

@@ -167,7 +167,7 @@ impl<S: Store> Engine<S> {
             stop_at: None,
             shared: Arc::clone(&shared),
         };
-        shared.executor.spawn(Box::pin(engine.run()));
+        shared.executor.spawn_apart(Box::pin(engine.run()));
         EngineHandle::new(shared, Lanes { outcomes, normal, low })
     }
 

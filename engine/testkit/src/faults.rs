@@ -291,7 +291,14 @@ impl<S: Store> Store for FaultyStore<S> {
     async fn next_held(&self, tx: &mut S::Tx, organisation: OrganisationId, workflow: &str, key: &str) -> Result<Option<HeldStart>, StoreError> {
         self.inner.next_held(tx, organisation, workflow, key).await
     }
-    async fn held_keys(&self, tx: &mut S::Tx, organisation: OrganisationId, workflow: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, StoreError> {
+    async fn held_keys(
+        &self,
+        tx: &mut S::Tx,
+        organisation: OrganisationId,
+        workflow: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
         self.inner.held_keys(tx, organisation, workflow, after, limit).await
     }
     async fn remove_held(&self, tx: &mut S::Tx, organisation: OrganisationId, id: i64) -> Result<(), StoreError> {

@@ -26,4 +26,9 @@ pub trait Ids: Send + Sync + 'static {
 pub trait Executor: Send + Sync + 'static {
     /// Runs the future to its end beside everything else.
     fn spawn(&self, task: BoxFuture<'static, ()>);
+    /// As [`Executor::spawn`], for a task that may keep its thread for a while (the engine's loop writes to the disk): on a
+    /// thread of its own, where there are threads.
+    fn spawn_apart(&self, task: BoxFuture<'static, ()>) {
+        self.spawn(task);
+    }
 }

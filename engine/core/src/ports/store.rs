@@ -553,7 +553,14 @@ pub trait Store: Send + Sync + 'static {
     /// The next held start of a key, in order of intake.
     async fn next_held(&self, tx: &mut Self::Tx, organisation: OrganisationId, workflow: &str, key: &str) -> Result<Option<HeldStart>, StoreError>;
     /// Keys of a workflow that have held starts, in order of the keys, after `after`, at most `limit`.
-    async fn held_keys(&self, tx: &mut Self::Tx, organisation: OrganisationId, workflow: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, StoreError>;
+    async fn held_keys(
+        &self,
+        tx: &mut Self::Tx,
+        organisation: OrganisationId,
+        workflow: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError>;
     /// Removes a held start that was released or dropped.
     async fn remove_held(&self, tx: &mut Self::Tx, organisation: OrganisationId, id: i64) -> Result<(), StoreError>;
 }

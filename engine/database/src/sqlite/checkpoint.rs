@@ -5,7 +5,11 @@
 //! left for the writer, between two transactions: the log can begin anew only when all of it is in the file and nobody
 //! writes.
 
-use super::{backend, write::Slot};
+use super::{
+    backend,
+    write::Slot,
+    writing::{Failure, Writing},
+};
 use crate::{Args, DatabaseError, Row};
 use sqlx::SqliteConnection;
 use std::{
@@ -56,12 +60,12 @@ impl Checkpointer {
     }
 
     /// Called with the writer after each commit; starts the work when the log has become long.
-    pub(super) async fn after_commit(self: &Arc<Self>, commits: u32, writer: &mut SqliteConnection, slot: &Arc<Mutex<Slot>>) {
+    pub(super) fn after_commit(self: &Arc<Self>, commits: u32, writer: &Writing, slot: &Arc<Mutex<Slot>>) {
         if !commits.is_multiple_of(COMMITS_BETWEEN_LOOKS) || self.running.load(Ordering::Relaxed) {
             return;
         }
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let state = super::fetch_all(writer, "PRAGMA wal_checkpoint(NOOP)", Args::new()).await.and_then(|rows| Log::read(&rows));
+        let state = writer.run("PRAGMA wal_checkpoint(NOOP)", Args::new()).map_err(Failure::translate).and_then(|done| Log::read(&done.rows));
         let long = state.is_ok_and(|log| log.pages - log.moved >= LONG_LOG_PAGES);
         if long && !self.running.swap(true, Ordering::Relaxed) {
             let (this, slot) = (Arc::clone(self), Arc::downgrade(slot));
@@ -87,7 +91,7 @@ impl Checkpointer {
         }
         // Gone when the database was closed meanwhile.
         if let Some(slot) = slot.upgrade() {
-            super::fetch_all(slot.lock().await.connection().await?, "PRAGMA wal_checkpoint(PASSIVE)", Args::new()).await?;
+            slot.lock().await.connection()?.run("PRAGMA wal_checkpoint(PASSIVE)", Args::new()).map_err(Failure::translate)?;
         }
         Ok(())
     }

@@ -16,38 +16,52 @@ const CONSTRAINT_UNIQUE: i32 = 2067;
 /// The shared index of the write-ahead log could not grow: on a full disk this comes before `FULL`.
 const IOERR_SHMSIZE: i32 = 4874;
 
-/// The extended result code, when SQLite gave one.
-fn extended(error: &sqlx::Error) -> Option<i32> {
-    error.as_database_error()?.code()?.parse().ok()
-}
-
 /// Our error for sqlx's.
 pub(crate) fn translate(error: &sqlx::Error) -> DatabaseError {
-    let Some(code) = extended(error) else {
-        return match error {
-            sqlx::Error::PoolTimedOut => DatabaseError::Busy,
-            other => DatabaseError::Failed(other.to_string()),
-        };
-    };
-    let message = error.as_database_error().map_or_else(|| error.to_string(), |inner| inner.message().to_owned());
+    let sqlite = error.as_database_error().and_then(|inner| Some((inner.code()?.parse().ok()?, inner.message())));
+    match (sqlite, error) {
+        (Some((code, message)), _) => translate_code(code, message),
+        (None, sqlx::Error::PoolTimedOut) => DatabaseError::Busy,
+        (None, other) => DatabaseError::Failed(other.to_string()),
+    }
+}
+
+/// Our error for the writing connection's.
+pub(crate) fn translate_written(error: &rusqlite::Error) -> DatabaseError {
+    match (code(error), error) {
+        (Some(code), rusqlite::Error::SqliteFailure(_, Some(message))) => translate_code(code, message),
+        (Some(code), other) => translate_code(code, &other.to_string()),
+        (None, other) => DatabaseError::Failed(other.to_string()),
+    }
+}
+
+fn translate_code(code: i32, message: &str) -> DatabaseError {
     match (code, code & 0xff) {
-        (CONSTRAINT_PRIMARYKEY | CONSTRAINT_UNIQUE, _) => unique_violation(&message),
+        (CONSTRAINT_PRIMARYKEY | CONSTRAINT_UNIQUE, _) => unique_violation(message),
         (IOERR_SHMSIZE, _) | (_, FULL) => DatabaseError::DiskFull,
-        (_, CONSTRAINT) => DatabaseError::ConstraintViolation(message),
+        (_, CONSTRAINT) => DatabaseError::ConstraintViolation(message.to_owned()),
         (_, BUSY | LOCKED) => DatabaseError::Busy,
         (_, CORRUPT | NOTADB) => DatabaseError::Failed(format!("{message} (the file is damaged or no database; restore a backup)")),
         _ => DatabaseError::Failed(format!("{message} (SQLite {code})")),
     }
 }
 
+/// The extended result code, when SQLite gave one.
+fn code(error: &rusqlite::Error) -> Option<i32> {
+    match error {
+        rusqlite::Error::SqliteFailure(inner, _) => Some(inner.extended_code),
+        _ => None,
+    }
+}
+
 /// Whether SQLite may have ended the whole transaction with this error, so that a further statement would commit alone.
-pub(crate) fn ends_transaction(error: &sqlx::Error) -> bool {
-    extended(error).is_none_or(|code| matches!(code & 0xff, NOMEM | INTERRUPT | IOERR | CORRUPT | FULL | NOTADB))
+pub(crate) fn ends_transaction(error: &rusqlite::Error) -> bool {
+    code(error).is_some_and(|code| matches!(code & 0xff, NOMEM | INTERRUPT | IOERR | CORRUPT | FULL | NOTADB))
 }
 
 /// Whether a commit that gave this error may still be on the disk: its bytes were written and only the sync failed.
-pub(crate) fn commit_may_have_happened(error: &sqlx::Error) -> bool {
-    extended(error).is_none_or(|code| code & 0xff == IOERR && code != IOERR_SHMSIZE)
+pub(crate) fn commit_may_have_happened(error: &rusqlite::Error) -> bool {
+    code(error).is_none_or(|code| code & 0xff == IOERR && code != IOERR_SHMSIZE)
 }
 
 /// Reads `UNIQUE constraint failed: contacts.organisation, contacts.email`.

@@ -1,39 +1,23 @@
-//! The SQLite dialect: everything that knows sqlx.
+//! The SQLite dialect: everything that knows sqlx and rusqlite.
 
 mod backend;
 mod checkpoint;
 mod errors;
 mod lock;
+mod row;
 mod write;
+mod writing;
 
 pub(crate) use backend::{Backend, ReadTransaction};
+pub(crate) use row::Row;
 pub(crate) use write::WriteConnection;
 
-use crate::{Arg, Args, DatabaseError, lists, row};
+use crate::{Arg, Args, DatabaseError, lists};
 use errors::translate;
 use sqlx::{
-    AssertSqlSafe, Decode, Row as _, SqlSafeStr as _, SqliteConnection, Type, ValueRef as _,
-    sqlite::{Sqlite, SqliteArguments, SqliteRow},
+    AssertSqlSafe, SqlSafeStr as _, SqliteConnection,
+    sqlite::{Sqlite, SqliteArguments},
 };
-
-pub(crate) type Row = SqliteRow;
-
-/// Whether a column holds no value.
-pub(crate) fn is_null(row: &Row, column: &str) -> Result<bool, DatabaseError> {
-    row.try_get_raw(column).map(|value| value.is_null()).map_err(|error| unreadable(column, &error))
-}
-
-/// The value of a column. sqlx reads a null as zero, so nulls are refused here.
-pub(crate) fn get<'r, T: Decode<'r, Sqlite> + Type<Sqlite>>(row: &'r Row, column: &str) -> Result<T, DatabaseError> {
-    if is_null(row, column)? {
-        return Err(DatabaseError::Column { column: column.to_owned(), reason: "it is null".to_owned() });
-    }
-    row.try_get(column).map_err(|error| unreadable(column, &error))
-}
-
-fn unreadable(column: &str, error: &sqlx::Error) -> DatabaseError {
-    DatabaseError::Column { column: column.to_owned(), reason: error.to_string() }
-}
 
 /// The statement in our dialect with its arguments bound.
 fn prepare(sql: &'static str, args: Args) -> Result<sqlx::query::Query<'static, Sqlite, SqliteArguments>, DatabaseError> {
@@ -66,7 +50,7 @@ fn bind(sql: &'static str, args: Args) -> Result<SqliteArguments, DatabaseError>
 
 async fn fetch_all(connection: &mut SqliteConnection, sql: &'static str, args: Args) -> Result<Vec<crate::Row>, DatabaseError> {
     let rows = prepare(sql, args)?.fetch_all(connection).await.map_err(|error| translate(&error))?;
-    Ok(rows.into_iter().map(|row| crate::Row(row::Inner::Sqlite(row))).collect())
+    Ok(rows.into_iter().map(|row| crate::Row(crate::row::Inner::Sqlite(Row::Read(row)))).collect())
 }
 
 async fn execute(connection: &mut SqliteConnection, sql: &'static str, args: Args) -> Result<u64, DatabaseError> {

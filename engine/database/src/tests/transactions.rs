@@ -14,16 +14,6 @@ async fn add(tx: &mut Tx, name: &str) {
     tx.execute("INSERT INTO things (name) VALUES ($1)", args![name]).await.unwrap();
 }
 
-/// Sends a statement and goes away before its end. The database may be faster than the first look: then once more.
-async fn give_up_a_statement(tx: &mut Tx) {
-    loop {
-        let mut statement = pin!(tx.execute("INSERT INTO things (name) VALUES (hex(randomblob(8)))", args![]));
-        if futures_util::poll!(&mut statement).is_pending() {
-            return;
-        }
-    }
-}
-
 #[tokio::test]
 async fn a_dropped_transaction_is_rolled_back_and_frees_the_writer() {
     let database = playground().await;
@@ -66,29 +56,6 @@ async fn a_begin_or_commit_that_was_given_up_leaves_nothing_open() {
     add(&mut tx, "after").await;
     tx.commit().await.unwrap();
     assert_eq!(names(&database).await, ["after", "sent"]);
-}
-
-#[tokio::test]
-async fn a_statement_that_was_given_up_ends_the_transaction() {
-    let database = playground().await;
-    let mut tx = database.begin(NOW).await.unwrap();
-    give_up_a_statement(&mut tx).await;
-    assert!(matches!(tx.fetch_all("SELECT 1 AS one", args![]).await, Err(DatabaseError::TransactionLost(_))));
-    assert!(matches!(tx.commit().await, Err(CommitError::Failed(_))));
-    assert!(names(&database).await.is_empty());
-}
-
-#[tokio::test]
-async fn a_savepoint_undoes_a_statement_that_was_given_up() {
-    let database = playground().await;
-    let mut tx = database.begin(NOW).await.unwrap();
-    add(&mut tx, "kept").await;
-    tx.savepoint().await.unwrap();
-    give_up_a_statement(&mut tx).await;
-    tx.rollback_to().await.unwrap();
-    add(&mut tx, "after").await;
-    tx.commit().await.unwrap();
-    assert_eq!(names(&database).await, ["after", "kept"]);
 }
 
 #[tokio::test]

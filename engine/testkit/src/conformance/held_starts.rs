@@ -52,7 +52,8 @@ pub async fn keys_of_held_starts_come_in_pages<S: Store>(store: &S) {
         };
         commit_at(store, at(0), async |tx| store.hold_start(tx, &start).await.expect("hold_start")).await;
     }
-    let page = async |organisation, after: Option<&str>| look(store, async |tx| store.held_keys(tx, organisation, "w", after, 2).await.expect("held_keys")).await;
+    let page =
+        async |organisation, after: Option<&str>| look(store, async |tx| store.held_keys(tx, organisation, "w", after, 2).await.expect("held_keys")).await;
     assert_eq!(page(org(), None).await, ["a", "b"]);
     assert_eq!(page(org(), Some("b")).await, ["c"]);
     assert!(page(organisation(2), None).await.is_empty());

@@ -415,7 +415,8 @@ impl Store for MemoryStore {
     ) -> Result<Vec<String>, StoreError> {
         let state = tx.state();
         let starts = state.held.working().values().filter(|start| start.organisation == organisation && start.workflow == workflow);
-        let keys: std::collections::BTreeSet<String> = starts.map(|start| start.key.clone()).filter(|key| after.is_none_or(|after| key.as_str() > after)).collect();
+        let keys: std::collections::BTreeSet<String> =
+            starts.map(|start| start.key.clone()).filter(|key| after.is_none_or(|after| key.as_str() > after)).collect();
         Ok(keys.into_iter().take(limit).collect())
     }
 
