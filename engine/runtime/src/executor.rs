@@ -34,9 +34,11 @@ impl Executor for TokioExecutor {
             }
         });
         // No thread to be had: beside the others, then.
-        if let (Err(error), Some(task)) = (thread, take(&task)) {
+        if let Err(error) = thread {
             tracing::warn!(%error, "the engine's loop gets no thread of its own");
-            self.spawn(task);
+            if let Some(task) = take(&task) {
+                self.spawn(task);
+            }
         }
     }
 }
