@@ -9,7 +9,7 @@ use onward_core::{
     history::Entry,
     ports::{RunRow, RunStatus, StoreError, StoredRun},
 };
-use onward_database::{Query, Row, args};
+use onward_database::{Args, Query, Row, args};
 use uuid::Uuid;
 
 /// Which runs to list.
@@ -63,11 +63,15 @@ pub async fn list_runs<Q: Query>(
     limit: usize,
     before: Option<RunId>,
 ) -> Result<Vec<RunRow>, StoreError> {
+    let rows = db.fetch_all(statement(filter), values(organisation, filter, limit, before)).await?;
+    read_rows(db, &rows).await
+}
+
+fn values(organisation: OrganisationId, filter: &RunFilter, limit: usize, before: Option<RunId>) -> Args {
     let mut values = args![organisation, filter.workflow.as_deref(), filter.status.map(RunStatus::as_str), filter.key.as_deref(), filter.contact.as_deref()];
     values.push(before.map_or(Uuid::max(), |id| id.0));
     values.push(limit as i64);
-    let rows = db.fetch_all(statement(filter), values).await?;
-    read_rows(db, &rows).await
+    values
 }
 
 async fn read_rows<Q: Query>(db: &mut Q, rows: &[Row]) -> Result<Vec<RunRow>, StoreError> {
@@ -113,7 +117,7 @@ pub async fn history_page<Q: Query>(db: &mut Q, organisation: OrganisationId, id
 mod tests {
     use super::*;
     use onward_core::Timestamp;
-    use onward_database::{Args, Database, SystemIds};
+    use onward_database::{Database, SystemIds};
     use std::sync::Arc;
 
     #[tokio::test]
@@ -131,7 +135,8 @@ mod tests {
             (concat!("EXPLAIN QUERY PLAN ", list!("true")), "runs_all (organisation=? AND id<?)"),
         ];
         for (sql, index) in plans {
-            let plan: Vec<String> = tx.fetch_all(sql, Args::new()).await.unwrap().iter().map(|row| row.get("detail").unwrap()).collect();
+            let values = values(OrganisationId(Uuid::nil()), &RunFilter::default(), 1, None);
+            let plan: Vec<String> = tx.fetch_all(sql, values).await.unwrap().iter().map(|row| row.get("detail").unwrap()).collect();
             assert_eq!(plan, [format!("SEARCH runs USING INDEX {index}")], "{sql}");
         }
     }
