@@ -127,6 +127,8 @@ async fn call(server: &TestServer, input: Value) -> Outcome {
         idempotency_key: "0123456789abcdef0123456789abcdef".into(),
         now: Timestamp::from_millis(0),
         contact: None,
+        company: None,
+        deal: None,
         conversation: None,
         depth: 0,
         credentials: Arc::new(OneConnection(server.url("/api").to_string())),

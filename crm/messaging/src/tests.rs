@@ -93,6 +93,8 @@ impl World {
             idempotency_key: key.to_owned(),
             now: self.tx.now(),
             contact: contact.map(|id| id.to_string()),
+            company: None,
+            deal: None,
             conversation: None,
             depth: 0,
             credentials: Arc::new(AnyCredentials),

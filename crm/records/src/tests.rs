@@ -436,6 +436,8 @@ fn context(organisation: OrganisationId, contact: Option<ContactId>) -> StepCont
         idempotency_key: "k".into(),
         now: START,
         contact: contact.map(|id| id.to_string()),
+        company: None,
+        deal: None,
         conversation: None,
         depth: 0,
         credentials: Arc::new(NoCredentials),

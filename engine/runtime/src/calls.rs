@@ -229,6 +229,8 @@ mod tests {
             idempotency_key: String::new(),
             now: Timestamp::default(),
             contact: None,
+            company: None,
+            deal: None,
             conversation: None,
             depth: 0,
             credentials: no_credentials(),

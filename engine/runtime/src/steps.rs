@@ -220,6 +220,8 @@ impl<S: Store> Engine<S> {
             idempotency_key: call.idempotency_key.clone(),
             now,
             contact: live.state.bindings.get("contact").cloned(),
+            company: live.state.bindings.get("company").cloned(),
+            deal: live.state.bindings.get("deal").cloned(),
             conversation: live.state.bindings.get("conversation").cloned(),
             depth: live.state.depth,
             credentials: Arc::clone(&self.shared.credentials),

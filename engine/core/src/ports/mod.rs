@@ -3,6 +3,7 @@
 mod clock;
 mod node;
 mod records;
+mod segments;
 mod store;
 mod transaction;
 mod writer;
@@ -10,6 +11,7 @@ mod writer;
 pub use clock::{BoxFuture, Clock, Executor, Ids};
 pub use node::{Effect, Node, NodeDescriptor, Outcome, Reconciled, StepContext};
 pub use records::{Connection, Credentials, RecordRef, Records, Secret};
+pub use segments::{SegmentMember, Segments};
 pub use store::*;
 pub use transaction::{Change, Outbox, Transaction};
 pub use writer::{Body, Lane, WriteError, Writer, write};

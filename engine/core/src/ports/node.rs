@@ -134,6 +134,10 @@ pub struct StepContext {
     pub now: Timestamp,
     /// The run's contact, when it has one.
     pub contact: Option<String>,
+    /// The run's company, when it has one.
+    pub company: Option<String>,
+    /// The run's deal, when it has one.
+    pub deal: Option<String>,
     /// The run's conversation, when it has one.
     pub conversation: Option<String>,
     /// How many causes led here; what the node emits is one deeper.
