@@ -18,7 +18,7 @@ use onward_core::{
     ports::{self, Clock, Ids as _, Lane, Node},
 };
 use onward_database::{Database, DatabaseError, SystemClock, SystemIds, Tx};
-use onward_messaging::{Channels, CrmRecords};
+use onward_messaging::{Channels, CrmRecords, OpenWork};
 use onward_runtime::{Engine, EngineConfig, EngineHandle, EngineLimits, Registry, TokioExecutor, debug_nodes};
 use onward_store::SqlStore;
 use std::{
@@ -99,7 +99,12 @@ pub(crate) fn catalogue() -> Result<Registry<Tx>, Failure> {
 
 fn registry(client: &HttpClient, connectors: &Connectors) -> Result<Registry<Tx>, Failure> {
     let http: Arc<dyn Node<Tx>> = Arc::new(HttpRequestNode::new(client.clone()));
-    let nodes = debug_nodes().into_iter().chain([http]).chain(onward_records::nodes()).chain(onward_messaging::nodes(channels(connectors)));
+    let nodes = debug_nodes()
+        .into_iter()
+        .chain([http])
+        .chain(onward_accounts::nodes(Arc::new(OpenWork)))
+        .chain(onward_records::nodes())
+        .chain(onward_messaging::nodes(channels(connectors)));
     let event_types = onward_records::event_types().into_iter().chain(onward_messaging::event_types()).map(str::to_owned);
     Registry::new(nodes, event_types).map_err(|error| Failure::because("the nodes of this build contradict each other; report this as a bug", &error))
 }

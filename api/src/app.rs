@@ -1,6 +1,6 @@
 //! What every endpoint shares.
 
-use crate::idempotency::RunningKeys;
+use crate::{idempotency::RunningKeys, presence::OpenApps};
 use onward_accounts::SecretSource;
 use onward_connectors::{
     Connectors,
@@ -75,6 +75,7 @@ pub struct Shared {
     pub(crate) waiting_for_turn: Arc<Semaphore>,
     pub(crate) sockets: Arc<Semaphore>,
     pub(crate) running_keys: RunningKeys,
+    pub(crate) open_apps: OpenApps,
 }
 
 impl App {
@@ -83,7 +84,7 @@ impl App {
         let password_checks = Arc::new(Semaphore::new(parts.settings.password_checks.max(1)));
         let waiting_for_turn = Arc::new(Semaphore::new(WAITING_SIGN_INS));
         let sockets = Arc::new(Semaphore::new(parts.settings.sockets));
-        Self(Arc::new(Shared { parts, password_checks, waiting_for_turn, sockets, running_keys: RunningKeys::default() }))
+        Self(Arc::new(Shared { parts, password_checks, waiting_for_turn, sockets, running_keys: RunningKeys::default(), open_apps: OpenApps::default() }))
     }
     /// Reads committed data.
     pub fn reader(&self) -> Reader {

@@ -11,6 +11,7 @@ pub mod export;
 mod idempotency;
 mod openapi;
 mod passwords;
+mod presence;
 mod problem;
 mod request;
 mod router;

@@ -213,6 +213,7 @@ impl From<CrmError> for Problem {
             CrmError::NotFound { what, id } => Self::not_found(what, id),
             CrmError::Conflict { message, ids } if ids.is_empty() => Self::conflict("conflict", message),
             CrmError::Conflict { message, ids } => Self::conflict("conflict", message).with("ids", ids),
+            CrmError::Unavailable { message } => Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message),
             CrmError::Database(error) => error.into(),
         }
     }

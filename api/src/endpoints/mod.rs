@@ -13,6 +13,7 @@ mod nodes;
 mod replay;
 mod runs;
 mod session;
+mod teams;
 mod tokens;
 mod users;
 mod workflows;
@@ -38,6 +39,7 @@ pub(crate) fn described() -> OpenApiRouter<App> {
         .merge(conversations::routes())
         .merge(session::routes())
         .merge(users::routes())
+        .merge(teams::routes())
         .merge(tokens::routes())
         .merge(audit::routes());
     OpenApiRouter::new().nest(PREFIX, versioned).merge(health::routes())

@@ -7,6 +7,7 @@
 use crate::{
     App, Caller, LocalAdmin, Problem,
     caller::{self, Identity},
+    presence::Presence,
 };
 use axum::{
     Router,
@@ -117,11 +118,12 @@ impl Socket {
         if caller.may(Action::ReadRecords).is_err() || caller.may(Action::ReadEngine).is_err() {
             return self.close(codes::UNAUTHORISED, "the role may not watch").await;
         }
+        let presence = Presence::begin(&self.app, &caller);
         self.say("ready", serde_json::json!({ "organisation": caller.organisation })).await?;
-        self.watch(&caller, &mut changes).await
+        self.watch(&caller, presence.as_ref(), &mut changes).await
     }
 
-    async fn watch(&mut self, caller: &Caller, changes: &mut broadcast::Receiver<Change>) -> Result<(), Ended> {
+    async fn watch(&mut self, caller: &Caller, presence: Option<&Presence>, changes: &mut broadcast::Receiver<Change>) -> Result<(), Ended> {
         let clock = std::sync::Arc::clone(&self.app.parts.clock);
         let mut topics: Option<BTreeSet<String>> = None;
         let mut silent_pings = 0;
@@ -158,6 +160,9 @@ impl Socket {
                     }
                     if !still_good(&self.app, caller).await {
                         return self.close(codes::UNAUTHORISED, "the session or token has ended").await;
+                    }
+                    if let Some(presence) = presence {
+                        presence.go_on();
                     }
                     silent_pings += 1;
                     self.send(Message::Ping(axum::body::Bytes::new())).await?;

@@ -97,6 +97,31 @@ shapes! {
         last_sign_in_at: Option<String>,
     }
 
+    /// Users who share work.
+    Team {
+        /// Its id.
+        id: Uuid,
+        /// Unique in the organisation.
+        name: String,
+        /// Who belongs to it, by id.
+        members: Vec<Uuid>,
+        /// RFC 3339, UTC.
+        #[schema(format = DateTime)]
+        created_at: String,
+        /// RFC 3339, UTC.
+        #[schema(format = DateTime)]
+        updated_at: String,
+    }
+
+    /// Someone who has the app open.
+    Presence {
+        /// Who.
+        user_id: Uuid,
+        /// When it was seen last, to the minute.
+        #[schema(format = DateTime)]
+        seen_at: String,
+    }
+
     /// An API token; never its text.
     Token {
         /// Its id.

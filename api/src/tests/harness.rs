@@ -99,6 +99,7 @@ impl Server {
         let nodes = debug_nodes()
             .into_iter()
             .chain([Arc::new(HttpRequestNode::new(CLIENT.clone())) as _])
+            .chain(onward_accounts::nodes(Arc::new(onward_messaging::OpenWork)))
             .chain(onward_records::nodes())
             .chain(onward_messaging::nodes(channels));
         let event_types = onward_records::event_types().into_iter().chain(onward_messaging::event_types()).map(str::to_owned);

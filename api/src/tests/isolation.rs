@@ -19,6 +19,7 @@ async fn furnish(server: &Server) -> BTreeMap<&'static str, String> {
     let event = server.post("/api/v1/events", json!({ "type": "hello.said", "data": { "name": "Very Private" } })).await.expect(202).items().remove(0);
     let user = server.post("/api/v1/users", json!({ "email": "private@example.com", "password": "long enough" })).await.expect(201).json();
     let token = server.post("/api/v1/tokens", json!({ "name": "private" })).await.expect(201).json();
+    let team = server.post("/api/v1/teams", json!({ "name": "private", "members": ["private@example.com"] })).await.expect(201).json();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     [
         ("contacts", text(&conversation["contact_id"])),
@@ -28,6 +29,7 @@ async fn furnish(server: &Server) -> BTreeMap<&'static str, String> {
         ("runs", text(&event["run_ids"][0])),
         ("users", text(&user["id"])),
         ("tokens", text(&token["id"])),
+        ("teams", text(&team["id"])),
         ("workflows", "hello".to_owned()),
     ]
     .into()
@@ -37,6 +39,7 @@ async fn furnish(server: &Server) -> BTreeMap<&'static str, String> {
 fn body(method: &Method, template: &str) -> Value {
     match (method.as_str(), template.trim_start_matches("/api/v1")) {
         ("POST", "/conversations/{id}/messages") => json!({ "text": "x" }),
+        ("PATCH", "/teams/{id}") => json!({ "members": [] }),
         ("PATCH", _) => json!({ "name": "x" }),
         ("PUT", "/workflows/{name}") => json!({ "current_version": 1 }),
         ("POST", "/workflows/{name}/runs") => json!({ "input": {} }),

@@ -14,5 +14,6 @@ mod idempotency;
 mod isolation;
 mod pages;
 mod sockets;
+mod teams;
 
 pub(crate) use harness::{Reply, Server, WORKFLOW};

@@ -111,7 +111,17 @@ async fn a_cookie_opens_a_socket_from_our_own_pages_only() {
     assert_eq!(status(open(address, &[("cookie", "onward_session=wrong"), ("origin", &format!("http://{address}"))]).await), 401);
     assert_eq!(status(open(address, &[("authorization", "Bearer onw_wrong")]).await), 401);
     let mut socket = open(address, &[("cookie", &cookie), ("origin", &format!("http://{address}"))]).await.unwrap();
-    assert_eq!(next(&mut socket).await["topic"], "ready");
+    // Whoever has the app open is online, until the last of their sockets is closed.
+    assert_eq!(until(&mut socket, "presence").await["data"], json!({ "online": true }));
+    let mut watching = open(address, &[("authorization", &format!("Bearer {}", server.admin))]).await.unwrap();
+    assert_eq!(next(&mut watching).await["topic"], "ready");
+    assert_eq!(server.get("/api/v1/presence").await.expect(200).items().len(), 1);
+    let mut second = open(address, &[("cookie", &cookie), ("origin", &format!("http://{address}"))]).await.unwrap();
+    assert_eq!(next(&mut second).await["topic"], "ready");
+    second.close(None).await.unwrap();
+    socket.close(None).await.unwrap();
+    assert_eq!(until(&mut watching, "presence").await["data"], json!({ "online": false }));
+    assert!(server.get("/api/v1/presence").await.items().is_empty());
     // Without an upgrade it is a plain problem.
     server.get("/ws").await.problem(400, "no_upgrade");
 }

@@ -63,6 +63,15 @@ pub async fn record(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, de
     Ok(())
 }
 
+/// Writes an entry when a person or their program did it. What runs do with contacts, deals and the like is in their
+/// histories already.
+pub async fn record_by_person(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, deed: Deed<'_>) -> Result<(), DatabaseError> {
+    match actor {
+        Actor::User { .. } | Actor::Token { .. } | Actor::System => record(tx, organisation, actor, deed).await,
+        Actor::Automation { .. } | Actor::Contact { .. } | Actor::Connector { .. } => Ok(()),
+    }
+}
+
 /// A page, newest first; of one record when `subject` (kind, id) is given.
 pub async fn list(
     db: &mut impl Query,

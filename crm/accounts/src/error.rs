@@ -31,6 +31,12 @@ pub enum CrmError {
         /// The records concerned.
         ids: Vec<String>,
     },
+    /// Not now; it may be otherwise later (nobody is online).
+    #[error("{message}")]
+    Unavailable {
+        /// What is missing, and the remedy.
+        message: String,
+    },
     /// The database failed.
     #[error(transparent)]
     Database(#[from] DatabaseError),
@@ -62,6 +68,7 @@ impl From<CrmError> for StepError {
             }
             CrmError::NotFound { what, id } => Self::new(ErrorCode::NotFound, message).with_details(serde_json::json!({ "what": what, "id": id })),
             CrmError::Conflict { ids, .. } => Self::new(ErrorCode::Conflict, message).with_details(serde_json::json!({ "ids": ids })),
+            CrmError::Unavailable { .. } => Self::new(ErrorCode::Unavailable, message),
             CrmError::Database(error) => error.into(),
         }
     }

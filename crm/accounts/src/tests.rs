@@ -1,5 +1,7 @@
 //! Accounts on a real database.
 
+mod teams;
+
 use crate::{
     Action, Actor, CrmError, Role, SecretSource, SystemSecrets, audit, organisations,
     organisations::{Organisation, OrganisationChange},

@@ -4,7 +4,7 @@ use crate::{
     ConversationId,
     events::{self, Facts},
 };
-use onward_accounts::{Actor, CrmError, UserId, users};
+use onward_accounts::{Actor, CrmError, UserId, teams, users};
 use onward_core::{
     ConnectionId, NewEvent, Object, OrganisationId, Timestamp, Value,
     ports::{Change, Transaction},
@@ -258,11 +258,7 @@ impl Assignee {
     }
     /// A team by name.
     pub fn team(name: &str) -> Result<Self, CrmError> {
-        let name = name.trim();
-        if name.is_empty() || name.chars().count() > 100 {
-            return Err(CrmError::invalid("team", "a team's name has 1 to 100 characters"));
-        }
-        Ok(Self::Team(name.to_owned()))
+        teams::normalise_name(name).map(Self::Team)
     }
 }
 

@@ -16,6 +16,7 @@ pub mod raw;
 pub mod receive;
 pub mod send;
 pub mod workflow;
+pub mod workload;
 
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ pub use events::event_types;
 pub use live::CrmRecords;
 pub use nodes::nodes;
 pub use send::Channels;
+pub use workload::OpenWork;
 
 onward_core::define_id!(
     /// What is said between a contact and us on one connection, from its opening to its close.

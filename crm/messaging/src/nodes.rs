@@ -5,13 +5,13 @@ use crate::{
     conversations::{self, Assignee, ConversationStatus},
     send::SendNode,
 };
-use onward_accounts::{Actor, CrmError};
+use onward_accounts::{Actor, CrmError, nodes::input::Input};
 use onward_core::{
     StepError, Value,
     ports::{Effect, Node, NodeDescriptor, Outcome, StepContext},
 };
 use onward_database::Tx;
-use onward_records::nodes::{contact_of, input::Input};
+use onward_records::nodes::contact_of;
 use serde_json::json;
 use std::sync::Arc;
 

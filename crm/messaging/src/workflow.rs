@@ -75,6 +75,7 @@ mod tests {
     fn catalogue() -> Nodes {
         let mut nodes = crate::nodes(Channels::default());
         nodes.extend(onward_records::nodes());
+        nodes.extend(onward_accounts::nodes(Arc::new(crate::OpenWork)));
         Nodes(nodes)
     }
 

@@ -1,7 +1,7 @@
 //! Reading a step's input: absent, `null` and (for texts) empty are the same; a wrong type is refused by its place.
 
-use onward_accounts::CrmError;
-use onward_core::{Object, Value};
+use crate::CrmError;
+use onward_core::{Object, Timestamp, Value, definition::Span};
 
 /// An object whose members are asked for by name.
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +80,44 @@ impl<'v> Input<'v> {
         let mut out: Vec<String> = self.text(one)?.into_iter().collect();
         out.extend(self.texts(many)?.unwrap_or_default().into_iter().filter(|text| !text.trim().is_empty()));
         Ok(out)
+    }
+    /// A whole number, also as text.
+    pub fn integer(&self, key: &str) -> Result<Option<i64>, CrmError> {
+        let read = |text: &str| text.trim().parse::<i64>().ok();
+        match self.value(key) {
+            None => Ok(None),
+            Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
+            Some(value) => {
+                let whole = match value {
+                    // 500.0 is a whole number that some language has counted with.
+                    Value::Number(number) => {
+                        number.as_i64().or_else(|| number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 9e15).map(|float| float as i64))
+                    }
+                    Value::String(text) => read(text),
+                    _ => None,
+                };
+                whole.map(Some).ok_or_else(|| self.refuse(key, "a whole number", value))
+            }
+        }
+    }
+    /// True or false.
+    pub fn boolean(&self, key: &str) -> Result<Option<bool>, CrmError> {
+        match self.value(key) {
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(*flag)),
+            Some(other) => Err(self.refuse(key, "true or false", other)),
+        }
+    }
+    /// A moment: RFC 3339, or a duration from `now` on (`2h`, `3d`).
+    pub fn moment(&self, key: &str, now: Timestamp) -> Result<Option<Timestamp>, CrmError> {
+        let Some(text) = self.text(key)? else { return Ok(None) };
+        if let Ok(moment) = text.trim().parse::<Timestamp>() {
+            return Ok(Some(moment));
+        }
+        match Span::parse(&text) {
+            Ok(span) => Ok(Some(span.add_to(now, "UTC"))),
+            Err(_) => Err(CrmError::invalid(key, format!("`{key}` is a time like 2026-01-31T09:30:00Z or a duration like 2d; this is `{text}`"))),
+        }
     }
     /// An object.
     pub fn object(&self, key: &str) -> Result<Option<&'v Object>, CrmError> {

@@ -110,9 +110,9 @@ impl Scope<'_> {
             // A number is an address in its own right too.
             if let Some(phone) = addresses::phone_from_provider(new_external_id).filter(|_| new_external_id.bytes().all(|byte| byte.is_ascii_digit())) {
                 let change = ContactChange { id: Some(contact), phones: vec![phone], ..ContactChange::default() };
-                match contacts::upsert(tx, self.organisation, &self.actor(), change).await {
-                    Ok(_) | Err(CrmError::Invalid { .. } | CrmError::Conflict { .. } | CrmError::NotFound { .. }) => {}
-                    Err(error @ CrmError::Database(_)) => return Err(error),
+                // Where another contact has the number, or it is none, the identity has moved all the same.
+                if let Err(error @ CrmError::Database(_)) = contacts::upsert(tx, self.organisation, &self.actor(), change).await {
+                    return Err(error);
                 }
             }
             let now = tx.now();

@@ -1,10 +1,9 @@
 //! The input of `message.send`.
 
 use crate::policy::{Category, MessageForm};
-use onward_accounts::{Author, CrmError};
+use onward_accounts::{Author, CrmError, nodes::input::Input};
 use onward_connectors::channel::{Button, Content};
 use onward_core::Value;
-use onward_records::nodes::input::Input;
 use serde::Deserialize as _;
 
 /// What to do when the policy does not let the message leave now.

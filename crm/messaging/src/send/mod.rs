@@ -25,7 +25,7 @@ use crate::{
 };
 use address::Address;
 use input::{IfDenied, SendInput};
-use onward_accounts::{Actor, Author, CrmError};
+use onward_accounts::{Actor, Author, CrmError, nodes::input::Input};
 use onward_connectors::channel::{Channel, OutgoingMessage, SendOutcome};
 use onward_core::{
     ConnectionId, ErrorCode, NewEvent, OrganisationId, StepError, Timestamp, Value,
@@ -35,7 +35,6 @@ use onward_database::Tx;
 use onward_records::{
     Contact, contacts,
     nodes::contact_of,
-    nodes::input::Input,
     timeline::{self, ItemKind},
 };
 use serde::{Deserialize, Serialize};

@@ -1,11 +1,9 @@
 //! The nodes `crm.contact.…`: each calls the record function of its name in the transaction that records the step.
 
 mod descriptors;
-pub mod input;
 
 use crate::{Contact, ContactChange, ContactId, ContactPatch, IdentityKey, addresses, contacts, notes, tags};
-use input::Input;
-use onward_accounts::{Actor, CrmError, organisations};
+use onward_accounts::{Actor, CrmError, nodes::input::Input, organisations};
 use onward_core::{
     ConnectionId, OrganisationId, StepError, Value,
     ports::{Node, NodeDescriptor, Outcome, StepContext},
