@@ -10,7 +10,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("onward-testkit", &["onward-core"]),
     ("onward-database", &["onward-core"]),
     ("onward-store", &["onward-core", "onward-database"]),
-    ("onward-runtime", &["onward-core"]),
+    ("onward-script", &["onward-core"]),
+    ("onward-runtime", &["onward-core", "onward-script"]),
     ("onward-connectors", &["onward-core", "onward-database"]),
     ("onward-accounts", &["onward-core", "onward-database"]),
     ("onward-records", &["onward-accounts", "onward-core", "onward-database"]),
@@ -35,6 +36,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("chacha20poly1305", &["onward-connectors"]),
     ("minijinja", &["onward-core"]),
     ("datalogic-rs", &["onward-core"]),
+    ("rhai", &["onward-script"]),
 ];
 
 /// What the pure crates must not have: I/O, a runtime, clocks, chance.

@@ -54,3 +54,26 @@ pub const HELD_STARTS_PER_KEY: u64 = 100_000;
 pub const HELD_STARTS_PER_ORGANISATION: u64 = 1_000_000;
 /// Milliseconds that external calls in flight get to settle when a run ends (SEMANTICS.md 25).
 pub const SETTLE_MS: i64 = 30_000;
+/// Operations of a script between two durable calls, or of a `script:` step: an endless loop ends here.
+pub const SCRIPT_OPERATIONS: u64 = 200_000;
+/// Milliseconds that the host lets a script take between two durable calls: the net behind `SCRIPT_OPERATIONS`, for
+/// single operations that are heavy. Reaching it is no outcome: the run is paused, and goes on when it is resumed.
+pub const SCRIPT_WALL_MS: u64 = 250;
+/// Bytes of everything that a script holds in its variables.
+pub const SCRIPT_BYTES: usize = 16 << 20;
+/// Bytes of one text in a script.
+pub const SCRIPT_TEXT_BYTES: usize = 1 << 20;
+/// Elements of one list or map in a script, those inside them included: also bounds how deep they nest.
+pub const SCRIPT_ELEMENTS: usize = 20_000;
+/// Levels of nesting in a value that leaves a script.
+pub const SCRIPT_VALUE_DEPTH: usize = JSON_DEPTH;
+/// Calls of functions within each other in a script.
+pub const SCRIPT_CALL_DEPTH: usize = 64;
+/// Levels of nesting of an expression in a script.
+pub const SCRIPT_EXPRESSION_DEPTH: usize = 64;
+/// Variables of a script at once.
+pub const SCRIPT_VARIABLES: usize = 1_000;
+/// Bytes of stack for a script: what the depths above can need, with room to spare.
+pub const SCRIPT_STACK_BYTES: usize = 64 << 20;
+/// Durable calls of one run of a script; then it must `continue_as` (SEMANTICS.md 31).
+pub const SCRIPT_CALLS: usize = 10_000;

@@ -117,6 +117,29 @@ pub(super) fn unknown_record(reads: &RecordReads, name: &str) -> Result<(), Stri
     Err(format!("`{name}` is not available here"))
 }
 
+impl RecordReads {
+    /// What a record has at these names, and notes that it was used: how code that is no expression reads a record. `None`
+    /// where there is nothing; the error says that the record was not read at all.
+    pub fn take(&self, names: &[&str]) -> Result<Option<Json>, String> {
+        let Some((record, fields)) = names.split_first() else { return Ok(None) };
+        let Some(mut value) = self.known.get(*record) else {
+            unknown_record(self, record)?;
+            return Ok(None);
+        };
+        let mut path = (*record).to_owned();
+        for name in fields {
+            path.push('.');
+            path.push_str(name);
+            match note_field(self, path.clone(), value.get(*name)) {
+                Some(field) => value = field,
+                None => return Ok(None),
+            }
+        }
+        self.note_used(path, value.clone());
+        Ok(Some(value.clone()))
+    }
+}
+
 /// Where a node hangs.
 #[derive(Clone, Debug)]
 enum Root {

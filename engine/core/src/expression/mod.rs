@@ -8,7 +8,7 @@ mod json_logic;
 mod lookup;
 pub(crate) mod moment;
 mod program;
-pub(crate) mod suggest;
+pub mod suggest;
 mod syntax;
 mod template;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The nearest right name.
 
 /// The known name that is most like `wrong`, if one is near enough to be meant.
-pub(crate) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wrong_lower = wrong.to_lowercase();
     known
         .into_iter()

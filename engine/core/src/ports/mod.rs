@@ -3,6 +3,7 @@
 mod clock;
 mod node;
 mod records;
+mod script;
 mod segments;
 mod store;
 mod transaction;
@@ -11,6 +12,10 @@ mod writer;
 pub use clock::{BoxFuture, Clock, Executor, Ids};
 pub use node::{Effect, Node, NodeDescriptor, Outcome, Reconciled, StepContext};
 pub use records::{Connection, Credentials, RecordRef, Records, Secret};
+pub use script::{
+    Answer, DurableCall, Interrupted, Journal, Origin, PROGRAM_NAMES, SCRIPT_NAMES, ScriptBudget, ScriptEnd, ScriptLiteral, ScriptProblem, ScriptProgram,
+    ScriptReference, ScriptStart, ScriptStep, ScriptTurn, Scripts,
+};
 pub use segments::{SegmentMember, Segments};
 pub use store::*;
 pub use transaction::{Change, Outbox, Transaction};

@@ -1,0 +1,7 @@
+//! Tests through the port.
+
+mod hostile;
+mod journal;
+mod programs;
+mod properties;
+mod steps;
