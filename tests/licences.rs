@@ -23,7 +23,8 @@ fn accepted(expression: &str, allowed: &BTreeSet<String>) -> bool {
     }
     match expression.strip_prefix('(').and_then(|inner| inner.strip_suffix(')')) {
         Some(inner) => accepted(inner, allowed),
-        None => allowed.contains(expression),
+        // `MPL-2.0+`: that version or a later one.
+        None => allowed.contains(expression.strip_suffix('+').unwrap_or(expression)),
     }
 }
 
