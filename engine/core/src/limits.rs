@@ -77,3 +77,11 @@ pub const SCRIPT_VARIABLES: usize = 1_000;
 pub const SCRIPT_STACK_BYTES: usize = 64 << 20;
 /// Durable calls of one run of a script; then it must `continue_as` (SEMANTICS.md 31).
 pub const SCRIPT_CALLS: usize = 10_000;
+/// Cases of one test file.
+pub const TEST_CASES: usize = 1_000;
+/// Turns of the machine in one play in virtual time (a test case, one synthetic contact): a loop without an end stops here.
+pub const PLAY_TURNS: u64 = 50_000;
+/// Synthetic contacts of one simulation.
+pub const SIMULATED_CONTACTS: u64 = 1_000_000;
+/// Synthetic contacts of one simulation that is asked for through the API.
+pub const SIMULATED_CONTACTS_REMOTE: u64 = 10_000;

@@ -13,10 +13,12 @@ mod retry;
 mod schema;
 mod span;
 mod steps;
+pub mod testing;
 #[cfg(test)]
 mod tests;
 mod tree;
 mod waits;
+mod walk;
 mod workflow;
 
 pub use problems::render_problem;

@@ -1,0 +1,124 @@
+//! Names of a test file or a scenario against the workflow and the nodes.
+
+use super::{Case, Mock, Placed, Scenario, Setting, TestFile, test_file::LaterKind};
+use crate::definition::{Catalogue, Problem, Step, Workflow, problems::Problems};
+use std::collections::BTreeMap;
+
+/// What the names are compared with.
+struct Names<'a> {
+    steps: BTreeMap<&'a str, &'a Step>,
+    catalogue: &'a dyn Catalogue,
+    problems: Problems,
+}
+
+impl TestFile {
+    /// Finds names that the workflows and the nodes do not have; the first workflow is the one that is tested.
+    pub fn check(&self, workflows: &[&Workflow], catalogue: &dyn Catalogue) -> Vec<Problem> {
+        let mut names = Names::new(workflows, catalogue);
+        names.setting(&self.setting);
+        for case in &self.cases {
+            names.case(case);
+        }
+        names.problems.finish()
+    }
+}
+
+impl Scenario {
+    /// Finds names that the workflows and the nodes do not have.
+    pub fn check(&self, workflows: &[&Workflow], catalogue: &dyn Catalogue) -> Vec<Problem> {
+        let mut names = Names::new(workflows, catalogue);
+        names.setting(&self.setting);
+        for (step, _) in &self.answers {
+            names.step(step);
+        }
+        names.problems.finish()
+    }
+}
+
+impl<'a> Names<'a> {
+    fn new(workflows: &[&'a Workflow], catalogue: &'a dyn Catalogue) -> Self {
+        let mut steps = BTreeMap::new();
+        for workflow in workflows {
+            workflow.steps.each_step(&mut |step| {
+                steps.entry(&*step.key).or_insert(step);
+            });
+        }
+        Self { steps, catalogue, problems: Problems::default() }
+    }
+
+    fn setting(&mut self, setting: &Setting) {
+        for Mock { target, .. } in &setting.mocks {
+            self.target(target);
+        }
+        for (step, variant) in &setting.variants {
+            self.branch(step, variant);
+        }
+    }
+
+    fn case(&mut self, case: &Case) {
+        self.setting(&case.setting);
+        for later in &case.then {
+            if let LaterKind::Answer { step: Some(step), .. } = &later.kind {
+                self.step(step);
+            }
+        }
+        let expect = &case.expect;
+        for call in &expect.calls {
+            if let Some(node) = &call.node {
+                self.node(node);
+            }
+            if let Some(step) = &call.step {
+                self.step(step);
+            }
+        }
+        for target in &expect.no_calls {
+            self.target(target);
+        }
+        for step in expect.steps.iter().chain(&expect.no_steps) {
+            self.step(step);
+        }
+        if let Some(path) = &expect.path {
+            for step in &path.value {
+                self.step(&Placed { value: step.clone(), position: path.position.clone() });
+            }
+        }
+        for (step, branch) in &expect.branches {
+            self.branch(step, branch);
+        }
+    }
+
+    /// A node or a step.
+    fn target(&mut self, target: &Placed<String>) {
+        if target.value.contains('.') && !self.steps.contains_key(target.value.as_str()) {
+            self.node(target);
+        } else {
+            self.step(target);
+        }
+    }
+
+    fn node(&mut self, node: &Placed<String>) {
+        if self.catalogue.node(&node.value).is_none() {
+            let message = format!("there is no node \"{}\"", node.value);
+            self.problems.wrong_name(&node.position, "unknown_node", &message, &node.value, self.catalogue.node_ids());
+        }
+    }
+
+    fn step(&mut self, step: &Placed<String>) {
+        if !self.steps.contains_key(step.value.as_str()) {
+            let message = format!("the workflow has no step \"{}\"", step.value);
+            self.problems.wrong_name(&step.position, "unknown_step", &message, &step.value, self.steps.keys().copied());
+        }
+    }
+
+    fn branch(&mut self, step: &Placed<String>, branch: &Placed<String>) {
+        let Some(found) = self.steps.get(step.value.as_str()) else { return self.step(step) };
+        let known = found.verb.branches();
+        if known.is_empty() {
+            let message = format!("step {} is a `{}` and takes no branch", step.value, found.verb.word());
+            self.problems.error(&step.position, "bad_value", message);
+        } else if !known.contains(&branch.value) {
+            let message = format!("step {} has no branch \"{}\"", step.value, branch.value);
+            self.problems.wrong_name(&branch.position, "unknown_branch", &message, &branch.value, known.iter().map(String::as_str));
+        }
+    }
+}
