@@ -49,7 +49,7 @@ pub(crate) enum Verdict {
 
 /// What the key's other runs mean for a start.
 #[derive(Debug, PartialEq)]
-enum Meeting {
+pub(crate) enum Meeting {
     Go,
     Hold(String),
     /// The living ones are cancelled first.
@@ -57,7 +57,7 @@ enum Meeting {
     Refuse(String),
 }
 
-fn meet(mode: Mode, reentry: &Reentry, state: &KeyState, now: Timestamp) -> Meeting {
+pub(crate) fn meet(mode: Mode, reentry: &Reentry, state: &KeyState, now: Timestamp) -> Meeting {
     let entered = !state.live.is_empty() || state.last_ended_at.is_some();
     match (reentry, state.last_ended_at) {
         (Reentry::Never, _) if entered => return Meeting::Refuse("reentry: never, and this key has been here".into()),

@@ -26,6 +26,7 @@ mod leases;
 mod live;
 mod load;
 mod message;
+pub mod play;
 mod recovery;
 mod registry;
 mod replay;

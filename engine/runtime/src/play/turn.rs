@@ -1,0 +1,209 @@
+//! One turn of one run: the machine decides, its needs are met, its actions are done.
+
+use super::{
+    Answered, Outside, Stage, Watch, World,
+    world::{Coming, Listening, Work},
+};
+use onward_core::{
+    ErrorCode, Event, StepError, Timestamp, Value,
+    definition::Workflow,
+    history::{Entry, Fact},
+    machine::{self, Action, Context, Decision, Happening, InFlight, Known, Need, State, correlations_of_event, decide},
+    ports::{Effect, Outcome},
+};
+use std::sync::Arc;
+
+/// Needs that one happening may have, in rounds.
+const NEEDS: usize = 10_000;
+
+impl<O: Outside, W: Watch> World<'_, O, W> {
+    /// Hands a happening to the machine.
+    pub(super) fn turn(&mut self, run: usize, happening: Happening) {
+        self.turns += 1;
+        let Some(workflow) = self.runs.get(run).and_then(|played| self.stage.workflows.get(played.workflow)).map(Arc::clone) else { return };
+        self.tried_before(run, &workflow, &happening);
+        let Some(mut state) = self.runs.get_mut(run).map(|played| std::mem::replace(&mut played.state, State::new(self.stage.run_id(run)))) else { return };
+        let again = self.trial.repeats().then(|| happening.clone());
+        let decision = self.decide(run, &workflow, &mut state, happening);
+        let ended = state.status.is_final();
+        if let Some(played) = self.runs.get_mut(run) {
+            played.state = state;
+            if self.stage.keep_histories {
+                played.history.extend(decision.entries.iter().cloned());
+            }
+        }
+        self.watch.recorded(run, &decision.entries);
+        for action in decision.actions {
+            self.act(run, &workflow, action, &decision.entries);
+        }
+        if ended {
+            self.end(run);
+        }
+        if let Some(happening) = again {
+            self.tried_again(run, &workflow, happening);
+        }
+    }
+
+    /// Everything that one happening leads to, its needs met; entries and actions of all rounds together.
+    pub(super) fn decide(&mut self, run: usize, workflow: &Workflow, state: &mut State, mut happening: Happening) -> Decision {
+        let mut known = Known::default();
+        let mut all = Decision::default();
+        for _ in 0..NEEDS {
+            let context = Context { organisation: Stage::organisation(), now: self.now, known: &known, timezone: &self.stage.timezone };
+            let mut decision = decide(workflow, state, happening, &context);
+            all.entries.append(&mut decision.entries);
+            all.actions.append(&mut decision.actions);
+            let Some(need) = decision.need else { return all };
+            self.meet(run, need, &mut known);
+            happening = Happening::Continue;
+        }
+        self.faults.push(format!("run {} asks again and again for what it was told", state.run_id));
+        all
+    }
+
+    fn meet(&mut self, run: usize, need: Need, known: &mut Known) {
+        match need {
+            Need::Records(records) => {
+                for record in records {
+                    let value = self.outside.record(&record);
+                    known.records.insert(record.name, value);
+                }
+            }
+            Need::Variant { step, by, proposal } => {
+                let key = step.split('#').next().unwrap_or_default().to_owned();
+                let told = self.outside.variant(&key);
+                let workflow = self.runs.get(run).map_or(0, |played| played.workflow);
+                let stored = self.variants.get(&(workflow, key.clone(), by.clone())).cloned();
+                let sticky = stored.is_some();
+                let variant = stored.or(told).unwrap_or(proposal);
+                self.variants.insert((workflow, key, by), variant.clone());
+                known.variants.insert(step, (variant, sticky));
+            }
+        }
+    }
+
+    fn act(&mut self, run: usize, workflow: &Workflow, action: Action, entries: &[Entry]) {
+        match action {
+            Action::Run(call) => self.call(run, workflow, call),
+            Action::SetTimer { key, due } => {
+                if let Some(played) = self.runs.get_mut(run) {
+                    played.timers.insert(key.clone(), due);
+                }
+                self.comes_at(due, Coming::Timer { run, key });
+            }
+            Action::ClearTimer { key } => {
+                if let Some(played) = self.runs.get_mut(run) {
+                    played.timers.remove(&key);
+                }
+            }
+            Action::OpenWait { target, which, correlation, since } => self.listen(run, Listening { run, target, which, correlation }, since, entries),
+            Action::CloseWait { target } => self.listening.retain(|wait| wait.run != run || wait.target != target),
+            Action::Emit(event) => {
+                self.watch.emitted(run, &event);
+                self.arrive(event);
+            }
+            // Its outcome comes late and changes nothing.
+            Action::Abandon { .. } | Action::Ended => {}
+        }
+    }
+
+    /// Makes a call: the outside answers, in its time, unless the attempt's own time is up before.
+    fn call(&mut self, run: usize, workflow: &Workflow, call: InFlight) {
+        let answered = self.trial.intercept(run, &call).unwrap_or_else(|| self.outside.call(self.stage, &call, self.now));
+        let answered = match call.timeout_ms {
+            Some(timeout_ms) if answered.takes_ms > timeout_ms => Answered { outcome: timed_out(workflow, &call, timeout_ms), takes_ms: timeout_ms },
+            _ => answered,
+        };
+        self.watch.called(run, self.now, &call, &answered);
+        let Answered { outcome, takes_ms } = answered;
+        if takes_ms > 0 {
+            self.comes(takes_ms, Coming::Ended { run, step: call.step, attempt: call.attempt, outcome });
+        } else {
+            self.does(run, Happening::StepEnded { step: call.step, attempt: call.attempt, outcome });
+        }
+    }
+
+    /// Opens a wait, looks back as far as it wants to, and lets the outside know.
+    fn listen(&mut self, run: usize, wait: Listening, since: Option<Timestamp>, entries: &[Entry]) {
+        if let Some(since) = since {
+            let early: Vec<Arc<Event>> = self.events.iter().filter(|event| event.taken_in_at >= since && finds(event, &wait)).map(Arc::clone).collect();
+            for event in early {
+                let happening = Happening::Event { target: wait.target.clone(), which: wait.which.clone(), event };
+                self.does(run, happening);
+            }
+        }
+        let opened = entries.iter().find_map(|entry| match (&entry.fact, entry.step.as_deref()) {
+            (Fact::WaitOpened { waits, .. }, Some(step)) if step == wait.target && waits.keys().next() == Some(&wait.which) => Some((step, waits)),
+            _ => None,
+        });
+        // Once a step, however many names its wait has.
+        if let Some((step, waits)) = opened {
+            for (after_ms, event) in self.outside.waited(self.stage, step, waits) {
+                self.comes(after_ms, Coming::Event(Box::new(event)));
+            }
+        }
+        self.listening.push(wait);
+    }
+
+    /// Hands an event to the waits that it finds, then asks every trigger.
+    pub(super) fn route(&mut self, event: &Arc<Event>) {
+        let found: Vec<(usize, String, String)> =
+            self.listening.iter().filter(|wait| finds(event, wait)).map(|wait| (wait.run, wait.target.clone(), wait.which.clone())).collect();
+        for (run, target, which) in found {
+            self.does(run, Happening::Event { target, which, event: Arc::clone(event) });
+        }
+        self.triggers(event);
+    }
+
+    fn end(&mut self, run: usize) {
+        self.listening.retain(|wait| wait.run != run);
+        let Some(played) = self.runs.get_mut(run) else { return };
+        played.timers.clear();
+        let (workflow, key, at) = (played.workflow, played.state.key.to_string(), played.state.at);
+        self.watch.ended(run, &played.state);
+        let last = self.ended.entry((workflow, key.clone())).or_insert(at);
+        *last = at.max(*last);
+        self.work.push_back(Work::Release { workflow, key });
+    }
+}
+
+/// Whether the index finds this wait for the event.
+fn finds(event: &Event, wait: &Listening) -> bool {
+    let correlation = &wait.correlation;
+    event.body.kind == correlation.event
+        && correlations_of_event(Stage::organisation(), &event.body.kind, &event.body.data, std::slice::from_ref(&correlation.paths))
+            .first()
+            .is_some_and(|found| found.hash == correlation.hash)
+}
+
+/// What an attempt comes to whose time is up.
+fn timed_out(workflow: &Workflow, call: &InFlight, timeout_ms: i64) -> Outcome {
+    let error = StepError::new(ErrorCode::Timeout, format!("{} took longer than {timeout_ms} ms", call.node));
+    let mut at_most_once = false;
+    workflow.steps.each_step(&mut |step| {
+        if let onward_core::definition::Verb::Do { node, effect, .. } = &step.verb {
+            at_most_once |= **node == *call.node && *effect == Effect::AtMostOnce;
+        }
+    });
+    if at_most_once { Outcome::Unknown { error } } else { Outcome::Failed { error } }
+}
+
+/// The envelope of a start by hand.
+pub(super) fn by_hand(run_id: onward_core::RunId, now: Timestamp, input: &Value) -> Value {
+    crate::intake::manual_envelope(run_id, now, input)
+}
+
+/// The machine's words for a happening, for faults.
+pub(super) fn named(happening: &Happening) -> String {
+    match happening {
+        Happening::Started(_) => "the start".into(),
+        Happening::Continue => "going on".into(),
+        Happening::StepEnded { step, attempt, .. } => format!("the end of attempt {attempt} of step {step}"),
+        Happening::Due { key } if key == machine::RUN_TIMER => "the run's time-out".into(),
+        Happening::Due { key } => format!("the timer of {key}"),
+        Happening::Event { target, event, .. } => format!("event {} for {target}", event.body.kind),
+        Happening::Cancel { .. } => "a cancel".into(),
+        Happening::Pause { .. } => "a pause".into(),
+        Happening::Resume { .. } => "a resume".into(),
+    }
+}

@@ -1,0 +1,308 @@
+//! The pretended world: virtual time, runs, what they wait for, and what is to come.
+
+use super::{Stage, admission::Held};
+use onward_core::{
+    Event, EventId, NewEvent, Timestamp, Value,
+    history::{Entry, OpenMatch, StepPath},
+    machine::{Happening, InFlight, State},
+    ports::{Correlation, Outcome, RecordRef},
+};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque},
+    sync::Arc,
+};
+
+/// What the outside says to the runs of a play.
+pub trait Outside {
+    /// What a call comes to.
+    fn call(&mut self, stage: &Stage, call: &InFlight, now: Timestamp) -> Answered;
+    /// A live record; `Null` when there is none.
+    fn record(&mut self, record: &RecordRef) -> Value;
+    /// The variant that a split must choose; `None` leaves it to its weights.
+    fn variant(&mut self, step: &str) -> Option<String>;
+    /// A wait opened: what comes because of it, and after how many milliseconds.
+    fn waited(&mut self, stage: &Stage, step: &str, waits: &BTreeMap<String, OpenMatch>) -> Vec<(i64, NewEvent)>;
+}
+
+/// What a call comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answered {
+    /// Its outcome.
+    pub outcome: Outcome,
+    /// How long it takes, in milliseconds.
+    pub takes_ms: i64,
+}
+
+/// Why a start did not become a run.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Refused {
+    /// Of which workflow.
+    pub workflow: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Who is told what happens; every method may be left out.
+pub trait Watch {
+    /// A run was recorded further.
+    fn recorded(&mut self, _run: usize, _entries: &[Entry]) {}
+    /// A call is made, and comes to this.
+    fn called(&mut self, _run: usize, _at: Timestamp, _call: &InFlight, _answered: &Answered) {}
+    /// A run put an event on the bus.
+    fn emitted(&mut self, _run: usize, _event: &NewEvent) {}
+    /// A start was refused.
+    fn refused(&mut self, _refused: &Refused) {}
+    /// A run has ended.
+    fn ended(&mut self, _run: usize, _state: &State) {}
+}
+
+/// A run in the play.
+#[derive(Debug)]
+pub(super) struct Played {
+    /// Which workflow of the stage.
+    pub(super) workflow: usize,
+    pub(super) state: State,
+    pub(super) timers: BTreeMap<String, Timestamp>,
+    /// Its whole history, when the stage keeps them.
+    pub(super) history: Vec<Entry>,
+}
+
+/// A wait that is open.
+#[derive(Debug)]
+pub(super) struct Listening {
+    pub(super) run: usize,
+    pub(super) target: String,
+    pub(super) which: String,
+    pub(super) correlation: Correlation,
+}
+
+/// Something to be done now.
+#[derive(Debug)]
+pub(super) enum Work {
+    Happen { run: usize, happening: Box<Happening> },
+    Event(Arc<Event>),
+    Release { workflow: usize, key: String },
+}
+
+/// Something that comes at a moment.
+#[derive(Debug)]
+pub(super) enum Coming {
+    Timer { run: usize, key: String },
+    Ended { run: usize, step: StepPath, attempt: u32, outcome: Outcome },
+    Event(Box<NewEvent>),
+}
+
+#[derive(Debug)]
+pub(super) struct Due {
+    at: Timestamp,
+    /// What comes from outside at a timer's own moment comes before it (SEMANTICS.md 12).
+    timer: bool,
+    order: u64,
+    pub(super) what: Coming,
+}
+
+impl Due {
+    fn rank(&self) -> (Timestamp, bool, u64) {
+        (self.at, self.timer, self.order)
+    }
+}
+impl PartialEq for Due {
+    fn eq(&self, other: &Self) -> bool {
+        self.rank() == other.rank()
+    }
+}
+impl Eq for Due {}
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Due {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.rank().cmp(&other.rank())
+    }
+}
+
+/// The world of one play.
+#[derive(Debug)]
+pub struct World<'c, O, W> {
+    pub(super) stage: &'c Stage,
+    /// What the outside says.
+    pub outside: O,
+    /// Who is told.
+    pub watch: W,
+    pub(super) now: Timestamp,
+    pub(super) runs: Vec<Played>,
+    pub(super) coming: BinaryHeap<Reverse<Due>>,
+    order: u64,
+    pub(super) listening: Vec<Listening>,
+    pub(super) events: Vec<Arc<Event>>,
+    pub(super) seen: BTreeSet<[u8; 16]>,
+    pub(super) work: VecDeque<Work>,
+    pub(super) held: BTreeMap<(usize, String), VecDeque<Held>>,
+    pub(super) ended: BTreeMap<(usize, String), Timestamp>,
+    pub(super) variants: BTreeMap<(usize, String, String), String>,
+    pub(super) turns: u64,
+    pub(super) trial: super::harden::Trial,
+    /// What went wrong with the machine itself, never with the workflow.
+    pub(super) faults: Vec<String>,
+}
+
+impl<'c, O: Outside, W: Watch> World<'c, O, W> {
+    /// A world before anything happened.
+    pub fn new(stage: &'c Stage, outside: O, watch: W) -> Self {
+        Self {
+            stage,
+            outside,
+            watch,
+            now: stage.starts_at,
+            runs: Vec::new(),
+            coming: BinaryHeap::new(),
+            order: 0,
+            listening: Vec::new(),
+            events: Vec::new(),
+            seen: BTreeSet::new(),
+            work: VecDeque::new(),
+            held: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            variants: BTreeMap::new(),
+            turns: 0,
+            trial: super::harden::Trial::default(),
+            faults: Vec::new(),
+        }
+    }
+
+    /// The moment that it is.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+    /// How many runs were started.
+    pub fn runs(&self) -> usize {
+        self.runs.len()
+    }
+    /// A run's state, in order of start.
+    pub fn state(&self, run: usize) -> Option<&State> {
+        self.runs.get(run).map(|run| &run.state)
+    }
+    /// Which workflow of the stage a run is of.
+    pub fn workflow_of(&self, run: usize) -> Option<usize> {
+        self.runs.get(run).map(|run| run.workflow)
+    }
+    /// A run's history so far, when the stage keeps histories.
+    pub fn history(&self, run: usize) -> &[Entry] {
+        self.runs.get(run).map_or(&[], |run| &run.history)
+    }
+    /// How many starts are held.
+    pub fn held(&self) -> usize {
+        self.held.values().map(VecDeque::len).sum()
+    }
+    /// What went wrong with the machine itself. Not empty: report it as a bug.
+    pub fn faults(&self) -> &[String] {
+        &self.faults
+    }
+    /// Whether the play was given up: it went round and round.
+    pub fn is_given_up(&self) -> bool {
+        self.turns >= self.stage.turns
+    }
+
+    /// Goes on to a moment, whatever is to happen on the way; what comes from outside at that moment comes before the
+    /// timers of that moment.
+    pub fn play_until(&mut self, moment: Timestamp) {
+        self.settle();
+        while !self.is_given_up() && self.coming.peek().is_some_and(|Reverse(due)| due.rank() < (moment, true, 0)) {
+            self.next();
+        }
+        self.now = self.now.max(moment);
+    }
+
+    /// Goes on until nothing is to come any more, or until the horizon, timers of that moment included.
+    pub fn play_out(&mut self, horizon: Option<Timestamp>) {
+        self.settle();
+        while !self.is_given_up() && self.coming.peek().is_some_and(|Reverse(due)| horizon.is_none_or(|horizon| due.at <= horizon)) {
+            self.next();
+        }
+        if let Some(horizon) = horizon {
+            self.now = self.now.max(horizon);
+        }
+    }
+
+    /// Hands a happening to a run, at once.
+    pub fn happen(&mut self, run: usize, happening: Happening) {
+        self.does(run, happening);
+        self.settle();
+    }
+
+    /// Takes an event in, at once.
+    pub fn take_in(&mut self, event: NewEvent) {
+        self.arrive(event);
+        self.settle();
+    }
+
+    /// To be done now, after what is to be done already.
+    pub(super) fn does(&mut self, run: usize, happening: Happening) {
+        self.work.push_back(Work::Happen { run, happening: Box::new(happening) });
+    }
+
+    pub(super) fn comes(&mut self, after_ms: i64, what: Coming) {
+        let at = self.now.plus_millis(after_ms.max(0));
+        self.comes_at(at, what);
+    }
+
+    pub(super) fn comes_at(&mut self, at: Timestamp, what: Coming) {
+        self.order += 1;
+        let timer = matches!(what, Coming::Timer { .. });
+        self.coming.push(Reverse(Due { at, timer, order: self.order, what }));
+    }
+
+    fn next(&mut self) {
+        let Some(Reverse(due)) = self.coming.pop() else { return };
+        match due.what {
+            Coming::Timer { run, key } => {
+                // One that was moved or dropped since is no timer any more.
+                if self.runs.get(run).and_then(|run| run.timers.get(&key)) != Some(&due.at) {
+                    return;
+                }
+                self.now = self.now.max(due.at);
+                self.does(run, Happening::Due { key });
+            }
+            Coming::Ended { run, step, attempt, outcome } => {
+                self.now = self.now.max(due.at);
+                self.does(run, Happening::StepEnded { step, attempt, outcome });
+            }
+            Coming::Event(event) => {
+                self.now = self.now.max(due.at);
+                self.arrive(*event);
+            }
+        }
+        self.settle();
+    }
+
+    /// Does what is to be done now.
+    pub(super) fn settle(&mut self) {
+        while let Some(work) = self.work.pop_front() {
+            if self.is_given_up() {
+                self.work.clear();
+                return;
+            }
+            match work {
+                Work::Happen { run, happening } => self.turn(run, *happening),
+                Work::Event(event) => self.route(&event),
+                Work::Release { workflow, key } => self.release(workflow, &key),
+            }
+        }
+    }
+
+    /// An event comes to be; a repeated one has no effect (SEMANTICS.md 8).
+    pub(super) fn arrive(&mut self, body: NewEvent) {
+        if let Some(key) = body.dedupe_key()
+            && !self.seen.insert(key)
+        {
+            return;
+        }
+        let event_id = EventId(self.stage.id(1, self.events.len()));
+        let event = Arc::new(Event { event_id, taken_in_at: self.now, body });
+        self.events.push(Arc::clone(&event));
+        self.work.push_back(Work::Event(event));
+    }
+}
