@@ -17,3 +17,4 @@ mod recorded_bodies;
 mod repeated_events;
 mod replay;
 mod shipped_files;
+mod workflow_tests;

@@ -1,6 +1,8 @@
 //! What can be typed: one parser for the whole command line (DESIGN.md, "Command line").
 
-use super::{completions, connection, doctor, event, migrate, nodes, publish, replay, run, runs, schema, serve, token, user, validate, workflows};
+use super::{
+    completions, connection, doctor, event, migrate, nodes, publish, replay, run, runs, schema, serve, simulate, test, token, user, validate, workflows,
+};
 use clap::{Args, Parser, Subcommand, builder::BoolishValueParser};
 
 /// A durable workflow engine with a CRM on top, in one binary.
@@ -13,6 +15,7 @@ use clap::{Args, Parser, Subcommand, builder::BoolishValueParser};
   onward serve --demo                       try everything, with no outside account
   onward validate welcome.yaml              find the mistakes of a workflow
   onward run welcome.yaml --input '{}'      run it once, on a temporary database
+  onward test                               play the tests of workflows in virtual time
   onward publish welcome.yaml               make it live
   onward runs list --status waiting         what waits?
   onward runs show RUN_ID                   what happened, when, and why?
@@ -69,6 +72,8 @@ pub(crate) enum Command {
     Serve(serve::Serve),
     Validate(validate::Validate),
     Run(run::Run),
+    Test(test::Test),
+    Simulate(simulate::Simulate),
     Schema(schema::Schema),
     Publish(publish::Publish),
     #[command(subcommand)]

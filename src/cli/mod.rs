@@ -15,7 +15,9 @@ mod run;
 mod runs;
 mod schema;
 mod serve;
+mod simulate;
 mod table;
+mod test;
 mod token;
 mod user;
 mod validate;
@@ -79,6 +81,8 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Serve(serve) => block_on(serve.run(context)),
         Command::Validate(validate) => validate.run(&context),
         Command::Run(run) => block_on(run.run(context)),
+        Command::Test(test) => test.run(&context),
+        Command::Simulate(simulate) => simulate.run(&context),
         Command::Schema(schema) => {
             schema.run();
             Ok(())

@@ -1,0 +1,102 @@
+//! `onward test`: the tests of the workflows that we ship, and how the command tells what it finds.
+
+use super::harness::{Home, workspace};
+use onward_core::Value;
+use std::path::{Path, PathBuf};
+
+fn yaml_below(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            yaml_below(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "yaml") {
+            found.push(path);
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_workflow_that_we_ship_has_tests_that_pass_under_crashes_and_failures() {
+    let home = Home::fresh();
+    for name in ["examples", "workflows"] {
+        let folder = workspace().join(name);
+        let mut files = Vec::new();
+        yaml_below(&folder, &mut files);
+        if files.is_empty() {
+            continue;
+        }
+        for file in files.iter().filter(|file| !file.to_string_lossy().ends_with(".test.yaml")) {
+            assert!(file.with_extension("test.yaml").is_file(), "{} has no test beside it", file.display());
+        }
+        home.onward(&["test", folder.to_str().unwrap(), "--harden"]).await.good();
+    }
+}
+
+const WORKFLOW: &str = "name: reminder
+on: [{ event: order.created }]
+steps:
+  - { id: pay, wait_for: { event: payment.succeeded, match: { order: \"{{ event.data.order }}\" } }, timeout: 2d }
+  - id: fork
+    if: steps.pay.timed_out
+    then: [{ id: remind, do: http.request, with: { url: https://example.com } }]
+";
+
+const TEST: &str = "workflow: reminder.yaml
+cases:
+  - name: paid
+    event: { type: order.created, data: { order: a } }
+    then: [{ after: 1h, event: { type: payment.succeeded, data: { order: a } } }]
+    expect: { status: completed, no_calls: true }
+  - name: not paid & reminded
+    event: { type: order.created, data: { order: a } }
+    expect:
+      status: completed
+      calls: [{ step: remind, times: 2 }]
+";
+
+#[tokio::test]
+async fn a_case_that_fails_is_told_with_its_place() {
+    let home = Home::fresh();
+    home.write("reminder.yaml", WORKFLOW);
+    home.write("reminder.test.yaml", TEST);
+    let told = home.onward(&["test"]).await;
+    assert_eq!(told.code, 1, "{}", told.err);
+    assert!(told.out.contains("✓ paid") && told.out.contains("✗ not paid"), "{}", told.out);
+    assert!(told.out.contains("reminder.test.yaml:11:15 error expected_calls: calls: remind was called once, expected twice"), "{}", told.out);
+    assert!(told.out.contains("2 cases in 1 file: 1 passed, 1 failed"), "{}", told.out);
+
+    let json = home.onward(&["test", "reminder.yaml", "--json", "--junit", "report.xml"]).await.json();
+    let file = &json["files"][0];
+    assert_eq!(file["file"], "reminder.test.yaml");
+    assert_eq!((&file["cases"][0]["name"], &file["cases"][0]["passed"], &file["cases"][0]["problems"]), (&"paid".into(), &true.into(), &Value::Array(vec![])));
+    assert_eq!(file["cases"][1]["passed"], false);
+    assert_eq!(file["cases"][1]["problems"][0]["line"], 11);
+    assert_eq!(file["coverage"]["uncovered"], serde_json::json!([]), "{file:#}");
+    let junit = std::fs::read_to_string(home.folder().join("report.xml")).unwrap();
+    assert!(junit.contains("tests=\"2\" failures=\"1\"") && junit.contains("name=\"not paid &amp; reminded\""), "{junit}");
+
+    let one = home.onward(&["test", "--filter", "not", "--json"]).await.json();
+    assert_eq!(one["files"][0]["cases"].as_array().unwrap().len(), 1);
+    home.onward(&["test", "--filter", "not paid &", "--harden", "reminder.test.yaml"]).await;
+    assert_eq!(home.onward(&["test", "--filter", "nothing like it"]).await.code, 2);
+    assert_eq!(home.onward(&["test", "nowhere.yaml"]).await.code, 2);
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_played_is_told_with_its_place() {
+    let home = Home::fresh();
+    home.write("reminder.yaml", WORKFLOW);
+    home.write("a.test.yaml", "workflow: remindr.yaml\ncases: [{ name: x, input: {}, expect: { status: completed } }]\n");
+    home.write("b.test.yaml", &TEST.replace("step: remind", "step: remnd"));
+    home.write("c.test.yaml", &TEST.replace("status: completed", "status: complete"));
+    let told = home.onward(&["test"]).await;
+    assert_eq!(told.code, 1);
+    for expected in [
+        "a.test.yaml:1:11 error no_file: remindr.yaml cannot be read",
+        "b.test.yaml:11:23 error unknown_step: the workflow has no step \"remnd\"; did you mean \"remind\"?",
+        "did you mean \"completed\"?",
+        "0 cases in 3 files: 0 passed, 3 files cannot be played",
+    ] {
+        assert!(told.out.contains(expected), "{expected}\n{}", told.out);
+    }
+}
