@@ -15,7 +15,7 @@ use std::{
     },
 };
 
-/// A transactional step, an external call, a sleep, an at-most-once message, a transactional step.
+/// A transactional step, an external call, a sleep, an at-most-once message, and transactional steps that build on each other.
 const PIPELINE: &str = "name: pipeline
 on:
   - event: load.order
@@ -35,6 +35,15 @@ steps:
   - id: end
     do: crm.contact.note
     with: { text: \"end {{ event.data.n }}\" }
+  - id: who
+    do: crm.user.pick
+    with: { team: sales }
+  - id: deal
+    do: crm.deal.create
+    with: { title: \"deal {{ event.data.n }}\", owner: \"{{ steps.who.id }}\" }
+  - id: task
+    do: crm.task.create
+    with: { title: \"task {{ event.data.n }}\", user: \"{{ steps.who.id }}\" }
   - stop: { output: { n: \"{{ event.data.n }}\" } }
 ";
 
@@ -93,6 +102,16 @@ async fn contacts(sandbox: &SandboxHandle, api: &Api) -> Vec<String> {
     found.iter().map(|contact| text(&contact["id"])).collect()
 }
 
+/// Three users who take turns.
+async fn team(api: &Api) {
+    let mut members = Vec::new();
+    for name in ["a", "b", "c"] {
+        let user = json!({ "email": format!("{name}@example.com"), "password": "correct horse battery" });
+        members.push(text(&api.post("/api/v1/users", &user).await.expect(201)["id"]));
+    }
+    api.post("/api/v1/teams", &json!({ "name": "sales", "members": members })).await.expect(201);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_random_moments_nothing_is_lost_or_done_twice() {
     let (kills, seed) = (number("ONWARD_KILLS", 10), number("ONWARD_SEED", 4_711));
@@ -108,6 +127,7 @@ async fn killed_at_random_moments_nothing_is_lost_or_done_twice() {
     connect(&server, &api, &sandbox).await;
     api.publish("pipeline", PIPELINE).await;
     let contacts = contacts(&sandbox, &api).await;
+    team(&api).await;
 
     let allowed = Arc::new(AtomicU64::new(0));
     let all = kills * EVENTS_PER_KILL;
@@ -178,6 +198,7 @@ impl Judged {
         let calls = calls_are_repeated_only_with_their_key(sandbox);
         let sends = no_message_is_sent_twice(sandbox, &told);
         notes_stand_once(api, contacts, &runs).await;
+        turns_are_taken_once(api, &runs).await;
         Self { runs, calls, sends, unknown }
     }
 
@@ -235,4 +256,22 @@ async fn notes_stand_once(api: &Api, contacts: &[String], runs: &BTreeMap<u64, S
         }
     }
     assert_eq!(notes.len(), 2 * runs.len());
+}
+
+/// Each run has one deal and one task, of the same user, and nobody's turn was skipped or taken twice.
+async fn turns_are_taken_once(api: &Api, runs: &BTreeMap<u64, String>) {
+    let mut owners = BTreeMap::new();
+    for deal in api.all("/api/v1/deals").await {
+        assert_eq!(owners.insert(text(&deal["title"]).replace("deal ", ""), text(&deal["owner"])), None, "{deal:#} is there twice");
+    }
+    let mut turns: BTreeMap<String, usize> = BTreeMap::new();
+    let tasks = api.all("/api/v1/tasks").await;
+    for task in &tasks {
+        let user = text(&task["assigned_user"]);
+        assert_eq!(owners.get(&text(&task["title"]).replace("task ", "")), Some(&user), "{task:#}");
+        *turns.entry(user).or_default() += 1;
+    }
+    assert_eq!((owners.len(), tasks.len()), (runs.len(), runs.len()));
+    let (most, fewest) = (turns.values().max().copied().unwrap_or_default(), turns.values().min().copied().unwrap_or_default());
+    assert!(turns.len() == 3 && most - fewest <= 1, "{turns:?}");
 }

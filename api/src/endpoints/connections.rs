@@ -2,7 +2,7 @@
 
 use crate::{
     Answer, App, Caller, Once, Problem,
-    request::{Body, Id, IfMatch, Name, Page, Params, Payload, params::shortened},
+    request::{Body, Id, IfMatch, Name, Page, Paging, Params, Payload, params::shortened},
     shapes,
     write::write,
 };
@@ -16,7 +16,7 @@ use onward_core::{ConnectionId, Object, StepError, Value};
 use onward_database::Tx;
 use serde::Deserialize;
 use std::sync::Arc;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -42,17 +42,6 @@ async fn get_connector(State(app): State<App>, caller: Caller, Name(id): Name) -
     caller.may(Action::ReadConnections)?;
     let manifest = app.parts.connectors.manifest(&id).ok_or_else(|| Problem::not_found("connector", shortened(&id)))?;
     Ok(Answer::ok(manifest.to_json()))
-}
-
-/// Which page.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct Paging {
-    /// Items of a page, 1 to 100.
-    limit: Option<u32>,
-    /// `next_cursor` of the page before.
-    cursor: Option<String>,
 }
 
 /// A connection to be made.

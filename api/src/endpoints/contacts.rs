@@ -2,7 +2,7 @@
 
 use crate::{
     Answer, App, Caller, Once, Problem,
-    request::{Body, Id, IfMatch, Page, Params, Payload, etag},
+    request::{Body, Id, IfMatch, Page, Paging, Params, Payload, body::given, etag},
     shapes,
     write::write,
 };
@@ -11,11 +11,11 @@ use onward_accounts::Action;
 use onward_connectors::connection;
 use onward_core::{ConnectionId, Object, Value};
 use onward_records::{
-    ContactChange, ContactId, ContactPatch, IdentityKey, TimelineId, addresses,
+    CompanyId, ContactChange, ContactId, ContactPatch, IdentityKey, TimelineId, addresses,
     contacts::{self, ContactFilter},
     timeline,
 };
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -39,6 +39,9 @@ struct Filter {
     phone: Option<String>,
     /// A tag, exactly.
     tag: Option<String>,
+    /// Working at this company, by id.
+    #[param(value_type = Option<String>)]
+    company: Option<CompanyId>,
     /// Items of a page, 1 to 100.
     limit: Option<u32>,
     /// `next_cursor` of the page before.
@@ -75,6 +78,9 @@ struct NewContact {
     /// E-mail addresses, the main one first.
     emails: Vec<String>,
     tags: Vec<String>,
+    /// Where they work.
+    #[schema(value_type = Option<String>, format = Uuid)]
+    company_id: Option<CompanyId>,
     /// The organisation's own fields.
     #[schema(value_type = Object)]
     fields: Object,
@@ -101,6 +107,10 @@ struct Patch {
     emails: Option<Vec<String>>,
     /// All tags.
     tags: Option<Vec<String>>,
+    /// Where they work; `null`: nowhere that we know.
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<String>, format = Uuid)]
+    company_id: Option<Option<CompanyId>>,
     /// Merged by key; `null` removes a field.
     #[schema(value_type = Option<Object>)]
     fields: Option<Object>,
@@ -116,19 +126,13 @@ struct Patch {
 }
 impl Body for Patch {}
 
-/// Tells `null` from absent.
-#[expect(clippy::option_option, reason = "absent leaves it, null forgets it")]
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
-}
-
 /// Lists contacts, newest first.
 #[utoipa::path(get, path = "/contacts", tag = "Contacts", params(Filter), responses((status = 200, body = shapes::Page<shapes::Contact>)))]
 async fn list_contacts(State(app): State<App>, caller: Caller, Params(filter): Params<Filter>) -> Result<Answer, Problem> {
     caller.may(Action::ReadRecords)?;
     let page = Page::read("contacts", filter.limit, filter.cursor.as_deref())?;
     let phone = filter.phone.map(|text| addresses::phone(&text, None).unwrap_or(text));
-    let wanted = ContactFilter { q: filter.q, email: filter.email, phone, tag: filter.tag };
+    let wanted = ContactFilter { q: filter.q, email: filter.email, phone, tag: filter.tag, company: filter.company };
     let found = contacts::list(&mut app.reader(), caller.organisation, &wanted, page.after.map(ContactId), page.ask()).await?;
     Ok(Answer::ok(page.render(found, |contact| contact.id.0, contacts::Contact::to_value)))
 }
@@ -186,6 +190,7 @@ impl NewContact {
             phones: with_one(self.phone, self.phones),
             emails: with_one(self.email, self.emails),
             tags: self.tags,
+            company: self.company_id,
             fields: self.fields,
             timezone: self.timezone,
             language: self.language,
@@ -215,6 +220,7 @@ async fn update_contact(State(app): State<App>, caller: Caller, Id(id): Id<Conta
         phones: body.phones,
         emails: body.emails,
         tags: body.tags,
+        company: body.company_id,
         fields: body.fields,
         timezone: body.timezone,
         language: body.language,
@@ -248,17 +254,6 @@ async fn delete_contact(State(app): State<App>, caller: Caller, Id(id): Id<Conta
         })
     })
     .await
-}
-
-/// Which page.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct Paging {
-    /// Items of a page, 1 to 100.
-    limit: Option<u32>,
-    /// `next_cursor` of the page before.
-    cursor: Option<String>,
 }
 
 /// Gives what happened to a contact, newest first.

@@ -2,7 +2,7 @@
 
 use crate::{
     Answer, App, Caller, Once, Problem,
-    request::{Body, Id, Page, Params, Payload},
+    request::{Body, Id, Page, Paging, Params, Payload},
     shapes,
     write::write,
 };
@@ -140,17 +140,6 @@ async fn read_conversation(State(app): State<App>, caller: Caller, Id(id): Id<Co
         })
     })
     .await
-}
-
-/// Which page.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct Paging {
-    /// Items of a page, 1 to 100.
-    limit: Option<u32>,
-    /// `next_cursor` of the page before.
-    cursor: Option<String>,
 }
 
 /// Lists the messages of a conversation, newest first.

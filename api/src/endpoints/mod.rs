@@ -1,18 +1,23 @@
 //! The endpoints, one file a group.
 
 mod audit;
+mod companies;
 mod connections;
 mod contacts;
 mod conversations;
+mod deals;
 mod docs;
 mod events;
 mod health;
 mod home;
 mod hooks;
 mod nodes;
+mod pipelines;
 mod replay;
 mod runs;
+mod segments;
 mod session;
+mod tasks;
 mod teams;
 mod tokens;
 mod users;
@@ -36,6 +41,11 @@ pub(crate) fn described() -> OpenApiRouter<App> {
         .merge(nodes::routes())
         .merge(connections::routes())
         .merge(contacts::routes())
+        .merge(companies::routes())
+        .merge(pipelines::routes())
+        .merge(deals::routes())
+        .merge(tasks::routes())
+        .merge(segments::routes())
         .merge(conversations::routes())
         .merge(session::routes())
         .merge(users::routes())

@@ -2,7 +2,7 @@
 
 use crate::{
     Answer, App, Caller, Once, Problem,
-    request::{Body, Cursor, IfMatch, Name, Params, Payload, etag, page, params::shortened},
+    request::{Body, Cursor, IfMatch, Name, Paging, Params, Payload, etag, page, params::shortened},
     shapes,
     write::write,
 };
@@ -21,7 +21,7 @@ use onward_store::{
     queries::{self, StepStats, WorkflowSummary},
 };
 use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -41,17 +41,6 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 const COUNTED_RUNS: u32 = 1_000;
 /// Characters of a workflow's name.
 const NAME_LENGTH: usize = 100;
-
-/// Which page.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct Paging {
-    /// Items of a page, 1 to 100.
-    limit: Option<u32>,
-    /// `next_cursor` of the page before.
-    cursor: Option<String>,
-}
 
 /// Lists workflows, by name.
 #[utoipa::path(get, path = "/workflows", tag = "Workflows", params(Paging), responses((status = 200, body = shapes::Page<shapes::WorkflowSummary>)))]

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use onward_connectors::json::{self, JsonError};
 use onward_core::Value;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
 /// What an endpoint takes as its body.
 pub(crate) trait Body: DeserializeOwned {
@@ -92,6 +92,12 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, Problem> {
 /// A value as the type that an endpoint takes; the mistake is named by its place.
 pub(crate) fn typed<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
     at("", value).map_err(|error| Problem::invalid_input(vec![error]))
+}
+
+/// Tells `null` from absent: `#[serde(deserialize_with = "given")]` on an `Option<Option<T>>`.
+#[expect(clippy::option_option, reason = "absent leaves it, null forgets it")]
+pub(crate) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 /// As [`typed`], for a part of a body that stands at `place`.

@@ -6,6 +6,6 @@ pub(crate) mod params;
 pub(crate) mod precondition;
 
 pub(crate) use body::{Body, Payload};
-pub(crate) use page::{Cursor, Page};
+pub(crate) use page::{Cursor, Page, Paging};
 pub(crate) use params::{Id, Name, Params};
 pub(crate) use precondition::{IfMatch, etag};

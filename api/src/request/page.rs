@@ -3,12 +3,25 @@
 use crate::Problem;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use onward_core::{Object, Value};
+use serde::Deserialize;
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 /// Items of a page when nobody asks for a number.
 pub(crate) const DEFAULT: u32 = 50;
 /// Items of a page at the most.
 pub(crate) const MOST: u32 = 100;
+
+/// Which page: the query of a list without filters.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Paging {
+    /// Items of a page, 1 to 100.
+    pub(crate) limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    pub(crate) cursor: Option<String>,
+}
 
 /// Where the next page begins: opaque to clients, URL-safe, and of one kind of list only.
 #[derive(Clone, Debug, PartialEq, Eq)]

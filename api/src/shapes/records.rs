@@ -29,6 +29,8 @@ shapes! {
         tags: Vec<String>,
         /// Addresses on channel accounts.
         identities: Vec<Identity>,
+        /// Where they work.
+        company_id: Option<Uuid>,
         /// The organisation's own fields.
         #[schema(value_type = Object)]
         fields: Value,
@@ -46,6 +48,174 @@ shapes! {
         /// RFC 3339, UTC.
         #[schema(format = DateTime)]
         updated_at: String,
+    }
+
+    /// Where contacts work.
+    Company {
+        /// Its id.
+        id: Uuid,
+        /// As people call it.
+        name: String,
+        /// Lower case, without `www.`; no two companies have one.
+        domain: Option<String>,
+        /// E.164.
+        phone: Option<String>,
+        /// Where it is.
+        address: Option<String>,
+        /// The user who cares for it.
+        owner: Option<Uuid>,
+        /// The organisation's own fields.
+        #[schema(value_type = Object)]
+        fields: Value,
+        /// RFC 3339, UTC.
+        #[schema(format = DateTime)]
+        created_at: String,
+        /// RFC 3339, UTC.
+        #[schema(format = DateTime)]
+        updated_at: String,
+    }
+
+    /// The stages that deals go through.
+    Pipeline {
+        /// Its id.
+        id: Uuid,
+        /// Unique in the organisation.
+        name: String,
+        /// Where deals go that name no pipeline.
+        default: bool,
+        /// From left to right.
+        stages: Vec<Stage>,
+        /// RFC 3339, UTC.
+        #[schema(format = DateTime)]
+        created_at: String,
+        /// RFC 3339, UTC.
+        #[schema(format = DateTime)]
+        updated_at: String,
+    }
+
+    /// One step on a deal's way.
+    Stage {
+        /// Its id.
+        id: Uuid,
+        /// Unique in the pipeline.
+        name: String,
+        /// Of winning, in percent.
+        probability: Option<u8>,
+    }
+
+    /// What somebody may buy.
+    Deal {
+        /// Its id.
+        id: Uuid,
+        /// As people call it.
+        title: String,
+        /// Its pipeline.
+        pipeline_id: Uuid,
+        /// The pipeline's name.
+        pipeline: String,
+        /// Where it stands.
+        stage_id: Uuid,
+        /// The stage's name.
+        stage: String,
+        /// `open`, `won` or `lost`.
+        status: String,
+        /// In minor units of `currency`.
+        amount: Option<i64>,
+        /// ISO 4217.
+        currency: Option<String>,
+        /// Who may buy.
+        contact_id: Option<Uuid>,
+        /// For which company.
+        company_id: Option<Uuid>,
+        /// The user who cares for it.
+        owner: Option<Uuid>,
+        /// A day.
+        #[schema(format = Date)]
+        expected_close: Option<String>,
+        /// Why it was lost.
+        lost_reason: Option<String>,
+        /// The organisation's own fields.
+        #[schema(value_type = Object)]
+        fields: Value,
+        /// Since when it stands there.
+        #[schema(format = DateTime)]
+        stage_changed_at: String,
+        /// When it was won or lost.
+        #[schema(format = DateTime)]
+        closed_at: Option<String>,
+        /// RFC 3339, UTC.
+        #[schema(format = DateTime)]
+        created_at: String,
+        /// RFC 3339, UTC.
+        #[schema(format = DateTime)]
+        updated_at: String,
+    }
+
+    /// What somebody of ours is to do.
+    Task {
+        /// Its id.
+        id: Uuid,
+        /// What is to be done.
+        title: String,
+        /// More about it.
+        text: String,
+        /// `open` or `done`.
+        status: String,
+        /// By when.
+        #[schema(format = DateTime)]
+        due_at: Option<String>,
+        /// The user who is to do it.
+        assigned_user: Option<Uuid>,
+        /// The team that is to do it.
+        assigned_team: Option<String>,
+        /// About whom.
+        contact_id: Option<Uuid>,
+        /// About which deal.
+        deal_id: Option<Uuid>,
+        /// Who asked for it.
+        author: Author,
+        /// The run that did.
+        run_id: Option<Uuid>,
+        /// Its step.
+        step: Option<String>,
+        /// When it was done.
+        #[schema(format = DateTime)]
+        completed_at: Option<String>,
+        /// When it was found overdue.
+        #[schema(format = DateTime)]
+        overdue_at: Option<String>,
+        /// RFC 3339, UTC.
+        #[schema(format = DateTime)]
+        created_at: String,
+        /// RFC 3339, UTC.
+        #[schema(format = DateTime)]
+        updated_at: String,
+    }
+
+    /// A named set of contacts.
+    Segment {
+        /// Its id.
+        id: Uuid,
+        /// What workflows say.
+        name: String,
+        /// What it is for.
+        description: String,
+        /// `static`: whoever was put in.
+        kind: String,
+        /// RFC 3339, UTC.
+        #[schema(format = DateTime)]
+        created_at: String,
+        /// RFC 3339, UTC.
+        #[schema(format = DateTime)]
+        updated_at: String,
+    }
+
+    /// How many entered and left a segment.
+    MembersChanged {
+        /// Who were not in it.
+        entered: u32,
+        /// Who were in it.
+        left: u32,
     }
 
     /// A contact's address on one channel account.

@@ -20,6 +20,10 @@ async fn furnish(server: &Server) -> BTreeMap<&'static str, String> {
     let user = server.post("/api/v1/users", json!({ "email": "private@example.com", "password": "long enough" })).await.expect(201).json();
     let token = server.post("/api/v1/tokens", json!({ "name": "private" })).await.expect(201).json();
     let team = server.post("/api/v1/teams", json!({ "name": "private", "members": ["private@example.com"] })).await.expect(201).json();
+    let company = server.post("/api/v1/companies", json!({ "name": "Private" })).await.expect(201).json();
+    let deal = server.post("/api/v1/deals", json!({ "title": "Private", "contact_id": conversation["contact_id"] })).await.expect(201).json();
+    let task = server.post("/api/v1/tasks", json!({ "title": "Private", "deal_id": deal["id"] })).await.expect(201).json();
+    let segment = server.post("/api/v1/segments", json!({ "name": "private" })).await.expect(201).json();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     [
         ("contacts", text(&conversation["contact_id"])),
@@ -30,6 +34,11 @@ async fn furnish(server: &Server) -> BTreeMap<&'static str, String> {
         ("users", text(&user["id"])),
         ("tokens", text(&token["id"])),
         ("teams", text(&team["id"])),
+        ("companies", text(&company["id"])),
+        ("pipelines", text(&deal["pipeline_id"])),
+        ("deals", text(&deal["id"])),
+        ("tasks", text(&task["id"])),
+        ("segments", text(&segment["id"])),
         ("workflows", "hello".to_owned()),
     ]
     .into()
@@ -39,6 +48,8 @@ async fn furnish(server: &Server) -> BTreeMap<&'static str, String> {
 fn body(method: &Method, template: &str) -> Value {
     match (method.as_str(), template.trim_start_matches("/api/v1")) {
         ("POST", "/conversations/{id}/messages") => json!({ "text": "x" }),
+        ("PATCH", "/deals/{id}" | "/tasks/{id}") => json!({ "title": "x" }),
+        ("PATCH", "/deals/{id}/stage") => json!({ "stage": "Proposal" }),
         ("PATCH", "/teams/{id}") => json!({ "members": [] }),
         ("PATCH", _) => json!({ "name": "x" }),
         ("PUT", "/workflows/{name}") => json!({ "current_version": 1 }),

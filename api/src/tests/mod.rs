@@ -13,6 +13,7 @@ mod hooks;
 mod idempotency;
 mod isolation;
 mod pages;
+mod sales;
 mod sockets;
 mod teams;
 

@@ -111,6 +111,22 @@ pub async fn by_email(db: &mut impl Query, organisation: OrganisationId, email: 
     row.as_ref().map(from_row).transpose()
 }
 
+/// An active user by id or e-mail, as workflows and people say it.
+///
+/// # Errors
+/// [`CrmError::NotFound`] when there is none, [`CrmError::Conflict`] when they are not active.
+pub async fn named(db: &mut impl Query, organisation: OrganisationId, id_or_email: &str) -> Result<User, CrmError> {
+    let found = match onward_core::ids::parse::<UserId>(id_or_email) {
+        Some(id) => get(db, organisation, id).await?,
+        None => by_email(db, organisation, id_or_email).await?,
+    };
+    match found {
+        Some(user) if user.active => Ok(user),
+        Some(user) => Err(CrmError::conflict(format!("the user {} is not active", user.email), vec![user.id.to_string()])),
+        None => Err(CrmError::not_found("user", id_or_email)),
+    }
+}
+
 /// What signing in needs: the active user of this e-mail and the hash to check the password against, off the async threads
 /// ([`crate::password::verify`]; hand it `None` when this gives `None`).
 pub async fn credentials(db: &mut impl Query, organisation: OrganisationId, email: &str) -> Result<Option<(User, String)>, DatabaseError> {

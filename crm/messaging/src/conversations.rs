@@ -246,15 +246,7 @@ pub enum Assignee {
 impl Assignee {
     /// A user by id or e-mail.
     pub async fn user(db: &mut impl Query, organisation: OrganisationId, id_or_email: &str) -> Result<Self, CrmError> {
-        let found = match onward_core::ids::parse::<UserId>(id_or_email) {
-            Some(id) => users::get(db, organisation, id).await?,
-            None => users::by_email(db, organisation, id_or_email).await?,
-        };
-        match found {
-            Some(user) if user.active => Ok(Self::User(user.id)),
-            Some(user) => Err(CrmError::conflict(format!("the user {} is not active", user.email), vec![user.id.to_string()])),
-            None => Err(CrmError::not_found("user", id_or_email)),
-        }
+        Ok(Self::User(users::named(db, organisation, id_or_email).await?.id))
     }
     /// A team by name.
     pub fn team(name: &str) -> Result<Self, CrmError> {

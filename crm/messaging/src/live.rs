@@ -6,12 +6,12 @@ use onward_core::{
     ports::{RecordRef, Records},
 };
 use onward_database::Tx;
-use onward_records::ContactRecords;
+use onward_records::LiveRecords;
 
-/// Reads `contact`, `org` and `conversation`.
+/// Reads `contact`, `company`, `deal`, `org` and `conversation`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CrmRecords {
-    records: ContactRecords,
+    records: LiveRecords,
 }
 
 #[onward_core::async_trait]

@@ -3,9 +3,10 @@
 use onward_accounts::{UserId, nodes::Workload};
 use onward_core::OrganisationId;
 use onward_database::{DatabaseError, Query as _, Rows, Tx, args};
+use onward_records::tasks;
 use std::collections::BTreeMap;
 
-/// Counts open conversations that are assigned to users.
+/// Counts open conversations and tasks that are assigned to users.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OpenWork;
 
@@ -19,6 +20,10 @@ impl Workload for OpenWork {
                 args![organisation, Rows::of(users)],
             )
             .await?;
-        rows.iter().map(|row| Ok((row.get("id")?, row.get("n")?))).collect()
+        let mut open = tasks::open_by_user(tx, organisation, users).await?;
+        for row in &rows {
+            *open.entry(row.get("id")?).or_default() += row.get::<u64>("n")?;
+        }
+        Ok(open)
     }
 }

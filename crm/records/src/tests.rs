@@ -1,5 +1,10 @@
 //! Records on a real database.
 
+mod companies;
+mod deals;
+mod segments;
+mod tasks;
+
 use crate::{
     Contact, ContactChange, ContactId, ContactPatch, CrmError, IdentityKey,
     addresses::AddressKind,
@@ -208,7 +213,7 @@ async fn bad_input_names_its_place() {
         (ContactChange { name: Some("x".repeat(limits::NAME_CHARACTERS + 1)), ..ContactChange::default() }, "name"),
         (ContactChange { timezone: Some("Mars".into()), ..ContactChange::default() }, "timezone"),
         (ContactChange { language: Some("no language".into()), ..ContactChange::default() }, "language"),
-        (ContactChange { fields: Object::from_iter([("x".to_owned(), json!("y".repeat(limits::FIELDS_BYTES)))]), ..ContactChange::default() }, "fields"),
+        (ContactChange { fields: Object::from_iter([("x".to_owned(), json!("y".repeat(crate::fields::FIELDS_BYTES)))]), ..ContactChange::default() }, "fields"),
         (ContactChange { emails: (0..=limits::ADDRESSES).map(|n| format!("a{n}@example.com")).collect(), ..ContactChange::default() }, "emails"),
     ] {
         let error = world.upsert(change).await.unwrap_err();
@@ -400,7 +405,7 @@ async fn no_organisation_sees_anothers_contacts() {
     let twin = contacts::upsert(tx, other, &actor, ContactChange { emails: vec!["a@example.com".into()], ..identity("US.1") }).await.unwrap();
     assert!(twin.created && twin.contact.id != contact.id);
     let record = RecordRef { name: "contact".into(), id: contact.id.to_string() };
-    assert!(crate::ContactRecords.read(tx, other, &record).await.unwrap().is_none());
+    assert!(crate::LiveRecords.read(tx, other, &record).await.unwrap().is_none());
     assert_eq!(contacts::get(tx, world.organisation, contact.id).await.unwrap().unwrap().tags, ["a"]);
 }
 
@@ -409,13 +414,15 @@ async fn live_records_are_the_one_shape() {
     let mut world = World::new().await;
     let contact = world.contact(phone("+919812345678")).await;
     let read = |name: &str, id: &str| RecordRef { name: name.into(), id: id.into() };
-    let records = crate::ContactRecords;
+    let records = crate::LiveRecords;
     let value = records.read(&mut world.tx, world.organisation, &read("contact", &contact.id.to_string())).await.unwrap().unwrap();
     assert_eq!(value, contact.to_value());
     assert!(records.read(&mut world.tx, world.organisation, &read("contact", "c1")).await.unwrap().is_none());
     let org = records.read(&mut world.tx, world.organisation, &read("org", "")).await.unwrap().unwrap();
     assert_eq!((org["name"].as_str(), org["timezone"].as_str()), (Some("default"), Some("UTC")));
-    assert!(records.read(&mut world.tx, world.organisation, &read("deal", "x")).await.unwrap().is_none());
+    for (name, id) in [("deal", "x"), ("company", "x"), ("conversation", "x"), ("deal", "00000000-0000-0000-0000-000000000009")] {
+        assert!(records.read(&mut world.tx, world.organisation, &read(name, id)).await.unwrap().is_none());
+    }
 }
 
 struct NoCredentials;
@@ -536,7 +543,19 @@ async fn nodes_refuse_with_codes_and_places() {
 fn descriptors_are_whole() {
     let nodes = crate::nodes();
     let ids: Vec<&str> = nodes.iter().map(|node| node.descriptor().id.as_str()).collect();
-    assert_eq!(ids, ["upsert", "get", "find", "update", "tag", "untag", "note"].map(|name| format!("crm.contact.{name}")));
+    for (room, names) in [
+        ("contact", &["upsert", "get", "find", "update", "tag", "untag", "note"][..]),
+        ("score", &["set", "add"]),
+        ("company", &["upsert", "get", "find", "update"]),
+        ("deal", &["create", "get", "find", "update", "move", "win", "lose"]),
+        ("task", &["create", "complete", "get"]),
+        ("segment", &["contains", "add", "remove"]),
+    ] {
+        for name in names {
+            let id = format!("crm.{room}.{name}");
+            assert!(ids.contains(&id.as_str()), "{id}");
+        }
+    }
     for node in &nodes {
         let descriptor = node.descriptor();
         assert_eq!((descriptor.effect, descriptor.personal), (Effect::Transactional, true));
@@ -545,7 +564,8 @@ fn descriptors_are_whole() {
         assert!(descriptor.example.as_object().unwrap().keys().all(|key| properties.contains_key(key)), "{}", descriptor.id);
         let required = descriptor.output["required"].as_array().unwrap();
         assert!(required.iter().all(|name| descriptor.example_output.get(name.as_str().unwrap()).is_some()), "{}", descriptor.id);
-        let binds = matches!(descriptor.id.rsplit('.').next(), Some("upsert" | "get" | "find"));
-        assert_eq!(descriptor.binds.as_deref(), binds.then_some("contact"));
+        let parts: Vec<&str> = descriptor.id.split('.').collect();
+        let binds = ["contact", "company", "deal"].contains(&parts[1]) && ["upsert", "create", "get", "find"].contains(&parts[2]);
+        assert_eq!(descriptor.binds.as_deref(), binds.then_some(parts[1]), "{}", descriptor.id);
     }
 }

@@ -1,8 +1,8 @@
 //! What is known anew about a contact ([`ContactChange`], merged), and what is set by hand ([`ContactPatch`], replaced).
 
-use crate::{ContactId, IdentityKey, addresses, tags};
+use crate::{CompanyId, ContactId, IdentityKey, addresses, companies, fields, tags, text};
 use onward_accounts::{CrmError, organisations};
-use onward_core::{Object, OrganisationId, Value};
+use onward_core::{Object, OrganisationId};
 use onward_database::Query;
 
 /// How much one contact may hold; input beyond it is refused by name.
@@ -11,8 +11,8 @@ pub mod limits {
     pub const NAME_CHARACTERS: usize = 300;
     /// Phones, and e-mails.
     pub const ADDRESSES: usize = 50;
-    /// Bytes of all custom fields as JSON.
-    pub const FIELDS_BYTES: usize = 64 << 10;
+    /// The highest score, and negated the lowest: far from where programs count inexactly.
+    pub const SCORE: i64 = 1_000_000_000;
 }
 
 /// What a source knows about a person. Empty values are no knowledge: they never replace a known one.
@@ -34,6 +34,8 @@ pub struct ContactChange {
     pub emails: Vec<String>,
     /// Added.
     pub tags: Vec<String>,
+    /// Where they work.
+    pub company: Option<CompanyId>,
     /// Merged; a `null` or empty text in it changes nothing.
     pub fields: Object,
     /// IANA name.
@@ -57,6 +59,8 @@ pub struct ContactPatch {
     pub emails: Option<Vec<String>>,
     /// All tags.
     pub tags: Option<Vec<String>>,
+    /// Where they work; `Some(None)`: nowhere that we know.
+    pub company: Option<Option<CompanyId>>,
     /// Merged by key; `null` removes a field.
     pub fields: Option<Object>,
     /// IANA name; `Some(None)` forgets it.
@@ -72,9 +76,10 @@ impl ContactChange {
     /// not name its own.
     pub(crate) async fn normalised(self, db: &mut impl Query, organisation: OrganisationId) -> Result<Self, CrmError> {
         let country = default_country(db, organisation, &self.phones).await?;
-        let mut fields = self.fields;
-        fields.retain(|_, value| !is_empty(value));
-        check_fields(&fields)?;
+        let mut given = self.fields;
+        given.retain(|_, value| !fields::is_empty(value));
+        fields::check(&given)?;
+        check_company(db, organisation, self.company).await?;
         Ok(Self {
             id: self.id,
             identities: self.identities,
@@ -84,7 +89,8 @@ impl ContactChange {
             phones: phones(&self.phones, country.as_deref())?,
             emails: emails(&self.emails)?,
             tags: normalised_tags(&self.tags)?,
-            fields,
+            company: self.company,
+            fields: given,
             timezone: timezone(self.timezone)?,
             language: language(self.language)?,
         })
@@ -95,6 +101,7 @@ impl ContactPatch {
     /// In the form in which it is stored and compared.
     pub(crate) async fn normalised(self, db: &mut impl Query, organisation: OrganisationId) -> Result<Self, CrmError> {
         let country = default_country(db, organisation, self.phones.as_deref().unwrap_or_default()).await?;
+        check_company(db, organisation, self.company.flatten()).await?;
         Ok(Self {
             name: name("name", self.name)?,
             first_name: name("first_name", self.first_name)?,
@@ -102,6 +109,7 @@ impl ContactPatch {
             phones: self.phones.map(|list| phones(&list, country.as_deref())).transpose()?,
             emails: self.emails.as_deref().map(emails).transpose()?,
             tags: self.tags.as_deref().map(normalised_tags).transpose()?,
+            company: self.company,
             fields: self.fields,
             timezone: self.timezone.map(timezone).transpose()?,
             language: self.language.map(language).transpose()?,
@@ -110,24 +118,11 @@ impl ContactPatch {
     }
 }
 
-/// A value that says nothing.
-pub(crate) fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::String(text) => text.trim().is_empty(),
-        _ => false,
+async fn check_company(db: &mut impl Query, organisation: OrganisationId, company: Option<CompanyId>) -> Result<(), CrmError> {
+    match company {
+        Some(id) if !companies::exists(db, organisation, id).await? => Err(CrmError::not_found("company", id)),
+        _ => Ok(()),
     }
-}
-
-pub(crate) fn check_fields(fields: &Object) -> Result<(), CrmError> {
-    if fields.keys().any(|key| key.is_empty() || key.chars().count() > 100) {
-        return Err(CrmError::invalid("fields", "a field's name has 1 to 100 characters"));
-    }
-    let bytes = serde_json::to_vec(fields).map_or(usize::MAX, |json| json.len());
-    if bytes > limits::FIELDS_BYTES {
-        return Err(CrmError::invalid("fields", format!("the fields of a contact have at most {} bytes as JSON, these have {bytes}", limits::FIELDS_BYTES)));
-    }
-    Ok(())
 }
 
 async fn default_country(db: &mut impl Query, organisation: OrganisationId, phones: &[String]) -> Result<Option<String>, CrmError> {
@@ -138,12 +133,7 @@ async fn default_country(db: &mut impl Query, organisation: OrganisationId, phon
 }
 
 fn name(field: &str, text: Option<String>) -> Result<Option<String>, CrmError> {
-    let Some(text) = text else { return Ok(None) };
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if text.chars().count() > limits::NAME_CHARACTERS {
-        return Err(CrmError::invalid(field, format!("a name has at most {} characters", limits::NAME_CHARACTERS)));
-    }
-    Ok(Some(text))
+    text.map(|text| text::line(field, &text, limits::NAME_CHARACTERS)).transpose()
 }
 
 fn distinct(field: &str, list: &[String], normalise: impl Fn(&str) -> Result<String, CrmError>) -> Result<Vec<String>, CrmError> {

@@ -10,10 +10,10 @@ pub use change::{ContactChange, ContactPatch, limits};
 pub use read::{ContactFilter, exists, find_by_address, get, get_many, list};
 pub use remove::delete;
 pub(crate) use update::note_updated;
-pub use update::{set_opt_out, update};
+pub use update::{ScoreChange, set_opt_out, set_score, update};
 pub use upsert::{Upserted, create_for_sender, upsert};
 
-use crate::{ContactId, Identity};
+use crate::{CompanyId, ContactId, Identity};
 use onward_core::{Object, Timestamp, Value};
 
 /// A person we know, with everything that belongs to them.
@@ -35,6 +35,8 @@ pub struct Contact {
     pub tags: Vec<String>,
     /// Addresses on channel accounts, strongest first.
     pub identities: Vec<Identity>,
+    /// Where they work.
+    pub company_id: Option<CompanyId>,
     /// Whatever the organisation keeps about people.
     pub fields: Object,
     /// IANA name.
@@ -80,6 +82,7 @@ impl Contact {
             "emails": self.emails,
             "tags": self.tags,
             "identities": self.identities.iter().map(Identity::to_value).collect::<Vec<_>>(),
+            "company_id": self.company_id,
             "fields": self.fields,
             "timezone": self.timezone,
             "language": self.language,

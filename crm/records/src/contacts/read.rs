@@ -1,8 +1,8 @@
 //! Reading contacts.
 
 use super::Contact;
-use crate::{ContactId, Identity, IdentityKey, addresses::AddressKind};
-use onward_core::{Object, OrganisationId, Value};
+use crate::{CompanyId, ContactId, Identity, IdentityKey, addresses::AddressKind, fields, text};
+use onward_core::{OrganisationId, Value};
 use onward_database::{DatabaseError, Query, Row, Rows, args};
 use std::collections::BTreeMap;
 
@@ -17,6 +17,8 @@ pub struct ContactFilter {
     pub phone: Option<String>,
     /// A tag.
     pub tag: Option<String>,
+    /// Where they work.
+    pub company: Option<CompanyId>,
 }
 
 /// Whether there is such a contact.
@@ -40,7 +42,7 @@ pub async fn get_many(db: &mut impl Query, organisation: OrganisationId, ids: &[
     }
     let rows = db
         .fetch_all(
-            "SELECT c.id, c.name, c.first_name, c.last_name, c.timezone, c.language, c.fields, c.opt_outs, c.score, c.created_at, c.updated_at
+            "SELECT c.id, c.name, c.first_name, c.last_name, c.company_id, c.timezone, c.language, c.fields, c.opt_outs, c.score, c.created_at, c.updated_at
              FROM {$2: id uuid} AS wanted CROSS JOIN contacts AS c WHERE c.organisation = $1 AND c.id = wanted.id AND c.deleted_at IS NULL",
             args![organisation, Rows::of(ids)],
         )
@@ -102,21 +104,7 @@ pub async fn find_by_address(db: &mut impl Query, organisation: OrganisationId, 
     rows.iter().map(|row| row.get("contact_id")).collect()
 }
 
-/// `LIKE` pattern for a part of a text.
-fn containing(text: &str) -> String {
-    let mut pattern = String::with_capacity(text.len() + 2);
-    pattern.push('%');
-    for character in text.trim().to_lowercase().chars() {
-        if matches!(character, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(character);
-    }
-    pattern.push('%');
-    pattern
-}
-
-/// The filters that are checked row by row; `$2` before, `$3` limit, `$4` pattern, `$5` e-mail, `$6` phone, `$7` tag. `$id` is
+/// The filters that are checked row by row; `$2` before, `$3` limit, `$4` pattern, `$5` e-mail, `$6` phone, `$7` tag, `$8` company. `$id` is
 /// the column that the page goes by.
 macro_rules! listing {
     ($from:literal, $id:literal) => {
@@ -131,6 +119,7 @@ macro_rules! listing {
               AND ($5 IS NULL OR EXISTS (SELECT 1 FROM contact_addresses AS e WHERE e.organisation = $1 AND e.kind = 'email' AND e.value = $5 AND e.contact_id = c.id))
               AND ($6 IS NULL OR EXISTS (SELECT 1 FROM contact_addresses AS p WHERE p.organisation = $1 AND p.kind = 'phone' AND p.value = $6 AND p.contact_id = c.id))
               AND ($7 IS NULL OR EXISTS (SELECT 1 FROM contact_tags AS g WHERE g.organisation = $1 AND g.tag = $7 AND g.contact_id = c.id))
+              AND ($8 IS NULL OR c.company_id = $8)
               ORDER BY ",
             $id,
             " DESC LIMIT $3"
@@ -146,10 +135,10 @@ pub async fn list(
     before: Option<ContactId>,
     limit: u32,
 ) -> Result<Vec<Contact>, DatabaseError> {
-    let pattern = filter.q.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(containing);
+    let pattern = filter.q.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(text::containing);
     let email = filter.email.as_deref().map(|text| text.trim().to_lowercase());
     let before = before.map_or(uuid::Uuid::max(), |id| id.0);
-    let args = args![organisation, before, limit, pattern, &email, &filter.phone, &filter.tag];
+    let args = args![organisation, before, limit, pattern, &email, &filter.phone, &filter.tag, filter.company];
     // The rarest filter leads, so that a page by address or tag does not walk all contacts.
     let rows = if email.is_some() {
         let sql = listing!(
@@ -169,6 +158,8 @@ pub async fn list(
             "lead.contact_id"
         );
         db.fetch_all(sql, args).await?
+    } else if filter.company.is_some() {
+        db.fetch_all(listing!("contacts AS c WHERE c.company_id = $8", "c.id"), args).await?
     } else {
         db.fetch_all(listing!("contacts AS c WHERE true", "c.id"), args).await?
     };
@@ -177,7 +168,6 @@ pub async fn list(
 }
 
 fn from_row(row: &Row) -> Result<Contact, DatabaseError> {
-    let fields: Value = row.get("fields")?;
     let opt_outs: Value = row.get("opt_outs")?;
     Ok(Contact {
         id: row.get("id")?,
@@ -188,7 +178,8 @@ fn from_row(row: &Row) -> Result<Contact, DatabaseError> {
         emails: Vec::new(),
         tags: Vec::new(),
         identities: Vec::new(),
-        fields: if let Value::Object(fields) = fields { fields } else { Object::new() },
+        company_id: row.get("company_id")?,
+        fields: fields::of_row(row.get("fields")?),
         timezone: row.get("timezone")?,
         language: row.get("language")?,
         opt_outs: texts(&opt_outs),

@@ -1,9 +1,9 @@
 //! Changing a contact: merging what a source knows, setting what a person sets.
 
-use super::{Contact, ContactChange, ContactPatch, Upserted, change, get, join_name, upsert};
-use crate::{ContactId, events, identities, tags, timeline, timeline::ItemKind};
+use super::{Contact, ContactChange, ContactPatch, Upserted, get, join_name, limits, upsert};
+use crate::{ContactId, events, fields, identities, tags, timeline, timeline::ItemKind};
 use onward_accounts::{Actor, CrmError};
-use onward_core::{Object, OrganisationId, Value, ports::Transaction};
+use onward_core::{OrganisationId, Value, ports::Transaction};
 use onward_database::{DatabaseError, Tx, args};
 
 /// Adds what a source knows; `change` is normalised.
@@ -19,6 +19,7 @@ pub(super) async fn merge(tx: &mut Tx, organisation: OrganisationId, actor: &Act
     }
     after.timezone = change.timezone.or(after.timezone);
     after.language = change.language.or(after.language);
+    after.company_id = change.company.or(after.company_id);
     after.fields.extend(change.fields);
     for (list, known) in [(change.phones, &mut after.phones), (change.emails, &mut after.emails)] {
         known.extend(list.into_iter().filter(|value| !before.phones.contains(value) && !before.emails.contains(value)));
@@ -48,15 +49,30 @@ pub async fn update(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id
     after.tags = patch.tags.unwrap_or(after.tags);
     after.timezone = patch.timezone.unwrap_or(after.timezone);
     after.language = patch.language.unwrap_or(after.language);
+    after.company_id = patch.company.unwrap_or(after.company_id);
     after.score = patch.score.unwrap_or(after.score);
-    for (key, value) in patch.fields.into_iter().flatten() {
-        if value.is_null() {
-            after.fields.shift_remove(&key);
-        } else {
-            after.fields.insert(key, value);
-        }
-    }
+    fields::set(&mut after.fields, patch.fields);
     store(tx, organisation, actor, before, after, false).await
+}
+
+/// What becomes of a score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScoreChange {
+    /// This many.
+    To(i64),
+    /// This many more, or fewer.
+    By(i64),
+}
+
+/// Sets a contact's score or moves it. Emits `contact.updated`, and nothing when nothing changes.
+pub async fn set_score(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id: ContactId, change: ScoreChange) -> Result<Contact, CrmError> {
+    let before = get(tx, organisation, id).await?.ok_or_else(|| CrmError::not_found("contact", id))?;
+    let score = match change {
+        ScoreChange::To(score) => score,
+        ScoreChange::By(points) => before.score.saturating_add(points),
+    };
+    let after = Contact { score, ..before.clone() };
+    Ok(store(tx, organisation, actor, before, after, false).await?.contact)
 }
 
 /// Writes the difference, with its timeline items and its event.
@@ -65,13 +81,16 @@ async fn store(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, before:
     if changed.is_empty() {
         return Ok(Upserted { contact: before, created: false, changed });
     }
-    change::check_fields(&after.fields)?;
+    fields::check(&after.fields)?;
+    if !(-limits::SCORE..=limits::SCORE).contains(&after.score) {
+        return Err(CrmError::invalid("score", format!("a score goes from -{0} to {0}", limits::SCORE)));
+    }
     if after.tags.len() > tags::TAGS_PER_CONTACT {
         return Err(CrmError::invalid("tags", format!("a contact has at most {} tags", tags::TAGS_PER_CONTACT)));
     }
     for (list, what) in [(&after.phones, "phones"), (&after.emails, "emails")] {
-        if list.len() > super::limits::ADDRESSES {
-            return Err(CrmError::invalid(what, format!("a contact has at most {} {what}", super::limits::ADDRESSES)));
+        if list.len() > limits::ADDRESSES {
+            return Err(CrmError::invalid(what, format!("a contact has at most {} {what}", limits::ADDRESSES)));
         }
     }
     write_row(tx, organisation, &mut after).await?;
@@ -116,26 +135,21 @@ fn difference(before: &Contact, after: &Contact, attached: bool) -> Vec<String> 
         ("identities", attached),
         ("timezone", before.timezone != after.timezone),
         ("language", before.language != after.language),
+        ("company", before.company_id != after.company_id),
         ("score", before.score != after.score),
     ]
     .into_iter()
     .filter(|(_, differs)| *differs)
     .map(|(name, _)| name.to_owned())
     .collect();
-    changed.extend(changed_fields(&before.fields, &after.fields));
+    changed.extend(fields::changed(&before.fields, &after.fields));
     changed
-}
-
-fn changed_fields(before: &Object, after: &Object) -> Vec<String> {
-    let mut names: Vec<&String> = before.keys().chain(after.keys().filter(|key| !before.contains_key(*key))).collect();
-    names.sort();
-    names.into_iter().filter(|key| before.get(*key) != after.get(*key)).map(|key| format!("fields.{key}")).collect()
 }
 
 async fn write_row(tx: &mut Tx, organisation: OrganisationId, contact: &mut Contact) -> Result<(), DatabaseError> {
     contact.updated_at = tx.now();
     tx.execute(
-        "UPDATE contacts SET name = $3, first_name = $4, last_name = $5, timezone = $6, language = $7, fields = $8, opt_outs = $9, score = $10, updated_at = $11
+        "UPDATE contacts SET name = $3, first_name = $4, last_name = $5, timezone = $6, language = $7, fields = $8, opt_outs = $9, score = $10, company_id = $11, updated_at = $12
          WHERE organisation = $1 AND id = $2",
         args![
             organisation,
@@ -148,6 +162,7 @@ async fn write_row(tx: &mut Tx, organisation: OrganisationId, contact: &mut Cont
             Value::Object(contact.fields.clone()),
             Value::from(contact.opt_outs.clone()),
             contact.score,
+            contact.company_id,
             contact.updated_at
         ],
     )

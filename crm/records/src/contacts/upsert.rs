@@ -133,6 +133,7 @@ async fn create(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, change
         emails: change.emails,
         tags: change.tags,
         identities: Vec::new(),
+        company_id: change.company,
         fields: change.fields,
         timezone: change.timezone,
         language: change.language,
@@ -145,8 +146,8 @@ async fn create(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, change
         contact.name = join_name(&contact.first_name, &contact.last_name);
     }
     tx.execute(
-        "INSERT INTO contacts (organisation, id, name, first_name, last_name, timezone, language, fields, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)",
+        "INSERT INTO contacts (organisation, id, name, first_name, last_name, timezone, language, fields, company_id, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)",
         args![
             organisation,
             contact.id,
@@ -156,6 +157,7 @@ async fn create(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, change
             &contact.timezone,
             &contact.language,
             serde_json::Value::Object(contact.fields.clone()),
+            contact.company_id,
             now
         ],
     )

@@ -1,6 +1,7 @@
 //! What people and programs must know of the nodes.
 
 use super::Work;
+use onward_accounts::nodes::schema::{input, or_nothing, record, text, texts, with};
 use onward_core::{
     Value,
     ports::{Effect, NodeDescriptor},
@@ -8,7 +9,7 @@ use onward_core::{
 use serde_json::json;
 
 /// The JSON Schema of a contact, as every node here returns it.
-pub(super) fn contact_schema() -> Value {
+fn contact_schema() -> Value {
     json!({
         "type": "object",
         "properties": {
@@ -22,6 +23,7 @@ pub(super) fn contact_schema() -> Value {
             "emails": { "type": "array", "items": { "type": "string" } },
             "tags": { "type": "array", "items": { "type": "string" } },
             "identities": { "type": "array", "items": { "type": "object" } },
+            "company_id": { "type": ["string", "null"] },
             "fields": { "type": "object" },
             "timezone": { "type": ["string", "null"] },
             "language": { "type": ["string", "null"] },
@@ -38,25 +40,23 @@ fn example_contact() -> Value {
     json!({
         "id": "0198f1c2-7b7e-7cc3-9c41-3f6f2f0a1b2c", "name": "Asha Rao", "first_name": "Asha", "last_name": null,
         "phone": "+919812345678", "email": null, "phones": ["+919812345678"], "emails": [], "tags": ["new"], "identities": [],
-        "fields": {}, "timezone": null, "language": null, "opt_outs": [], "score": 0,
+        "company_id": null, "fields": {}, "timezone": null, "language": null, "opt_outs": [], "score": 0,
         "created_at": "2026-11-20T09:00:00.000Z", "updated_at": "2026-11-20T09:00:00.000Z"
     })
-}
-
-fn text(description: &str) -> Value {
-    json!({ "type": ["string", "null"], "description": description })
-}
-
-fn texts(description: &str) -> Value {
-    json!({ "type": ["array", "null"], "items": { "type": "string" }, "description": description })
 }
 
 fn phone() -> Value {
     json!({ "type": ["string", "number", "null"], "description": "A phone number; without a country code it is read as one of the organisation's country" })
 }
 
-fn contact() -> Value {
-    json!({ "type": ["string", "object", "null"], "description": "A contact's id, or the contact; by default the run's" })
+/// The input that names a contact.
+pub(in crate::nodes) fn contact() -> Value {
+    record("A contact's id, or the contact; by default the run's")
+}
+
+/// The output that is a contact, and an example of it.
+pub(in crate::nodes) fn contact_output() -> (Value, Value) {
+    (contact_schema(), example_contact())
 }
 
 fn identity() -> Value {
@@ -74,20 +74,9 @@ fn facts() -> Value {
         "contact": contact(), "id": text("The same as `contact`"),
         "name": text("The whole name"), "first_name": text("Given name"), "last_name": text("Family name"),
         "phone": phone(), "phones": texts("Phone numbers"), "email": text("An e-mail address"), "emails": texts("E-mail addresses"),
-        "tags": texts("Tags"), "fields": { "type": ["object", "null"], "description": "Custom fields" },
+        "tags": texts("Tags"), "company": record("A company's id, or the company"), "fields": { "type": ["object", "null"], "description": "Custom fields" },
         "timezone": text("IANA name"), "language": text("A code like en or pt-BR")
     })
-}
-
-fn input(properties: &Value, required: &[&str]) -> Value {
-    json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
-}
-
-fn with(mut properties: Value, name: &str, schema: Value) -> Value {
-    if let Value::Object(members) = &mut properties {
-        members.insert(name.to_owned(), schema);
-    }
-    properties
 }
 
 pub(super) fn of(work: Work) -> NodeDescriptor {
@@ -114,7 +103,7 @@ pub(super) fn of(work: Work) -> NodeDescriptor {
             "Find a contact",
             "The one contact that fits, or nothing. Several that fit are a conflict.",
             input(
-                &json!({ "phone": phone(), "email": text("An e-mail address"), "identity": identity(), "tag": text("A tag"), "q": text("A part of the name or of an address") }),
+                &json!({ "phone": phone(), "email": text("An e-mail address"), "identity": identity(), "tag": text("A tag"), "company": record("A company's id, or the company"), "q": text("A part of the name or of an address") }),
                 &[],
             ),
             json!({ "email": "asha@example.com" }),
@@ -146,12 +135,8 @@ pub(super) fn of(work: Work) -> NodeDescriptor {
             json!({ "type": "object", "properties": { "note_id": { "type": "string" }, "contact_id": { "type": "string" } }, "required": ["note_id", "contact_id"] }),
             json!({ "note_id": "0198f1c2-7b7e-7cc3-9c41-3f6f2f0a1b2d", "contact_id": "0198f1c2-7b7e-7cc3-9c41-3f6f2f0a1b2c" }),
         ),
-        Work::Find => {
-            let mut schema = contact_schema();
-            schema["type"] = json!(["object", "null"]);
-            (schema, example_contact())
-        }
-        _ => (contact_schema(), example_contact()),
+        Work::Find => (or_nothing(contact_schema()), example_contact()),
+        _ => contact_output(),
     };
     NodeDescriptor {
         id: format!("crm.contact.{name}"),
