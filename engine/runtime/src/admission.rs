@@ -172,8 +172,8 @@ impl<S: Store> Engine<S> {
             return Ok(Err(EngineError::NotFound { what: format!("a published version of workflow {:?}", asked.workflow) }));
         };
         let workflow = Arc::clone(&current.workflow);
-        let now = batch.now;
-        let (input, key, reads) = match self.admit(tx, asked.organisation, |known| machine::admit_input(&workflow, &asked.input, known, now)).await? {
+        let admission = self.admit(tx, batch, asked.organisation, |known| machine::admit_input(&workflow, &asked.input, known)).await?;
+        let (input, key, reads) = match admission {
             Admission::Yes { input, key, reads } => (input, key, reads),
             Admission::Error(message) => return Ok(Err(EngineError::InvalidInput(message))),
             Admission::No | Admission::Need(_) => {

@@ -219,7 +219,7 @@ impl<S: Store> Engine<S> {
     }
 
     /// The organisation's time zone, as it stands in this transaction.
-    async fn zone(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, organisation: OrganisationId) -> Arc<str> {
+    pub(crate) async fn zone(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, organisation: OrganisationId) -> Arc<str> {
         if let Some(zone) = batch.zones.get(&organisation) {
             return Arc::clone(zone);
         }

@@ -9,7 +9,7 @@ use crate::{
 };
 use onward_core::{
     Event, EventId, NewEvent, OrganisationId, RunId, Value, limits,
-    machine::{self, Admission, Happening, Known, Need},
+    machine::{self, Admission, Asked, Happening, Known, Need},
     ports::{Correlation, InboxMessage, Inserted, OpenWait, RoutingNote, Store, StoreError},
 };
 use std::{
@@ -142,10 +142,9 @@ impl<S: Store> Engine<S> {
         event: &Arc<Event>,
     ) -> Result<Option<RunId>, StoreError> {
         let organisation = event.body.organisation;
-        let envelope = event.envelope();
+        let envelope = Arc::new(event.envelope());
         let workflow = Arc::clone(&current.workflow);
-        let now = batch.now;
-        let admission = self.admit(tx, organisation, |known| machine::admit(&workflow, trigger, &envelope, known, now)).await?;
+        let admission = self.admit(tx, batch, organisation, |asked| machine::admit(&workflow, trigger, &envelope, asked)).await?;
         let note = match admission {
             Admission::No | Admission::Need(_) => return Ok(None),
             Admission::Error(message) => RoutingNote::TriggerError { workflow: workflow.name.clone(), trigger, message },
@@ -167,12 +166,15 @@ impl<S: Store> Engine<S> {
     pub(crate) async fn admit(
         &mut self,
         tx: &mut S::Tx,
+        batch: &mut Batch<S::Tx>,
         organisation: OrganisationId,
-        ask: impl Fn(&Known) -> Admission + Send,
+        ask: impl Fn(Asked<'_>) -> Admission + Send,
     ) -> Result<Admission, StoreError> {
+        let timezone = self.zone(tx, batch, organisation).await;
+        let now = batch.now;
         let mut known = Known::default();
         for _ in 0..TRIGGER_NEEDS {
-            let admission = catch_unwind(AssertUnwindSafe(|| ask(&known)))
+            let admission = catch_unwind(AssertUnwindSafe(|| ask(Asked { known: &known, now, timezone: &timezone })))
                 .unwrap_or_else(|_| Admission::Error("evaluating the trigger panicked; report this as a bug".into()));
             match admission {
                 Admission::Need(Need::Records(records)) => {

@@ -61,12 +61,23 @@ pub enum Admission {
     Error(String),
 }
 
+/// What a start is asked about with, apart from what comes from outside.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// Records that were read for it.
+    pub known: &'a Known,
+    /// Engine time.
+    pub now: Timestamp,
+    /// The organisation's zone: an IANA name.
+    pub timezone: &'a Arc<str>,
+}
+
 /// Asks one event trigger (by its place) about an event's envelope. Without `with`, the event's data is the input.
-pub fn admit(workflow: &Workflow, trigger: usize, envelope: &Value, known: &Known, now: Timestamp) -> Admission {
+pub fn admit(workflow: &Workflow, trigger: usize, envelope: &Arc<Value>, asked: Asked<'_>) -> Admission {
     let Some(trigger) = workflow.triggers.get(trigger) else {
         return Admission::Error(format!("this version of {} has no trigger {trigger}", workflow.name));
     };
-    let mut asking = Asking { workflow, envelope: Arc::new(envelope.clone()), input: Arc::default(), known, now, reads: BTreeMap::new() };
+    let mut asking = Asking { workflow, envelope: Arc::clone(envelope), input: Arc::default(), asked, reads: BTreeMap::new() };
     let outcome = (|| {
         if let Some(condition) = &trigger.condition
             && !asking.ask(condition.records(), |scope| condition.test(scope)).map_err(|refusal| refusal.within("if"))?
@@ -83,7 +94,7 @@ pub fn admit(workflow: &Workflow, trigger: usize, envelope: &Value, known: &Know
 }
 
 /// A start by hand, API or call: the key for this input, after the `manual` trigger's schema was checked.
-pub fn admit_input(workflow: &Workflow, input: &Value, known: &Known, now: Timestamp) -> Admission {
+pub fn admit_input(workflow: &Workflow, input: &Value, asked: Asked<'_>) -> Admission {
     let schema = workflow.triggers.iter().find_map(|trigger| match &trigger.on {
         TriggerKind::Manual { input: Some(schema) } => Some(schema),
         _ => None,
@@ -91,8 +102,8 @@ pub fn admit_input(workflow: &Workflow, input: &Value, known: &Known, now: Times
     if let Some(problem) = schema.and_then(|schema| first_schema_problem(schema, input)) {
         return Admission::Error(problem);
     }
-    let envelope = serde_json::json!({ "specversion": "1.0", "source": "/manual", "type": "manual.started", "time": now, "data": input });
-    let mut asking = Asking { workflow, envelope: Arc::new(envelope), input: Arc::new(input.clone()), known, now, reads: BTreeMap::new() };
+    let envelope = serde_json::json!({ "specversion": "1.0", "source": "/manual", "type": "manual.started", "time": asked.now, "data": input });
+    let mut asking = Asking { workflow, envelope: Arc::new(envelope), input: Arc::new(input.clone()), asked, reads: BTreeMap::new() };
     let outcome = asking.key();
     finish(outcome, asking)
 }
@@ -110,8 +121,7 @@ struct Asking<'a> {
     workflow: &'a Workflow,
     envelope: Arc<Value>,
     input: Arc<Value>,
-    known: &'a Known,
-    now: Timestamp,
+    asked: Asked<'a>,
     reads: BTreeMap<String, Value>,
 }
 
@@ -144,23 +154,24 @@ impl Asking<'_> {
 
     fn ask<T>(&mut self, records: &[&'static str], evaluate: impl FnOnce(&Scope) -> Result<T, ExpressionError>) -> Result<T, Refusal> {
         let mut known = BTreeMap::new();
-        let mut asked = Vec::new();
+        let mut missing = Vec::new();
         for name in RECORD_NAMES.iter().filter(|name| records.contains(name)) {
             let field = format!("{name}_id");
             let id = if *name == "org" { Some(String::new()) } else { identifier(&self.envelope["data"][&field]).or_else(|| identifier(&self.input[&field])) };
-            match (self.known.records.get(*name), id) {
+            match (self.asked.known.records.get(*name), id) {
                 (Some(value), _) => drop(known.insert((*name).to_owned(), value.clone())),
-                (None, Some(id)) => asked.push(RecordRef { name: (*name).to_owned(), id }),
+                (None, Some(id)) => missing.push(RecordRef { name: (*name).to_owned(), id }),
                 (None, None) => drop(known.insert((*name).to_owned(), Value::Null)),
             }
         }
-        if !asked.is_empty() {
-            return Err(Refusal::Need(Need::Records(asked)));
+        if !missing.is_empty() {
+            return Err(Refusal::Need(Need::Records(missing)));
         }
         let scope = Scope {
             event: Arc::clone(&self.envelope),
             input: Arc::clone(&self.input),
-            now: self.now,
+            now: self.asked.now,
+            timezone: Some(Arc::clone(self.asked.timezone)),
             records: Arc::new(RecordReads::live(known)),
             ..Scope::default()
         };

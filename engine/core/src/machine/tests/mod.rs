@@ -2,6 +2,7 @@
 
 #![expect(clippy::needless_pass_by_value, reason = "rows of literals read best by value")]
 
+mod admits;
 mod ends;
 mod properties;
 mod replays;
