@@ -16,15 +16,27 @@ const KEPT: usize = 1_024;
 /// Connections that an error message names.
 const NAMED: u32 = 10;
 
+/// A connection that a webhook address names.
+#[derive(Clone)]
+pub struct Addressed {
+    /// Whose it is.
+    pub organisation: OrganisationId,
+    /// The connection, opened.
+    pub connection: Connection,
+    /// Which state of it this is; see [`is_current`](super::is_current).
+    pub revision: i64,
+}
+
 /// The connections of the database, opened.
 ///
 /// Every question first reads the connection's revision (one look into an index) and opens secrets only when it has moved:
-/// a changed or deleted credential is never used again, on whichever node it was changed.
+/// a changed or deleted credential is never used again, on whichever node it was changed. Who asks thousands of times a
+/// second takes what is [`remembered`](Self::remembered) and checks its revision in the transaction that uses it.
 #[derive(Clone)]
 pub struct StoredCredentials {
     reader: Reader,
     vault: Vault,
-    opened: Arc<Mutex<HashMap<ConnectionId, (i64, Connection)>>>,
+    opened: Arc<Mutex<HashMap<ConnectionId, Addressed>>>,
 }
 
 impl StoredCredentials {
@@ -35,26 +47,32 @@ impl StoredCredentials {
 
     /// The connection that a webhook address names, and whose it is. The one question that carries no organisation: the
     /// address says the connection, and the connection says the organisation.
-    pub async fn for_webhook(&self, connector: &str, id: ConnectionId) -> Result<Option<(OrganisationId, Connection)>, ConnectionError> {
+    pub async fn for_webhook(&self, connector: &str, id: ConnectionId) -> Result<Option<Addressed>, ConnectionError> {
         let sql = "SELECT organisation, revision FROM connections WHERE id = $1 AND connector = $2";
         let Some(row) = self.reader.clone().fetch_optional(sql, args![id, connector]).await? else { return Ok(None) };
-        let organisation = row.get("organisation")?;
-        let connection = self.open(organisation, id, row.get("revision")?).await?;
-        Ok(connection.map(|connection| (organisation, connection)))
+        self.open(row.get("organisation")?, id, row.get("revision")?).await
+    }
+
+    /// As [`for_webhook`](Self::for_webhook) found it some time ago, without a look into the database: it may have changed
+    /// since. What is genuine by it counts only once its revision was found current
+    /// ([`is_current`](super::is_current)); what is forged by it must be asked about again.
+    pub fn remembered(&self, connector: &str, id: ConnectionId) -> Option<Addressed> {
+        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.get(&id).filter(|addressed| addressed.connection.connector == connector).cloned()
     }
 
     /// By id, opened; `None` when there is none.
     pub async fn by_id(&self, organisation: OrganisationId, id: ConnectionId) -> Result<Option<Connection>, ConnectionError> {
         let sql = "SELECT revision FROM connections WHERE organisation = $1 AND id = $2";
         let Some(row) = self.reader.clone().fetch_optional(sql, args![organisation, id]).await? else { return Ok(None) };
-        self.open(organisation, id, row.get("revision")?).await
+        Ok(self.open(organisation, id, row.get("revision")?).await?.map(|addressed| addressed.connection))
     }
 
-    async fn open(&self, organisation: OrganisationId, id: ConnectionId, revision: i64) -> Result<Option<Connection>, ConnectionError> {
-        if let Some((kept, connection)) = self.opened.lock().unwrap_or_else(PoisonError::into_inner).get(&id)
-            && *kept == revision
+    async fn open(&self, organisation: OrganisationId, id: ConnectionId, revision: i64) -> Result<Option<Addressed>, ConnectionError> {
+        if let Some(kept) = self.opened.lock().unwrap_or_else(PoisonError::into_inner).get(&id)
+            && kept.revision == revision
         {
-            return Ok(Some(connection.clone()));
+            return Ok(Some(kept.clone()));
         }
         let Some((stored, sealed)) = store::sealed_by_id(&mut self.reader.clone(), organisation, id).await? else { return Ok(None) };
         let secrets = match sealed {
@@ -62,12 +80,13 @@ impl StoredCredentials {
             None => BTreeMap::new(),
         };
         let connection = Connection { id, connector: stored.connector, name: stored.name, config: stored.config, secrets: Arc::new(secrets) };
+        let addressed = Addressed { organisation, connection, revision: stored.revision };
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if opened.len() >= KEPT {
             opened.clear();
         }
-        opened.insert(id, (stored.revision, connection.clone()));
-        Ok(Some(connection))
+        opened.insert(id, addressed.clone());
+        Ok(Some(addressed))
     }
 
     async fn named(&self, organisation: OrganisationId, connector: Option<&str>, name: &str) -> Result<ConnectionId, StepError> {

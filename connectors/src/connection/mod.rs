@@ -14,9 +14,9 @@ mod store;
 mod tests;
 
 pub use check::is_name;
-pub use credentials::StoredCredentials;
+pub use credentials::{Addressed, StoredCredentials};
 pub use error::{ConnectionError, Problem};
 pub use key::{KeyError, MasterKey};
 pub use model::{ConnectionChange, Health, HealthState, NewConnection, StoredConnection, webhook_path};
 pub use seal::{NonceSource, SealError, SystemNonces, Vault};
-pub use store::{add, delete, find, find_by_account, list, record_health, update};
+pub use store::{add, delete, find, find_by_account, is_current, list, record_health, update};

@@ -204,6 +204,13 @@ pub async fn find_by_account<Q: Query>(
     row.map(|row| read(&row)).transpose()
 }
 
+/// Whether a connection still is as it was at this revision: what was checked by its secrets outside a transaction holds
+/// in the one that asks.
+pub async fn is_current<Q: Query>(db: &mut Q, organisation: OrganisationId, id: ConnectionId, revision: i64) -> Result<bool, DatabaseError> {
+    let sql = "SELECT 1 AS one FROM connections WHERE organisation = $1 AND id = $2 AND revision = $3";
+    Ok(db.fetch_optional(sql, args![organisation, id, revision]).await?.is_some())
+}
+
 async fn by_id<Q: Query>(db: &mut Q, organisation: OrganisationId, id: ConnectionId) -> Result<Option<StoredConnection>, ConnectionError> {
     Ok(sealed_by_id(db, organisation, id).await?.map(|(connection, _)| connection))
 }

@@ -239,13 +239,20 @@ async fn a_webhook_address_finds_its_connection_until_it_is_deleted() {
     let world = world().await;
     let id = world.add(&whatsapp("main")).await.unwrap().id;
     let credentials = world.credentials();
-    let (organisation, connection) = credentials.for_webhook("whatsapp", id).await.unwrap().unwrap();
-    assert_eq!((organisation, connection.secrets["app_secret"].expose()), (world.organisation, "app-secret"));
+    assert!(credentials.remembered("whatsapp", id).is_none(), "nobody has asked yet");
+    let found = credentials.for_webhook("whatsapp", id).await.unwrap().unwrap();
+    assert_eq!((found.organisation, found.connection.secrets["app_secret"].expose()), (world.organisation, "app-secret"));
     assert!(credentials.for_webhook("http", id).await.unwrap().is_none());
+    let remembered = credentials.remembered("whatsapp", id).unwrap();
+    assert_eq!((remembered.organisation, remembered.revision), (world.organisation, found.revision));
+    assert!(credentials.remembered("http", id).is_none());
     let mut tx = world.begin().await;
+    assert!(is_current(&mut tx, world.organisation, id, found.revision).await.unwrap());
+    assert!(!is_current(&mut tx, world.organisation, id, found.revision + 1).await.unwrap());
     assert_eq!(delete(&mut tx, world.organisation, id).await.unwrap().unwrap().id, id);
     tx.commit().await.unwrap();
     assert!(credentials.for_webhook("whatsapp", id).await.unwrap().is_none(), "nothing kept outlives the row");
+    assert!(!is_current(&mut world.database.reader(), world.organisation, id, found.revision).await.unwrap());
 }
 
 #[tokio::test]
