@@ -40,7 +40,62 @@ pub enum Content {
         language: String,
         /// Values for its body: positional for `1`, `2` …, else named.
         params: Vec<(String, Value)>,
+        /// What its header shows, where that is not fixed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        header: Option<TemplateHeader>,
+        /// What its buttons carry, by their place from 0; only those that carry something.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        buttons: Vec<(u8, TemplateButton)>,
     },
+}
+
+/// What the header of a template shows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TemplateHeader {
+    /// The values of its text, as those of the body.
+    Text(Vec<(String, Value)>),
+    /// A picture's address.
+    Image {
+        /// `https://…`
+        link: String,
+    },
+    /// A film's address.
+    Video {
+        /// `https://…`
+        link: String,
+    },
+    /// A file's address.
+    Document {
+        /// `https://…`
+        link: String,
+        /// The name that it gets on the phone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        filename: Option<String>,
+    },
+    /// A place.
+    Location {
+        /// Degrees.
+        latitude: f64,
+        /// Degrees.
+        longitude: f64,
+        /// What it is called.
+        name: String,
+        /// Where it is.
+        address: String,
+    },
+}
+
+/// What a button of a template carries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TemplateButton {
+    /// The end of its address.
+    Url(String),
+    /// Comes back as `reply_id`.
+    Payload(String),
+    /// What it copies.
+    Code(String),
 }
 
 /// A choice.

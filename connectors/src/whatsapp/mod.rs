@@ -4,6 +4,7 @@ mod codes;
 mod normalise;
 mod request;
 mod send;
+mod template;
 #[cfg(test)]
 mod tests;
 

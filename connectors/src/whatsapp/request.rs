@@ -1,6 +1,6 @@
 //! Builds Graph API requests: pure, apart from sending.
 
-use super::setting;
+use super::{setting, template};
 use crate::channel::{Button, Content, OutgoingMessage};
 use ::http::{
     HeaderMap, HeaderValue,
@@ -24,12 +24,10 @@ const BUTTONS: usize = 3;
 const BUTTON_TITLE_LENGTH: usize = 20;
 /// Characters of a button's id.
 const BUTTON_ID_LENGTH: usize = 256;
-/// Characters of a template's name.
-const TEMPLATE_NAME_LENGTH: usize = 512;
 /// Characters that travel with the call and come back with every status.
 const CALLBACK_DATA_LENGTH: usize = 512;
 
-fn invalid(message: impl Into<String>) -> StepError {
+pub(super) fn invalid(message: impl Into<String>) -> StepError {
     StepError::new(ErrorCode::InvalidInput, message)
 }
 
@@ -65,7 +63,7 @@ pub(super) fn body(message: &OutgoingMessage, user_id_field: &str) -> Value {
             let buttons: Vec<Value> = buttons.iter().map(|button| json!({ "type": "reply", "reply": { "id": button.id, "title": button.title } })).collect();
             ("interactive", json!({ "type": "button", "body": { "text": text }, "action": { "buttons": buttons } }))
         }
-        Content::Template { name, language, params } => ("template", template(name, language, params)),
+        Content::Template { name, language, params, header, buttons } => ("template", template::template(name, language, params, header.as_ref(), buttons)),
     };
     let mut body = json!({ "messaging_product": "whatsapp", "recipient_type": "individual" });
     let recipient_field = if is_user_id(&message.to) { user_id_field } else { "to" };
@@ -85,31 +83,6 @@ fn is_user_id(address: &str) -> bool {
     bytes.len() > 3 && bytes[..2].iter().all(u8::is_ascii_uppercase) && bytes[2] == b'.'
 }
 
-fn template(name: &str, language: &str, params: &[(String, Value)]) -> Value {
-    let mut template = json!({ "name": name, "language": { "code": language } });
-    if params.is_empty() {
-        return template;
-    }
-    let positions: Option<Vec<u32>> = params.iter().map(|(key, _)| key.parse().ok()).collect();
-    let parameters: Vec<Value> = match positions {
-        Some(positions) => {
-            let mut placed: Vec<_> = positions.into_iter().zip(params).collect();
-            placed.sort_by_key(|(position, _)| *position);
-            placed.into_iter().map(|(_, (_, value))| json!({ "type": "text", "text": text_of(value) })).collect()
-        }
-        None => params.iter().map(|(key, value)| json!({ "type": "text", "parameter_name": key, "text": text_of(value) })).collect(),
-    };
-    template["components"] = json!([{ "type": "body", "parameters": parameters }]);
-    template
-}
-
-fn text_of(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
 /// Refuses what Meta would refuse anyway.
 pub(super) fn check(message: &OutgoingMessage) -> Result<(), StepError> {
     if message.to.trim().is_empty() {
@@ -124,11 +97,11 @@ pub(super) fn check(message: &OutgoingMessage) -> Result<(), StepError> {
             length("text", text, BUTTONS_TEXT_LENGTH)?;
             check_buttons(buttons)
         }
-        Content::Template { name, language, params } => check_template(name, language, params),
+        Content::Template { name, language, params, header, buttons } => template::check(name, language, params, header.as_ref(), buttons),
     }
 }
 
-fn length(what: &str, text: &str, most: usize) -> Result<(), StepError> {
+pub(super) fn length(what: &str, text: &str, most: usize) -> Result<(), StepError> {
     let characters = text.chars().count();
     if text.trim().is_empty() {
         return Err(invalid(format!("{what}: must not be empty")));
@@ -146,37 +119,6 @@ fn check_buttons(buttons: &[Button]) -> Result<(), StepError> {
         length(&format!("buttons[{index}].title"), &button.title, BUTTON_TITLE_LENGTH)?;
         if !ids.insert(&button.id) || !titles.insert(&button.title) {
             return Err(invalid(format!("buttons[{index}]: two buttons have the same id or title")));
-        }
-    }
-    Ok(())
-}
-
-fn check_template(name: &str, language: &str, params: &[(String, Value)]) -> Result<(), StepError> {
-    let right = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-    if name.is_empty() || name.len() > TEMPLATE_NAME_LENGTH || !name.bytes().all(right) {
-        return Err(invalid(format!("template: \"{name}\" is no template name: lower-case letters, digits and underscores")));
-    }
-    if language.trim().is_empty() {
-        return Err(invalid("template: its language is missing (en_US)"));
-    }
-    let numbered = params.iter().filter(|(key, _)| key.parse::<u32>().is_ok()).count();
-    if numbered != 0 && numbered != params.len() {
-        return Err(invalid("params: use numbers for all, or names for all"));
-    }
-    let mut positions: Vec<u32> = params.iter().filter_map(|(key, _)| key.parse().ok()).collect();
-    positions.sort_unstable();
-    if positions.iter().zip(1..).any(|(position, expected)| *position != expected) {
-        return Err(invalid("params: the numbers must run from 1 without a gap"));
-    }
-    for (key, value) in params {
-        match value {
-            Value::String(text) if text.trim().is_empty() => return Err(invalid(format!("params.{key}: must not be empty"))),
-            Value::String(text) if text.contains(['\n', '\t']) || text.contains("    ") => {
-                return Err(invalid(format!("params.{key}: WhatsApp takes no line breaks, tabs, or more than three spaces in a row here")));
-            }
-            Value::String(_) | Value::Number(_) | Value::Bool(_) => {}
-            Value::Null => return Err(invalid(format!("params.{key}: is missing; use default(…) for people of whom you do not know it"))),
-            Value::Array(_) | Value::Object(_) => return Err(invalid(format!("params.{key}: must be text, a number or a boolean"))),
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    channel::{Button, Content, OutgoingMessage},
+    channel::{Button, Content, OutgoingMessage, TemplateButton, TemplateHeader},
     incoming::{Incoming, IncomingItem},
 };
 use std::{
@@ -164,8 +164,12 @@ fn requests_are_shaped_like_the_recorded_ones() {
         }
     }
     let params = vec![("1".to_owned(), json!("Asha")), ("2".to_owned(), json!("#1001"))];
-    let template = request::body(&message(Content::Template { name: "order_confirmation".into(), language: "en_US".into(), params }), "to");
-    let recorded = read("api.send_template.request.json");
-    assert_eq!(template["template"]["language"], recorded["template"]["language"]);
-    assert_eq!(template["template"]["components"][0], recorded["template"]["components"][1]);
+    let template = Content::Template {
+        name: "order_confirmation".into(),
+        language: "en_US".into(),
+        params,
+        header: Some(TemplateHeader::Image { link: "https://example.com/a.png".into() }),
+        buttons: vec![(0, TemplateButton::Url("1001".into()))],
+    };
+    assert_eq!(request::body(&message(template), "to")["template"], read("api.send_template.request.json")["template"]);
 }

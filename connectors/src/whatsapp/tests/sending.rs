@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    channel::{Button, Content, OutgoingMessage, SendOutcome},
+    channel::{Button, Content, OutgoingMessage, SendOutcome, TemplateButton, TemplateHeader},
     http::test_server::{Script, TestServer, answer},
 };
 use onward_core::ErrorCode;
@@ -20,9 +20,42 @@ fn buttons(titles: &[&str]) -> OutgoingMessage {
     message(Content::Buttons { text: "Choose".into(), buttons })
 }
 
+fn template_of(name: &str, language: &str, params: Vec<(String, Value)>) -> Content {
+    Content::Template { name: name.into(), language: language.into(), params, header: None, buttons: Vec::new() }
+}
+
 fn template(params: &[(&str, Value)]) -> OutgoingMessage {
     let params = params.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-    message(Content::Template { name: "hello_short".into(), language: "en_US".into(), params })
+    message(template_of("hello_short", "en_US", params))
+}
+
+fn with_header(header: TemplateHeader) -> OutgoingMessage {
+    message(Content::Template { name: "hello".into(), language: "en".into(), params: Vec::new(), header: Some(header), buttons: Vec::new() })
+}
+
+fn with_buttons(buttons: Vec<(u8, TemplateButton)>) -> OutgoingMessage {
+    message(Content::Template { name: "hello".into(), language: "en".into(), params: Vec::new(), header: None, buttons })
+}
+
+#[test]
+fn headers_and_buttons_are_components_of_their_own() {
+    let components = |message: OutgoingMessage| request::body(&message, "to")["template"]["components"].clone();
+    let header = |header| components(with_header(header))[0]["parameters"][0].clone();
+    assert_eq!(header(TemplateHeader::Text(vec![("1".into(), json!("Summer"))])), json!({ "type": "text", "text": "Summer" }));
+    assert_eq!(
+        header(TemplateHeader::Document { link: "https://a.b/c.pdf".into(), filename: Some("c.pdf".into()) }),
+        json!({ "type": "document", "document": { "link": "https://a.b/c.pdf", "filename": "c.pdf" } })
+    );
+    assert_eq!(header(TemplateHeader::Video { link: "https://a.b/c".into() }), json!({ "type": "video", "video": { "link": "https://a.b/c" } }));
+    let place = TemplateHeader::Location { latitude: 12.5, longitude: 77.0, name: "Shop".into(), address: "1 Road".into() };
+    let expected = json!({ "type": "location", "location": { "latitude": "12.5", "longitude": "77", "name": "Shop", "address": "1 Road" } });
+    assert_eq!(header(place), expected);
+    let buttons = components(with_buttons(vec![(0, TemplateButton::Payload("STOP".into())), (2, TemplateButton::Code("25OFF".into()))]));
+    let expected = json!([
+        { "type": "button", "sub_type": "quick_reply", "index": "0", "parameters": [{ "type": "payload", "payload": "STOP" }] },
+        { "type": "button", "sub_type": "copy_code", "index": "2", "parameters": [{ "type": "coupon_code", "coupon_code": "25OFF" }] },
+    ]);
+    assert_eq!(buttons, expected);
 }
 
 #[test]
@@ -80,8 +113,15 @@ fn limits_are_checked_before_anything_is_stored() {
         template(&[("1", json!("a\nb"))]),
         template(&[("1", Value::Null)]),
         template(&[("1", json!(["a"]))]),
-        message(Content::Template { name: "Hello World".into(), language: "en".into(), params: vec![] }),
-        message(Content::Template { name: "hello".into(), language: String::new(), params: vec![] }),
+        message(template_of("Hello World", "en", vec![])),
+        message(template_of("hello", "", vec![])),
+        with_header(TemplateHeader::Image { link: "http://example.com/a.png".into() }),
+        with_header(TemplateHeader::Document { link: "a.pdf".into(), filename: None }),
+        with_header(TemplateHeader::Text(vec![("1".into(), json!(""))])),
+        with_header(TemplateHeader::Location { latitude: 91.0, longitude: 0.0, name: String::new(), address: String::new() }),
+        with_buttons(vec![(0, TemplateButton::Url(String::new()))]),
+        with_buttons(vec![(10, TemplateButton::Payload("a".into()))]),
+        with_buttons(vec![(1, TemplateButton::Code("a".into())), (1, TemplateButton::Code("b".into()))]),
         message(Content::Buttons { text: "x".repeat(1025), buttons: vec![Button { id: "a".into(), title: "a".into() }] }),
     ];
     for message in &wrong {

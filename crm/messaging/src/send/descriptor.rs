@@ -19,10 +19,12 @@ pub(super) fn descriptor() -> NodeDescriptor {
             "properties": {
                 "contact": { "type": ["string", "object", "null"], "description": "A contact's id, or the contact; by default the run's" },
                 "channel": text("whatsapp …; by default the conversation's, else where the contact was last active"),
-                "connection": text("A connection's name or id"),
+                "connection": { "type": ["string", "null"], "x-names": "connection", "description": "A connection's name or id" },
                 "text": { "type": ["string", "number", "null"], "description": "Free text; either this or `template`" },
-                "template": text("The name of an approved template"),
+                "template": { "type": ["string", "null"], "x-names": "template", "description": "The name of an approved template" },
                 "params": { "type": ["object", "array", "null"], "description": "The template's values, by name or in order" },
+                "header": { "type": ["object", "array", "string", "number", "null"], "description": "The template's header: the values of its text, or { image }, { video }, { document, filename }, each an https address, or { location }" },
+                "button_params": { "type": ["array", "null"], "description": "What the template's buttons carry, in their order: the end of an address, { payload } or { code }; null for one that takes nothing" },
                 "buttons": {
                     "type": ["array", "null"],
                     "description": "Choices below a text; the chosen id comes back as reply_id",
@@ -51,7 +53,7 @@ pub(super) fn descriptor() -> NodeDescriptor {
         }),
         example: json!({ "text": "Hello! How can we help?", "buttons": [{ "id": "prices", "title": "Prices" }] }),
         example_output: json!({ "message_id": "0198f1c2-7b7e-7cc3-9c41-3f6f2f0a1b2e", "verdict": "allow" }),
-        ui: json!({ "order": ["contact", "channel", "connection", "template", "params", "text", "buttons", "category", "if_denied"] }),
+        ui: json!({ "order": ["contact", "channel", "connection", "template", "params", "header", "button_params", "text", "buttons", "category", "if_denied"] }),
         connector: None,
         personal: true,
         binds: None,

@@ -1,8 +1,9 @@
 //! The input of `message.send`.
 
+use super::template;
 use crate::policy::{Category, MessageForm};
 use onward_accounts::{Author, CrmError, nodes::input::Input};
-use onward_connectors::channel::{Button, Content};
+use onward_connectors::channel::{Button, Content, TemplateButton, TemplateHeader};
 use onward_core::Value;
 use serde::Deserialize as _;
 
@@ -30,7 +31,16 @@ pub(super) struct SendInput {
 #[derive(Clone, Debug, PartialEq)]
 enum Body {
     Text { text: String, buttons: Vec<Button> },
-    Template { name: String, params: Vec<(String, Value)> },
+    Template(Template),
+}
+
+/// A template with what fills it.
+#[derive(Clone, Debug, PartialEq)]
+struct Template {
+    name: String,
+    params: Vec<(String, Value)>,
+    header: Option<TemplateHeader>,
+    buttons: Vec<(u8, TemplateButton)>,
 }
 
 impl SendInput {
@@ -39,16 +49,26 @@ impl SendInput {
             (Some(_), Some(_)) => return Err(CrmError::invalid("template", "a message has either `text` or `template`, not both")),
             (None, None) => return Err(CrmError::invalid("text", "a message needs `text` or `template`, and neither has a value")),
             (Some(text), None) => {
-                if input.value("params").is_some_and(|params| !is_empty(params)) {
-                    return Err(CrmError::invalid("params", "`params` belong to a template; a text is rendered by the workflow"));
+                for name in ["params", "header", "button_params"] {
+                    if input.value(name).is_some_and(|given| !is_empty(given)) {
+                        return Err(CrmError::invalid(name, format!("`{name}` belongs to a template; a text is rendered by the workflow")));
+                    }
                 }
                 Body::Text { text, buttons: buttons(input.value("buttons"))? }
             }
             (None, Some(name)) => {
                 if input.value("buttons").is_some_and(|buttons| !is_empty(buttons)) {
-                    return Err(CrmError::invalid("buttons", "the buttons of a template are part of it; leave `buttons` out"));
+                    return Err(CrmError::invalid(
+                        "buttons",
+                        "the buttons of a template are part of it; leave `buttons` out, and give what they carry in `button_params`",
+                    ));
                 }
-                Body::Template { name, params: params(input.value("params"))? }
+                Body::Template(Template {
+                    name,
+                    params: params("params", input.value("params"))?,
+                    header: template::header(input.value("header"))?,
+                    buttons: template::buttons(input.value("button_params"))?,
+                })
             }
         };
         Ok(Self {
@@ -76,7 +96,7 @@ impl SendInput {
     pub(super) fn form(&self) -> MessageForm {
         match self.body {
             Body::Text { .. } => MessageForm::FreeForm,
-            Body::Template { .. } => MessageForm::Template,
+            Body::Template(_) => MessageForm::Template,
         }
     }
 
@@ -85,10 +105,12 @@ impl SendInput {
         match &self.body {
             Body::Text { text, buttons } if buttons.is_empty() => Content::Text { text: text.clone() },
             Body::Text { text, buttons } => Content::Buttons { text: text.clone(), buttons: buttons.clone() },
-            Body::Template { name, params } => Content::Template {
+            Body::Template(Template { name, params, header, buttons }) => Content::Template {
                 name: name.clone(),
                 language: self.language.clone().or_else(|| contact_language.map(|code| code.replace('-', "_"))).unwrap_or_else(|| "en".to_owned()),
                 params: params.clone(),
+                header: header.clone(),
+                buttons: buttons.clone(),
             },
         }
     }
@@ -98,7 +120,7 @@ impl SendInput {
         match &self.body {
             Body::Text { buttons, .. } if buttons.is_empty() => "text",
             Body::Text { .. } => "interactive",
-            Body::Template { .. } => "template",
+            Body::Template(_) => "template",
         }
     }
 
@@ -106,7 +128,7 @@ impl SendInput {
     pub(super) fn readable(&self) -> String {
         match &self.body {
             Body::Text { text, .. } => text.clone(),
-            Body::Template { name, .. } => format!("Template {name}"),
+            Body::Template(Template { name, .. }) => format!("Template {name}"),
         }
     }
 
@@ -115,9 +137,16 @@ impl SendInput {
         match &self.body {
             Body::Text { buttons, .. } if buttons.is_empty() => serde_json::json!([]),
             Body::Text { buttons, .. } => serde_json::json!([{ "kind": "buttons", "buttons": buttons }]),
-            Body::Template { name, params } => {
+            Body::Template(Template { name, params, header, buttons }) => {
                 let params: onward_core::Object = params.iter().cloned().collect();
-                serde_json::json!([{ "kind": "template", "name": name, "params": params }])
+                let mut shown = serde_json::json!({ "kind": "template", "name": name, "params": params });
+                if let Some(header) = header {
+                    shown["header"] = serde_json::json!(header);
+                }
+                if !buttons.is_empty() {
+                    shown["buttons"] = serde_json::json!(buttons);
+                }
+                serde_json::json!([shown])
             }
         }
     }
@@ -162,11 +191,11 @@ fn buttons(value: Option<&Value>) -> Result<Vec<Button>, CrmError> {
 }
 
 /// A list is positional (`1`, `2` …), an object goes by its names.
-fn params(value: Option<&Value>) -> Result<Vec<(String, Value)>, CrmError> {
+pub(super) fn params(field: &str, value: Option<&Value>) -> Result<Vec<(String, Value)>, CrmError> {
     match value {
-        None => Ok(Vec::new()),
+        None | Some(Value::Null) => Ok(Vec::new()),
         Some(Value::Array(list)) => Ok(list.iter().zip(1_usize..).map(|(value, at)| (at.to_string(), value.clone())).collect()),
         Some(Value::Object(members)) => Ok(members.iter().map(|(name, value)| (name.clone(), value.clone())).collect()),
-        Some(_) => Err(CrmError::invalid("params", "`params` is an object of names and values, or a list")),
+        Some(_) => Err(CrmError::invalid(field, format!("`{field}` is an object of names and values, or a list"))),
     }
 }

@@ -13,6 +13,7 @@ mod address;
 mod descriptor;
 mod input;
 mod rows;
+mod template;
 #[cfg(test)]
 mod tests;
 

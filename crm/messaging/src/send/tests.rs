@@ -254,7 +254,10 @@ async fn somebody_who_never_wrote_is_reached_by_phone_with_a_template() {
     assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");
     let sent = world.line.sent.lock().unwrap().remove(0);
     assert_eq!(sent.to, "919812345678");
-    assert_eq!(sent.content, Content::Template { name: "hello".into(), language: "pt_BR".into(), params: vec![("name".into(), json!("Asha"))] });
+    assert_eq!(
+        sent.content,
+        Content::Template { name: "hello".into(), language: "pt_BR".into(), params: vec![("name".into(), json!("Asha"))], header: None, buttons: Vec::new() }
+    );
     assert_eq!(world.kinds(), ["conversation.opened"]);
     let answer = Sender { external_ids: vec!["919812345678".into()], ..Sender::default() };
     world.receive([IncomingItem::Message(IncomingMessage { sender: answer, ..message("wamid.a", "Yes") })]).await;
