@@ -1,5 +1,7 @@
 //! Compiled versions: the current ones with their triggers, and every one that a run still needs.
 
+mod versions;
+
 use onward_core::{
     OrganisationId,
     definition::{Block, Catalogue, Match, Severity, TriggerKind, Verb, WaitRule, Workflow, compile},
@@ -10,6 +12,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, PoisonError, RwLock},
 };
+use versions::Versions;
 
 /// A version that takes new starts.
 #[derive(Clone, Debug)]
@@ -74,13 +77,11 @@ impl Snapshot {
     }
 }
 
-type Versions = BTreeMap<(OrganisationId, String, u32), Arc<Workflow>>;
-
 /// Compiled versions, shared by the loop and by those who ask.
 #[derive(Debug, Default)]
 pub(crate) struct Definitions {
     snapshot: RwLock<Arc<Snapshot>>,
-    versions: RwLock<Versions>,
+    versions: Versions,
     broken: RwLock<Vec<BrokenVersion>>,
 }
 
@@ -118,7 +119,7 @@ impl Definitions {
         let key = (organisation, workflow.to_owned());
         match current {
             Some(current) => {
-                self.remember(organisation, workflow, current.version, Arc::clone(&current.workflow));
+                self.versions.keep(organisation, workflow, current.version, Arc::clone(&current.workflow));
                 workflows.insert(key, Arc::new(current));
             }
             None => drop(workflows.remove(&key)),
@@ -129,8 +130,7 @@ impl Definitions {
 
     /// A version that was compiled before.
     pub(crate) fn known(&self, organisation: OrganisationId, workflow: &str, version: u32) -> Option<Arc<Workflow>> {
-        let versions = self.versions.read().unwrap_or_else(PoisonError::into_inner);
-        versions.get(&(organisation, workflow.to_owned(), version)).cloned()
+        self.versions.get(organisation, workflow, version)
     }
 
     /// The program of a stored version. `Err` says why there is none.
@@ -144,13 +144,8 @@ impl Definitions {
             problem.map_or_else(|| "it does not compile".to_owned(), |problem| format!("line {}: {}", problem.line, problem.message))
         };
         let workflow = Arc::new(compiled.workflow.ok_or_else(reason)?);
-        self.remember(version.organisation, &version.workflow, version.version, Arc::clone(&workflow));
+        self.versions.keep(version.organisation, &version.workflow, version.version, Arc::clone(&workflow));
         Ok(workflow)
-    }
-
-    fn remember(&self, organisation: OrganisationId, name: &str, version: u32, workflow: Arc<Workflow>) {
-        let mut versions = self.versions.write().unwrap_or_else(PoisonError::into_inner);
-        versions.insert((organisation, name.to_owned(), version), workflow);
     }
 }
 
