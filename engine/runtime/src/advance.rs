@@ -1,6 +1,7 @@
 //! One run, one happening: the machine decides, needs are met, actions become rows and calls.
 
 use crate::{
+    Registry,
     batch::{Batch, Work},
     engine::Engine,
     size,
@@ -11,12 +12,13 @@ use onward_core::{
     history::{Entry, Fact},
     limits,
     machine::{self, Action, Context, Happening, Known, Need},
-    ports::{Correlation, OpenWait, RecordRef, RunStatus, Store, StoreError},
+    ports::{Correlation, OpenWait, RecordRef, RunStatus, Store, StoreError, Transaction},
 };
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
+use tracing::Instrument as _;
 
 /// Needs of one happening: far above what any workflow has steps for.
 const NEEDS_PER_HAPPENING: usize = 4 * limits::DEFINITION_STEPS;
@@ -36,7 +38,20 @@ impl<S: Store> Engine<S> {
     /// Hands a happening to a run, and does what it decides.
     pub(crate) async fn happen(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, run_id: RunId, happening: Happening) -> Result<(), StoreError> {
         self.load(tx, batch, &[run_id]).await?;
-        let Some(organisation) = self.runs.get(run_id).map(|live| live.organisation) else { return Ok(()) };
+        let Some(live) = self.runs.get(run_id) else { return Ok(()) };
+        let organisation = live.organisation;
+        let span = tracing::debug_span!("turn", %organisation, workflow = live.workflow.name, run = %run_id);
+        self.turn(tx, batch, organisation, run_id, happening).instrument(span).await
+    }
+
+    async fn turn(
+        &mut self,
+        tx: &mut S::Tx,
+        batch: &mut Batch<S::Tx>,
+        organisation: OrganisationId,
+        run_id: RunId,
+        happening: Happening,
+    ) -> Result<(), StoreError> {
         let zone = self.zone(tx, batch, organisation).await;
         let mut known = Known::default();
         let mut next = Some(happening);
@@ -64,7 +79,7 @@ impl<S: Store> Engine<S> {
         let before = (live.state.seq > 0).then_some(live.state.status);
         let nodes = &self.shared.nodes;
         let is_personal = |node: &str| nodes.get(node).is_some_and(|node| node.descriptor().personal);
-        let personal = matches!(happening, Happening::StepEnded { .. }) && live.state.in_flight().iter().any(|call| is_personal(&call.node));
+        let personal = live.personal || matches!(happening, Happening::StepEnded { .. }) && live.state.in_flight().iter().any(|call| is_personal(&call.node));
         let now = planted_now(&self.shared.limits, batch.now, &happening);
         let context = Context { organisation: live.organisation, now, known, timezone: zone };
         let workflow = Arc::clone(&live.workflow);
@@ -77,7 +92,7 @@ impl<S: Store> Engine<S> {
             return Some((decision.actions, decision.need));
         }
         live.history_bytes += decision.entries.iter().map(entry_bytes).sum::<usize>();
-        let personal = personal || decision.entries.iter().any(|entry| matches!(&entry.fact, Fact::StepScheduled { node, .. } if is_personal(node)));
+        live.personal = personal || live.state.bindings.contains_key("contact") || touches_personal(&decision.entries, nodes);
         let status = live.state.status;
         let row = before != Some(status)
             || status != RunStatus::Running
@@ -99,7 +114,7 @@ impl<S: Store> Engine<S> {
             );
             batch.work.push_front(Work::Happen { run_id, happening: Happening::Pause { by: "engine".into(), reason: Some(reason) } });
         }
-        batch.record(live, decision.entries, before, row, personal);
+        batch.record(live, decision.entries, before, row, live.personal);
         Some((decision.actions, decision.need))
     }
 
@@ -253,6 +268,12 @@ fn planted_now(_limits: &crate::EngineLimits, now: Timestamp, _happening: &Happe
 }
 #[cfg(test)]
 use crate::simulation::plants::{planted_due, planted_now};
+
+/// Whether a node of these entries says that its input and output are personal.
+pub(crate) fn touches_personal<T: Transaction>(entries: &[Entry], nodes: &Registry<T>) -> bool {
+    let is_personal = |node: &str| nodes.get(node).is_some_and(|node| node.descriptor().personal);
+    entries.iter().any(|entry| matches!(&entry.fact, Fact::StepScheduled { node, .. } if is_personal(node)))
+}
 
 /// About how many bytes an entry takes.
 pub(crate) fn entry_bytes(entry: &Entry) -> usize {

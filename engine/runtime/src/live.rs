@@ -15,13 +15,16 @@ pub(crate) struct Live {
     pub(crate) state: State,
     /// About how many bytes its history has.
     pub(crate) history_bytes: usize,
+    /// What it records lies apart from its entries (SEMANTICS.md 17): it is about a person, or has seen what is personal.
+    /// Once so, always so: whatever comes later may be made of it.
+    pub(crate) personal: bool,
     /// When it came to rest, counted in rests; 0 while it is busy.
     rest: u64,
 }
 
 impl Live {
     pub(crate) fn new(organisation: OrganisationId, shard: Shard, workflow: Arc<Workflow>, state: State, history_bytes: usize) -> Self {
-        Self { organisation, shard, workflow, state, history_bytes, rest: 0 }
+        Self { organisation, shard, workflow, state, history_bytes, personal: false, rest: 0 }
     }
 }
 

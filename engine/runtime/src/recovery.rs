@@ -2,7 +2,8 @@
 //! evaluates nothing again (SEMANTICS.md 14).
 
 use crate::{
-    advance::entry_bytes,
+    Duty,
+    advance::{entry_bytes, touches_personal},
     batch::{Batch, Work},
     engine::{Engine, Queued, Recovery},
     live::Live,
@@ -69,6 +70,9 @@ impl<S: Store> Engine<S> {
                     tracing::info!(shards = held.len(), "shards taken");
                     self.shared.load.batch_ended(true);
                     self.leases.granted(held, sent_at);
+                    if self.shared.duty == Duty::Command {
+                        return;
+                    }
                     self.recovery = Recovery::Begins;
                     self.inbox_waits = true;
                     self.own.push_back(Queued { item: Item::Inbox, failures: 0 });
@@ -131,7 +135,7 @@ impl<S: Store> Engine<S> {
     /// Reads the next timers and the next runs to be recovered, when it is time for them.
     pub(crate) async fn read_ahead(&mut self) {
         let now = self.shared.clock.now();
-        if self.leases.held().is_empty() || now < self.back_off_until {
+        if self.shared.duty == Duty::Command || self.leases.held().is_empty() || now < self.back_off_until {
             return;
         }
         let store = Arc::clone(&self.shared.store);
@@ -229,7 +233,10 @@ impl<S: Store> Engine<S> {
             batch.work.push_back(Work::TakeUp { run_id });
         }
         let bytes = stored.entries.iter().map(entry_bytes).sum();
-        self.runs.insert(Live::new(organisation, row.shard, workflow, state, bytes));
+        let personal = state.bindings.contains_key("contact") || touches_personal(&stored.entries, &self.shared.nodes);
+        let mut live = Live::new(organisation, row.shard, workflow, state, bytes);
+        live.personal = personal;
+        self.runs.insert(live);
         batch.touched.insert(run_id);
         if paused_by_engine && let Some(live) = self.runs.get(run_id) {
             batch.record(live, Vec::new(), Some(RunStatus::Paused), true, false);
