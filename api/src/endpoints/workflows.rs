@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use onward_accounts::{Action, audit};
 use onward_core::{
     OrganisationId, Value,
-    definition::{Problem as Mistake, Severity},
+    definition::{Compiled, Severity},
     limits,
     ports::PublishedVersion,
 };
@@ -253,15 +253,18 @@ fn not_built_in(name: &str) -> Result<(), Problem> {
 #[utoipa::path(post, path = "/workflows/validate", tag = "Workflows", request_body = File, responses((status = 200, body = shapes::Validation)))]
 async fn validate_workflow(State(app): State<App>, caller: Caller, payload: Payload<File>) -> Result<Answer, Problem> {
     caller.may(Action::ReadEngine)?;
-    let compiled = compile(&app, payload.value.source).await?;
-    let valid = !compiled.iter().any(|problem| problem.severity == Severity::Error);
-    Ok(Answer::ok(serde_json::json!({ "valid": valid, "problems": compiled })))
+    let Compiled { workflow, mut problems } = compile(&app, payload.value.source).await?;
+    if let Some(workflow) = &workflow {
+        problems.extend(app.engine().missing(caller.organisation, workflow, Severity::Warning).await?);
+    }
+    let valid = !problems.iter().any(|problem| problem.severity == Severity::Error);
+    Ok(Answer::ok(serde_json::json!({ "valid": valid, "problems": problems })))
 }
 
 /// Compiling a large file takes a core for milliseconds: off the async threads.
-async fn compile(app: &App, source: String) -> Result<Vec<Mistake>, Problem> {
+async fn compile(app: &App, source: String) -> Result<Compiled, Problem> {
     let engine = app.engine().clone();
-    tokio::task::spawn_blocking(move || engine.compile(&source).problems).await.map_err(Problem::internal)
+    tokio::task::spawn_blocking(move || engine.compile(&source)).await.map_err(Problem::internal)
 }
 
 /// What is published.

@@ -3,6 +3,7 @@
 use super::{Server, WORKFLOW};
 use crate::export;
 use http::{Method, header};
+use onward_accounts::Role;
 use onward_core::Value;
 use serde_json::json;
 
@@ -197,4 +198,36 @@ async fn the_catalogue_names_nodes_and_event_types() {
     assert_eq!(server.get("/api/v1/nodes/message.send").await.expect(200).json()["effect"], "at_most_once");
     let types = server.get("/api/v1/event-types").await.expect(200).items();
     assert!(types.contains(&json!({ "type": "message.received" })), "{types:?}");
+}
+
+#[tokio::test]
+async fn what_the_organisation_does_not_have_is_a_warning_before_and_an_error_at_publish() {
+    let server = Server::start().await;
+    server.whatsapp(&server.admin, "support", "700").await;
+    let file = |connection: &str, user: &str| {
+        format!(
+            "name: answering\non: [{{ event: message.received }}]\nsteps:\n  - {{ do: message.send, with: {{ text: hello, connection: {connection} }} }}\n  - {{ do: crm.conversation.assign, with: {{ user: {user} }} }}\n"
+        )
+    };
+    let publish = async |source: &str| server.post("/api/v1/workflows/answering/publish", json!({ "source": source })).await;
+    let validate = async |source: &str| server.post("/api/v1/workflows/validate", json!({ "source": source })).await.expect(200).json();
+
+    let wrong = file("suport", "nobody@example.com");
+    let checked = validate(&wrong).await;
+    let shown: Vec<_> =
+        checked["problems"].as_array().unwrap().iter().map(|problem| (problem["severity"].clone(), problem["code"].clone(), problem["line"].clone())).collect();
+    assert_eq!(checked["valid"], true);
+    assert_eq!(shown, [(json!("warning"), json!("unknown_connection"), json!(4)), (json!("warning"), json!("unknown_user"), json!(5))], "{checked}");
+    assert_eq!(checked["problems"][0]["suggestion"], "support");
+    let refused = publish(&wrong).await.expect(422).json();
+    let errors: Vec<_> = refused["problems"].as_array().unwrap().iter().map(|problem| (&problem["severity"], &problem["code"])).collect();
+    assert_eq!(errors, [(&json!("error"), &json!("unknown_connection")), (&json!("error"), &json!("unknown_user"))], "{refused}");
+
+    server.user("asha@example.com", Role::Agent).await;
+    publish(&file("support", "asha@example.com")).await.expect(200);
+    // What an expression gives is known in a run only.
+    publish(&file("'{{ event.data.channel }}'", "'{{ event.data.user }}'")).await.expect(200);
+    // Another organisation's things are not ours.
+    let (_, other) = server.other_organisation().await;
+    server.call_as(&other, Method::POST, "/api/v1/workflows/answering/publish", json!({ "source": file("support", "asha@example.com") })).await.expect(422);
 }

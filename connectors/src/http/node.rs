@@ -67,7 +67,7 @@ fn descriptor() -> NodeDescriptor {
                 "query": { "type": "object", "title": "Query", "description": "Added to the address; a list repeats the name, null leaves it out." },
                 "headers": { "type": "object", "additionalProperties": { "type": ["string", "number", "boolean", "null"] }, "title": "Headers" },
                 "body": { "title": "Body", "description": "A mapping or list is sent as JSON, text as it is; a mapping as a form when the header Content-Type says so." },
-                "connection": { "type": "string", "title": "Connection", "description": "An http connection: its token is sent as a bearer token, its headers are added." },
+                "connection": { "type": "string", "x-names": "connection", "title": "Connection", "description": "An http connection: its token is sent as a bearer token, its headers are added." },
                 "timeout": { "type": ["string", "number"], "default": "30s", "title": "Time-out", "description": "Of the call: 500ms, 30s, 2m, or a number of seconds; at most 10m." },
                 "expect": { "type": ["array", "integer"], "items": { "type": "integer", "minimum": 100, "maximum": 599 }, "title": "Good statuses", "description": "Which statuses are good; any 2xx when left out." }
             },

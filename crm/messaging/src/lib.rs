@@ -8,7 +8,8 @@ pub mod consent;
 pub mod conversations;
 pub mod erase;
 pub mod events;
-pub mod live;
+pub mod inventory;
+mod live;
 pub mod messages;
 pub mod nodes;
 pub mod policy;
@@ -22,6 +23,7 @@ pub mod workload;
 mod tests;
 
 pub use events::event_types;
+pub use inventory::CrmInventory;
 pub use live::CrmRecords;
 pub use nodes::nodes;
 pub use send::Channels;

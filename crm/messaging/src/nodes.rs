@@ -93,7 +93,7 @@ fn descriptor(work: Work) -> NodeDescriptor {
     });
     let (name, title, description, example) = match work {
         Work::Assign => {
-            properties["user"] = json!({ "type": ["string", "object", "null"], "description": "A user's id or e-mail" });
+            properties["user"] = json!({ "type": ["string", "object", "null"], "x-names": "user", "description": "A user's id or e-mail" });
             properties["team"] = json!({ "type": ["string", "null"], "description": "A team's name" });
             ("assign", "Assign a conversation", "Gives the conversation to a user or a team.", json!({ "team": "sales" }))
         }

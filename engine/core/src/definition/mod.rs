@@ -2,10 +2,11 @@
 //!
 //! [`compile`] turns the file's text into a tree with positions, that into a [`Workflow`], and finds every mistake that can
 //! be known before a run; [`schema`] tells editors the language's shape. What lives in an organisation (templates,
-//! connections, users) is not known here.
+//! connections, users) is not known here: a workflow lists what it mentions of it.
 
 mod compiler;
 mod fields;
+mod mentions;
 mod names;
 mod node_input;
 mod problems;
@@ -21,6 +22,7 @@ mod waits;
 mod walk;
 mod workflow;
 
+pub use mentions::{Mention, MentionKind};
 pub use problems::render_problem;
 pub use schema::schema;
 pub use workflow::compile;
@@ -66,6 +68,8 @@ pub struct Workflow {
     pub steps: Block,
     /// Every step's key, with the place of the step in the file; for messages and drawings.
     pub outline: Vec<OutlineStep>,
+    /// What it names of the organisation's.
+    pub mentions: Vec<Mention>,
 }
 
 /// A line of the outline: one step, in file order.

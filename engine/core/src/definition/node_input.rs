@@ -1,6 +1,7 @@
 //! A node's input against its JSON Schema, as far as it is known before a run: what an expression gives is unknown.
 
 use super::{
+    mentions::{self, Mention},
     problems::Problems,
     tree::{Node, Tree},
 };
@@ -12,6 +13,8 @@ use std::collections::HashMap;
 #[derive(Default)]
 pub(super) struct Validators {
     by_node: HashMap<String, Option<Validator>>,
+    /// What the inputs met so far name of the organisation's.
+    pub(super) mentions: Vec<Mention>,
 }
 
 impl Validators {
@@ -20,6 +23,7 @@ impl Validators {
         if is_code(with) {
             return;
         }
+        self.mentions.extend(mentions::of_input(schema, with));
         let validator = self.by_node.entry(node.to_owned()).or_insert_with(|| jsonschema::validator_for(schema).ok());
         let Some(validator) = validator else { return };
         let value = with.to_value();
@@ -87,7 +91,7 @@ fn in_words(kind: &str) -> String {
         .join(" or ")
 }
 
-fn is_code(tree: &Tree) -> bool {
+pub(super) fn is_code(tree: &Tree) -> bool {
     tree.text().is_some_and(|text| text.contains("{{") || text.contains("{%") || text.contains("{#"))
 }
 

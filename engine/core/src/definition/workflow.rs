@@ -87,6 +87,7 @@ impl Compiler<'_> {
             timeout,
             steps: steps?,
             outline: std::mem::take(&mut self.outline),
+            mentions: std::mem::take(&mut self.validators.mentions),
         })
     }
 
