@@ -1,6 +1,6 @@
 //! Who calls: a bearer token, a session cookie with its CSRF token, or the server's own command line.
 
-use crate::{App, LocalAdmin, Problem, request::params::shortened};
+use crate::{App, LocalAdmin, Problem, request::params::shortened, router::note_organisation};
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, Method, header, request::Parts},
@@ -92,6 +92,14 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let caller = Self::who_asks(parts, app).await?;
+        note_organisation(caller.organisation);
+        Ok(caller)
+    }
+}
+
+impl Caller {
+    async fn who_asks(parts: &Parts, app: &App) -> Result<Self, Problem> {
         if let Some(local) = parts.extensions.get::<LocalAdmin>() {
             let organisation = local_organisation(app, *local, &parts.headers).await?;
             return Ok(Self { organisation, role: Role::Admin, identity: Identity::Local });

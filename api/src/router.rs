@@ -9,8 +9,10 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
 };
+use onward_core::OrganisationId;
 use std::any::Any;
 use tower_http::{catch_panic::CatchPanicLayer, trace::TraceLayer};
+use tracing::{Span, field};
 
 /// The server's router. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`, so that failed sign-ins are
 /// counted by address.
@@ -29,12 +31,20 @@ fn guarded(routes: Router<App>, app: App) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), measure))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::map_response(harden))
-        // Paths only: a query may hold a verify token.
-        .layer(
-            TraceLayer::new_for_http()
-                .make_span_with(|request: &Request| tracing::debug_span!("request", method = %request.method(), path = request.uri().path())),
-        )
+        .layer(TraceLayer::new_for_http().make_span_with(span))
         .with_state(app)
+}
+
+/// What the log says of a request: its route, and whose data it means once that is known ([`note_organisation`]). Never the
+/// query, which may hold a verify token, and no path, which may hold a webhook's secret part.
+fn span(request: &Request) -> Span {
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
+    tracing::info_span!("request", method = %request.method(), route, organisation = field::Empty)
+}
+
+/// Adds to the log's word on the request under way whose data it means.
+pub(crate) fn note_organisation(organisation: OrganisationId) {
+    Span::current().record("organisation", field::display(organisation));
 }
 
 /// The caller learns nothing of a panic; the log does.

@@ -15,6 +15,7 @@ use std::{
     sync::Arc,
 };
 use tokio::sync::mpsc::UnboundedSender;
+use tracing::Instrument as _;
 
 /// One attempt of one step of one run.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -159,11 +160,19 @@ impl<T: Transaction> Calls<T> {
 pub(crate) fn start<T: Transaction>(mut call: PlannedCall<T>, clock: &Arc<dyn Clock>, executor: &dyn Executor, outcomes: UnboundedSender<Item<T>>) {
     let clock = Arc::clone(clock);
     call.context.now = clock.now();
-    executor.spawn(Box::pin(async move {
+    let context = &call.context;
+    // Whatever a node or a client logs meanwhile says for whom.
+    let span = tracing::info_span!(
+        "call", organisation = %context.organisation, workflow = &*context.workflow, run = %context.run_id, step = &*context.step,
+        node = call.node.descriptor().id, attempt = context.attempt
+    );
+    let work = async move {
         let outcome = run(&call, clock.as_ref()).await;
+        tracing::debug!(outcome = outcome.word(), "the call ended");
         // The loop has gone only when the process ends; recovery finds the call then.
         drop(outcomes.send(Item::Outcome { key: call.key, outcome }));
-    }));
+    };
+    executor.spawn(Box::pin(work.instrument(span)));
 }
 
 async fn run<T: Transaction>(call: &PlannedCall<T>, clock: &dyn Clock) -> Outcome {

@@ -92,6 +92,16 @@ impl Outcome {
     pub fn done(output: Value) -> Self {
         Self::Done { output }
     }
+    /// One word for it, for logs.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Done { .. } => "done",
+            Self::Retry { .. } => "retry",
+            Self::Hold { .. } => "hold",
+            Self::Failed { .. } => "failed",
+            Self::Unknown { .. } => "unknown",
+        }
+    }
     /// Failed with this code.
     pub fn failed(code: ErrorCode, message: impl Into<String>) -> Self {
         Self::Failed { error: StepError::new(code, message) }
