@@ -16,6 +16,11 @@ const ADDRESS_BYTES: usize = 100;
 /// Bytes of a socket's file name beside a long path; leaves room for `/proc/self/fd/N/`.
 const NAME_BYTES: usize = 64;
 
+/// Read and written by its owner alone.
+const MODE: u32 = 0o600;
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 128;
+
 /// Where the socket of a database file is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SocketPath {
@@ -55,10 +60,7 @@ impl SocketPath {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        // Nobody else can connect before the mode is set: a connection needs write permission on the socket, and until
-        // `listen` returns nothing is accepted.
-        let listener = UnixListener::bind(&address.path)?;
-        fs::set_permissions(&address.path, Permissions::from_mode(0o600))?;
+        let listener = bind_private(&address.path)?;
         Ok(Listening { listener, remove: RemoveOnDrop(self.path()) })
     }
 
@@ -75,6 +77,21 @@ impl SocketPath {
         }
         Err(io::Error::new(io::ErrorKind::InvalidInput, format!("the path {} is too long for a socket; use a shorter one", path.display())))
     }
+}
+
+/// A listening socket that nobody but its owner could ever connect to: its mode stands before it has a name.
+fn bind_private(path: &Path) -> io::Result<UnixListener> {
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, listen, socket};
+    let socket = socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+    rustix::io::ioctl_fionbio(&socket, true)?;
+    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
+    #[cfg(target_os = "linux")]
+    rustix::fs::fchmod(&socket, rustix::fs::Mode::from_raw_mode(MODE))?;
+    bind(&socket, &SocketAddrUnix::new(path)?)?;
+    // Where a socket takes no mode before its name, it takes it before anybody is listened to.
+    fs::set_permissions(path, Permissions::from_mode(MODE))?;
+    listen(&socket, BACKLOG)?;
+    UnixListener::from_std(std::os::unix::net::UnixListener::from(socket))
 }
 
 /// A path short enough for a socket, with what must stay open while it is used.

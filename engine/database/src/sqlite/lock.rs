@@ -26,7 +26,12 @@ impl FileLock {
         let path = Self::path_for(database);
         let failed = |error: std::io::Error| DatabaseError::Unfit(format!("the lock {} cannot be taken: {error}", path.display()));
         // Not truncated at opening: until the lock is ours, the text is another process's.
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        // Whoever can open it can hold it, and keep the server from starting.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(&path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
