@@ -17,4 +17,5 @@ mod recorded_bodies;
 mod repeated_events;
 mod replay;
 mod shipped_files;
+mod unknown_commit;
 mod workflow_tests;
