@@ -15,11 +15,11 @@ use onward_connectors::{
 };
 use onward_core::{
     NodeId,
-    ports::{self, Clock, Ids as _, Lane, Node},
+    ports::{self, Clock, Ids as _, Lane, NoInventory, Node},
 };
 use onward_database::{Database, DatabaseError, SystemClock, SystemIds, Tx};
-use onward_messaging::{Channels, CrmRecords, OpenWork};
-use onward_runtime::{Engine, EngineConfig, EngineHandle, EngineLimits, Registry, TokioExecutor, debug_nodes};
+use onward_messaging::{Channels, CrmInventory, CrmRecords, OpenWork};
+use onward_runtime::{Duty, Engine, EngineConfig, EngineHandle, EngineLimits, Registry, TokioExecutor, debug_nodes};
 use onward_store::SqlStore;
 use std::{
     env,
@@ -39,12 +39,16 @@ pub(crate) struct Settings {
     pub(crate) public_url: String,
     /// Another clock than the system's.
     pub(crate) clock: Option<Arc<LeapingClock>>,
+    /// The database holds what definitions name; one that is made for a single run does not.
+    pub(crate) knows_things: bool,
+    /// Whose work the engine does.
+    pub(crate) duty: Duty,
     /// What `/metrics` says.
     pub(crate) metrics: RenderMetrics,
 }
 
 impl Settings {
-    /// For a command that opens the database itself.
+    /// For a command that opens the database itself: it does what it is told, and leaves the runs' work to a server.
     pub(crate) fn for_commands(database: &str) -> Self {
         Self {
             database: database.to_owned(),
@@ -52,6 +56,8 @@ impl Settings {
             allow_private: allow_private(false),
             public_url: env::var("ONWARD_PUBLIC_URL").unwrap_or_else(|_| "http://127.0.0.1:8080".to_owned()),
             clock: None,
+            knows_things: true,
+            duty: Duty::Command,
             metrics: Arc::new(String::new),
         }
     }
@@ -155,9 +161,12 @@ async fn furnish(settings: &Settings, database: &Database) -> Result<App, Failur
         nodes: registry(&client, &connectors)?,
         records: Arc::new(CrmRecords::default()),
         credentials: Arc::new(credentials.clone()),
+        inventory: if settings.knows_things { Arc::new(CrmInventory::new(database.reader())) } else { Arc::new(NoInventory) },
+        disk: Arc::new(database.clone()),
         node_id: NodeId(ids.fresh(clock.now())),
         // The file lock proves whoever had the shards dead.
         take_all: true,
+        duty: settings.duty,
         limits: EngineLimits::default(),
     });
     engine.ready().await;

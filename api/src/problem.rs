@@ -8,11 +8,11 @@ use axum::{
 use onward_accounts::CrmError;
 use onward_connectors::connection::ConnectionError;
 use onward_core::{
-    ErrorCode, Object, StepError, Value,
+    ErrorCode, Object, StepError, Value, limits,
     ports::{StoreError, WriteError},
 };
 use onward_database::DatabaseError;
-use onward_runtime::EngineError;
+use onward_runtime::{EngineError, Overload};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -126,6 +126,21 @@ impl Problem {
     /// 503 with `Retry-After`.
     pub fn unavailable(retry_after_ms: u64) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the server cannot take this now; try again").retry_after(retry_after_ms)
+    }
+    /// 503: new work is refused, and why.
+    pub fn overloaded(overload: Overload) -> Self {
+        let problem = match overload {
+            Overload::Busy { retry_after_ms } => return Self::unavailable(retry_after_ms),
+            Overload::DiskLow { bytes_left } => {
+                let detail = format!(
+                    "the disk is nearly full: {} MiB are left, and the last {} MiB are kept so that what was taken in can end; make room",
+                    bytes_left >> 20,
+                    limits::DISK_RESERVE_BYTES >> 20
+                );
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "disk_low", detail)
+            }
+        };
+        problem.retry_after(overload.retry_after_ms())
     }
     /// Says when to try again, in milliseconds; rounded up to the second in `Retry-After`.
     #[must_use]

@@ -113,8 +113,14 @@ async fn database(database: &Database) -> Finding {
         Ok(report) => Finding::good(
             "database",
             format!(
-                "{}, migration {}, {}; {} bytes, of which {} are free; {} bytes of log",
-                report.database, report.migration, report.durability, report.bytes, report.free_bytes, report.log_bytes
+                "{}, migration {}, {}; {} bytes, of which {} are free; {} bytes of log; {} left on the disk",
+                report.database,
+                report.migration,
+                report.durability,
+                report.bytes,
+                report.free_bytes,
+                report.log_bytes,
+                report.disk_bytes_left.map_or_else(|| "an unknown number of bytes".to_owned(), |bytes| format!("{} MiB", bytes >> 20))
             ),
         ),
         Err(error) => Finding::bad("database", error.to_string()),

@@ -10,6 +10,7 @@ use crate::{
 use clap::Args;
 use onward_connectors::http::AllowPrivate;
 use onward_core::{Timestamp, limits, ports::Clock as _};
+use onward_runtime::Duty;
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use tokio::sync::broadcast::error::RecvError;
@@ -50,6 +51,8 @@ impl Run {
         let clock = Arc::new(LeapingClock::default());
         let mut settings = Settings::for_commands(&format!("sqlite://{}", folder.path().join("run.db").display()));
         settings.clock = Some(Arc::clone(&clock));
+        settings.knows_things = false;
+        settings.duty = Duty::Server;
         settings.allow_private = if self.allow_private_urls { AllowPrivate::All } else { AllowPrivate::None };
         let client = Client::local(wiring::open(&settings).await?);
         let result = self.to_its_end(&client, &clock, &workflow.name, &source, start).await;

@@ -15,6 +15,7 @@ use axum::{Router, extract::connect_info::IntoMakeServiceWithConnectInfo, serve:
 use control_socket::SocketPath;
 use onward_core::ports::Clock as _;
 use onward_database::SystemClock;
+use onward_runtime::Duty;
 use serde_json::json;
 use std::{
     io::ErrorKind,
@@ -59,6 +60,8 @@ pub(crate) async fn serve(options: Options) -> Result<(), Failure> {
         },
         public_url: options.public_url.clone().unwrap_or_else(|| local_url.clone()),
         clock: None,
+        knows_things: true,
+        duty: Duty::Server,
         metrics,
     })
     .await?;

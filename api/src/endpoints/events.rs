@@ -93,8 +93,8 @@ struct CloudEvent {
     responses((status = 202, body = shapes::IngestedList)))]
 async fn ingest_events(State(app): State<App>, caller: Caller, once: Once, request: Request) -> Result<Answer, Problem> {
     caller.may(Action::StartRuns)?;
-    if let Some(retry_after_ms) = app.engine().overloaded() {
-        return Err(Problem::unavailable(retry_after_ms));
+    if let Some(overload) = app.engine().overloaded() {
+        return Err(Problem::overloaded(overload));
     }
     let (parts, body) = request.into_parts();
     let bytes = body::read(&app, &parts.headers, body, BODY_BYTES).await?;

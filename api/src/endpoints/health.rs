@@ -18,10 +18,16 @@ async fn get_health() -> Answer {
     Answer::ok(serde_json::json!({ "status": "ok" }))
 }
 
-/// Says whether requests are accepted; does not wait for shards.
+/// Says whether new work is accepted, which it is not while the disk is nearly full; does not wait for shards.
 #[utoipa::path(get, path = "/readyz", tag = "Operations", responses((status = 200, body = shapes::Status)), security(()))]
 async fn get_readiness(State(app): State<App>) -> Result<Answer, Problem> {
-    if app.engine().is_ready() { Ok(Answer::ok(serde_json::json!({ "status": "ok" }))) } else { Err(Problem::unavailable(1_000)) }
+    if !app.engine().is_ready() {
+        return Err(Problem::unavailable(1_000));
+    }
+    match app.engine().disk_low() {
+        Some(low) => Err(Problem::overloaded(low)),
+        None => Ok(Answer::ok(serde_json::json!({ "status": "ok" }))),
+    }
 }
 
 /// Gives the server's numbers in Prometheus' text format. No name, id or content of an organisation is in them.

@@ -3,7 +3,7 @@
 //! Verified over the raw bytes before anything is parsed; answered 200 after the commit that holds the raw body and all that
 //! follows from it.
 
-use crate::{App, Problem, request::body};
+use crate::{App, Problem, request::body, router::note_organisation};
 use axum::{
     Router,
     body::Bytes,
@@ -51,6 +51,7 @@ async fn find(app: &App, connector: &str, id: &str, remembered: bool) -> Result<
         Some(found) => (found, true),
         None => (credentials.for_webhook(connector, id).await?.ok_or_else(unknown)?, false),
     };
+    note_organisation(found.organisation);
     Ok(Address { found, remembered, connector: Arc::clone(known) })
 }
 
@@ -99,8 +100,8 @@ async fn deliver(State(app): State<App>, Path((connector, id)): Path<(String, St
 
 async fn take_in(app: &App, connector: &str, id: &str, request: Request) -> Result<(), Problem> {
     // Before the body is read: a provider that is told to come back must not cost memory first (SEMANTICS.md 32).
-    if let Some(retry_after_ms) = app.engine().overloaded() {
-        return Err(Problem::unavailable(retry_after_ms));
+    if let Some(overload) = app.engine().overloaded() {
+        return Err(Problem::overloaded(overload));
     }
     let mut address = find(app, connector, id, true).await?;
     let (parts, body) = request.into_parts();

@@ -13,14 +13,17 @@ use onward_connectors::{
 };
 use onward_core::{
     NodeId, OrganisationId, Value,
-    ports::{Clock as _, Ids as _, Lane, write},
+    ports::{Clock as _, Disk, Ids as _, Lane, write},
 };
 use onward_database::{Database, SystemClock, SystemIds};
-use onward_messaging::{Channels, CrmRecords};
-use onward_runtime::{Engine, EngineConfig, EngineLimits, Registry, TokioExecutor, debug_nodes};
+use onward_messaging::{Channels, CrmInventory, CrmRecords};
+use onward_runtime::{Duty, Engine, EngineConfig, EngineLimits, Registry, TokioExecutor, debug_nodes};
 use onward_store::SqlStore;
 use serde_json::json;
-use std::sync::{Arc, LazyLock};
+use std::sync::{
+    Arc, LazyLock,
+    atomic::{AtomicU64, Ordering},
+};
 use tower::ServiceExt as _;
 
 /// One client for all: making one reads the system's certificates, which takes longer than most of these tests.
@@ -51,6 +54,7 @@ pub(crate) struct Server {
     pub(crate) organisation: OrganisationId,
     /// A token of an admin of `default`.
     pub(crate) admin: String,
+    pub(crate) disk: Arc<PlantedDisk>,
     _directory: tempfile::TempDir,
 }
 
@@ -60,6 +64,21 @@ pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) text: String,
+}
+
+/// A disk that is as full as a test says.
+pub(crate) struct PlantedDisk(AtomicU64);
+
+impl PlantedDisk {
+    pub(crate) fn leave(&self, bytes: u64) {
+        self.0.store(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Disk for PlantedDisk {
+    fn bytes_left(&self) -> Option<u64> {
+        Some(self.0.load(Ordering::Relaxed))
+    }
 }
 
 impl Reply {
@@ -103,6 +122,7 @@ impl Server {
             .chain(onward_records::nodes())
             .chain(onward_messaging::nodes(channels));
         let event_types = onward_records::event_types().into_iter().chain(onward_messaging::event_types()).map(str::to_owned);
+        let disk = Arc::new(PlantedDisk(AtomicU64::new(u64::MAX)));
         let engine = Engine::start(EngineConfig {
             store: Arc::new(SqlStore::new(database.clone())),
             clock: clock.clone(),
@@ -111,8 +131,11 @@ impl Server {
             nodes: Registry::new(nodes, event_types).unwrap(),
             records: Arc::new(CrmRecords::default()),
             credentials: Arc::new(credentials.clone()),
+            inventory: Arc::new(CrmInventory::new(database.reader())),
+            disk: Arc::clone(&disk) as Arc<dyn Disk>,
             node_id: NodeId(ids.fresh(clock.now())),
             take_all: true,
+            duty: Duty::Server,
             limits: EngineLimits::default(),
         });
         engine.ready().await;
@@ -128,7 +151,7 @@ impl Server {
             settings: Settings::new("https://onward.test"),
         });
         let organisation = write(app.engine(), Lane::Normal, |tx| Box::pin(organisations::ensure_default(tx))).await.unwrap().unwrap().id;
-        let server = Self { router: router(app.clone()), app, organisation, admin: String::new(), _directory: directory };
+        let server = Self { router: router(app.clone()), app, organisation, admin: String::new(), disk, _directory: directory };
         let admin = server.token(organisation, Role::Admin).await;
         Self { admin, ..server }
     }

@@ -4,7 +4,7 @@ use super::{Reply, Server};
 use axum::body::Body;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{Method, Request, header};
-use onward_core::Value;
+use onward_core::{Value, limits};
 use serde_json::json;
 
 /// A text message as the Cloud API posts it, to this account.
@@ -166,4 +166,45 @@ async fn overload_is_told_before_the_body_is_read() {
     let reply = server.send(Request::post(format!("/hooks/whatsapp/{connection}")).body(Body::from_stream(never)).unwrap()).await;
     assert_eq!(reply.headers[header::RETRY_AFTER], "1");
     reply.problem(503, "unavailable");
+}
+
+#[tokio::test]
+async fn a_nearly_full_disk_is_kept_for_what_was_admitted() {
+    let server = Server::start().await;
+    let connection = server.whatsapp(&server.admin, "support", "700").await;
+    server.disk.leave(limits::DISK_RESERVE_BYTES - 1);
+    let never = futures_util::stream::poll_fn(|_| -> std::task::Poll<Option<Result<bytes::Bytes, std::io::Error>>> { panic!("the body was read") });
+    let reply = server.send(Request::post(format!("/hooks/whatsapp/{connection}")).body(Body::from_stream(never)).unwrap()).await;
+    assert_eq!(reply.headers[header::RETRY_AFTER], "60");
+    assert!(reply.problem(503, "disk_low")["detail"].as_str().unwrap().contains("255 MiB are left"));
+    server.post("/api/v1/events", json!({ "type": "a.b", "data": {} })).await.problem(503, "disk_low");
+    server.call_with(&[], Method::GET, "/readyz", Value::Null).await.problem(503, "disk_low");
+    // Whoever makes room must be able to look and to write.
+    server.get("/api/v1/conversations").await.expect(200);
+    server.call(Method::PATCH, &format!("/api/v1/connections/{connection}"), json!({ "name": "other" })).await.expect(200);
+    server.disk.leave(limits::DISK_RESERVE_BYTES);
+    server.call_with(&[], Method::GET, "/readyz", Value::Null).await.expect(200);
+    deliver_signed(&server, &connection, &text_message("700", "wamid.1", "hello")).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_connection_that_changed_decides_as_it_is_now() {
+    let server = Server::start().await;
+    let connection = server.whatsapp(&server.admin, "support", "700").await;
+    let deliver_with = async |secret: &[u8], wamid: &str| {
+        let body = text_message("700", wamid, "hello").to_string().into_bytes();
+        let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret).unwrap();
+        mac.update(&body);
+        deliver(&server, &connection, &body, Some(&format!("sha256={}", hex::encode(mac.finalize().into_bytes())))).await
+    };
+    deliver_with(b"app-secret", "wamid.1").await.expect(200);
+    server.call(Method::PATCH, &format!("/api/v1/connections/{connection}"), json!({ "secrets": { "app_secret": "new-secret" } })).await.expect(200);
+    // The first is genuine by what is remembered, and by nothing else any more.
+    deliver_with(b"app-secret", "wamid.2").await.problem(401, "unauthorized");
+    deliver_with(b"new-secret", "wamid.3").await.expect(200);
+    server.call(Method::PATCH, &format!("/api/v1/connections/{connection}"), json!({ "secrets": { "app_secret": "third-secret" } })).await.expect(200);
+    deliver_with(b"third-secret", "wamid.4").await.expect(200);
+    let ids: Vec<Value> = server.get("/api/v1/events?type=message.received").await.items().iter().map(|event| event["id"].clone()).collect();
+    assert_eq!(ids.len(), 3, "{ids:?}");
+    assert!(!ids.contains(&json!("wamid.2")));
 }

@@ -13,6 +13,7 @@ mod hooks;
 mod idempotency;
 mod isolation;
 mod pages;
+mod privacy;
 mod sales;
 mod sockets;
 mod teams;

@@ -48,6 +48,9 @@ pub const EVENTS_PER_REQUEST: usize = 1_000;
 pub const DEDUPE_DAYS: i64 = 90;
 /// Days for which events of awaited types can still be found by a wait.
 pub const CORRELATION_DAYS: i64 = 30;
+/// Bytes of disk that intake leaves alone: what was admitted must be able to end, and somebody must be able to clean up
+/// (SEMANTICS.md 32).
+pub const DISK_RESERVE_BYTES: u64 = 256 << 20;
 /// Held starts of one key.
 pub const HELD_STARTS_PER_KEY: u64 = 100_000;
 /// Held starts of one organisation.

@@ -1,7 +1,10 @@
 //! Opening a database by its URL.
 
 use crate::{DatabaseError, Reader, Tx, sqlite};
-use onward_core::{Timestamp, ports::Ids};
+use onward_core::{
+    Timestamp,
+    ports::{Disk, Ids},
+};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -46,6 +49,8 @@ pub struct Report {
     pub free_bytes: u64,
     /// Size of the write-ahead log in bytes.
     pub log_bytes: u64,
+    /// Bytes that are left on its disk.
+    pub disk_bytes_left: Option<u64>,
 }
 
 impl Database {
@@ -103,6 +108,12 @@ impl Database {
     /// Closes the connections in order. Not needed for what is committed; after it every use fails.
     pub async fn close(&self) {
         self.sqlite().close().await;
+    }
+}
+
+impl Disk for Database {
+    fn bytes_left(&self) -> Option<u64> {
+        self.sqlite().disk_bytes_left()
     }
 }
 

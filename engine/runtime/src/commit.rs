@@ -1,6 +1,7 @@
 //! One transaction: begin, check the leases, everything that is ready, one commit, and only then the consequences.
 
 use crate::{
+    Duty,
     batch::Batch,
     engine::{Delayed, Engine, Queued},
     message::{Answer, Item},
@@ -152,7 +153,7 @@ impl<S: Store> Engine<S> {
         for (organisation, workflow, after) in batch.more_held {
             self.own.push_back(Queued { item: Item::ReleaseHeld { organisation, workflow, after: Some(after) }, failures: 0 });
         }
-        if batch.more_inbox && !self.own.iter().any(|queued| matches!(queued.item, Item::Inbox)) {
+        if batch.more_inbox && self.shared.duty == Duty::Server && !self.own.iter().any(|queued| matches!(queued.item, Item::Inbox)) {
             self.own.push_back(Queued { item: Item::Inbox, failures: 0 });
         }
         metrics::gauge!("onward_runs_in_memory").set(self.runs.len() as f64);

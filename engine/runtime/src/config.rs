@@ -3,7 +3,7 @@
 use crate::Registry;
 use onward_core::{
     NodeId,
-    ports::{Clock, Credentials, Executor, Ids, Records, Store},
+    ports::{Clock, Credentials, Disk, Executor, Ids, Inventory, Records, Store},
 };
 use std::sync::Arc;
 
@@ -23,13 +23,29 @@ pub struct EngineConfig<S: Store> {
     pub records: Arc<dyn Records<S::Tx>>,
     /// Connections and their secrets.
     pub credentials: Arc<dyn Credentials>,
+    /// What the organisations have, of the things that definitions name.
+    pub inventory: Arc<dyn Inventory>,
+    /// Where the store grows.
+    pub disk: Arc<dyn Disk>,
     /// This process.
     pub node_id: NodeId,
     /// Take shards that another node left behind, expired or not: right on `SQLite`, where the file lock proves that node
     /// dead.
     pub take_all: bool,
+    /// Whose work it does.
+    pub duty: Duty,
     /// How much is taken on at once.
     pub limits: EngineLimits,
+}
+
+/// Whose work an engine does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Duty {
+    /// Everybody's: it takes runs up where they stand, fires timers, makes calls.
+    Server,
+    /// Only what it is told: for a command on a database on which no server runs. What it is told is committed with all that
+    /// follows at once; no run is taken up, no timer fires, and calls are left to the next server.
+    Command,
 }
 
 /// How much an engine takes on at once. The defaults suit two cores and one disk.

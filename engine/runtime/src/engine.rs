@@ -1,7 +1,7 @@
 //! The loop: gathers what is ready, commits it, and follows up.
 
 use crate::{
-    EngineConfig, EngineHandle, EngineLimits, Registry,
+    Duty, EngineConfig, EngineHandle, EngineLimits, Registry,
     batch::Shape,
     calls::{self, Calls},
     definitions::Definitions,
@@ -13,7 +13,7 @@ use crate::{
 };
 use onward_core::{
     ErrorCode, NodeId, OrganisationId, RunId, StepError, Timestamp,
-    ports::{Change, Clock, Credentials, Executor, Ids, Outcome, Records, Store},
+    ports::{Change, Clock, Credentials, Disk, Executor, Ids, Inventory, Outcome, Records, Store},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -34,8 +34,11 @@ pub(crate) struct Shared<S: Store> {
     pub(crate) nodes: Registry<S::Tx>,
     pub(crate) records: Arc<dyn Records<S::Tx>>,
     pub(crate) credentials: Arc<dyn Credentials>,
+    pub(crate) inventory: Arc<dyn Inventory>,
+    pub(crate) disk: Arc<dyn Disk>,
     pub(crate) node_id: NodeId,
     pub(crate) take_all: bool,
+    pub(crate) duty: Duty,
     pub(crate) limits: EngineLimits,
     pub(crate) definitions: Definitions,
     pub(crate) load: Load,
@@ -139,8 +142,11 @@ impl<S: Store> Engine<S> {
             nodes: config.nodes,
             records: config.records,
             credentials: config.credentials,
+            inventory: config.inventory,
+            disk: config.disk,
             node_id: config.node_id,
             take_all: config.take_all,
+            duty: config.duty,
             definitions: Definitions::default(),
             load: Load::default(),
             changes: broadcast::channel(config.limits.changes.max(1)).0,
@@ -160,7 +166,7 @@ impl<S: Store> Engine<S> {
             incoming: Incoming { outcomes: outcomes_in, normal: normal_in, low: low_in },
             outcomes: outcomes.clone(),
             recovery: Recovery::Done,
-            inbox_waits: true,
+            inbox_waits: shared.duty == Duty::Server,
             back_off_until: Timestamp::MIN,
             renew_again_at: Timestamp::MIN,
             commit_failures: 0,
@@ -216,7 +222,7 @@ impl<S: Store> Engine<S> {
         if self.shared.load.is_stopping() {
             return self.give_calls_back();
         }
-        if !calls::may_start(self.now(), self.leases.until()) {
+        if self.shared.duty == Duty::Command || !calls::may_start(self.now(), self.leases.until()) {
             return;
         }
         while let Some(call) = self.calls.next() {
@@ -331,7 +337,9 @@ impl<S: Store> Engine<S> {
         if backing_off {
             wake = wake.min(self.back_off_until);
         } else {
-            wake = wake.min(self.timers.next_wake(limits.timer_horizon_ms));
+            if self.shared.duty == Duty::Server {
+                wake = wake.min(self.timers.next_wake(limits.timer_horizon_ms));
+            }
             if let Some(due) = self.delayed.iter().map(|delayed| delayed.due).min() {
                 wake = wake.min(due);
             }

@@ -1,25 +1,22 @@
 //! The engine's face to the rooms above.
 
 use crate::{
-    BrokenVersion, Current, EngineError, Guard, Ingested, PublishedWorkflow, Registry, StartRequest, StartedRun,
+    BrokenVersion, Current, EngineError, Guard, Ingested, Overload, Registry, StartRequest, StartedRun,
     engine::{Lanes, Phase, Shared},
     message::{Command, Item, event_bytes},
 };
 use onward_core::{
     NewEvent, OrganisationId, RunId, Timestamp,
-    definition::{Compiled, Problem, Severity, Workflow, compile},
+    definition::Workflow,
     limits,
     ports::{Body, BoxFuture, Change, Lane, RunStatus, Store, StoredRun, WriteError, Writer},
 };
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-};
+use std::sync::Arc;
 use tokio::sync::{broadcast, oneshot};
 
 /// Talks to the loop. Cheap to clone; every answer is given after the commit that it speaks of.
 pub struct EngineHandle<S: Store> {
-    shared: Arc<Shared<S>>,
+    pub(crate) shared: Arc<Shared<S>>,
     lanes: Lanes<S>,
 }
 
@@ -51,7 +48,7 @@ impl<S: Store> EngineHandle<S> {
         })
     }
 
-    async fn ask<R>(&self, item: impl FnOnce(oneshot::Sender<Result<R, EngineError>>) -> Item<S::Tx>) -> Result<R, EngineError> {
+    pub(crate) async fn ask<R>(&self, item: impl FnOnce(oneshot::Sender<Result<R, EngineError>>) -> Item<S::Tx>) -> Result<R, EngineError> {
         let (reply, answer) = oneshot::channel();
         self.send(Lane::Normal, item(reply))?;
         // A message that was taken and never answered went down with the loop: its commit may have happened.
@@ -76,7 +73,11 @@ impl<S: Store> EngineHandle<S> {
                 return Err(EngineError::TooMany(format!("an event may have {} bytes; this one has more", limits::EVENT_BYTES_MAX)));
             }
         }
+        self.refuse_when_low()?;
         self.ask(|reply| Item::Ingest { events, guard, reply }).await
+    }
+    fn refuse_when_low(&self) -> Result<(), EngineError> {
+        self.disk_low().map_or(Ok(()), |low| Err(WriteError::Unavailable { retry_after_ms: low.retry_after_ms() }.into()))
     }
     /// Starts a run by hand.
     pub async fn start_run(&self, request: StartRequest) -> Result<StartedRun, EngineError> {
@@ -84,6 +85,7 @@ impl<S: Store> EngineHandle<S> {
     }
     /// Starts a run by hand, with work around it in the same transaction.
     pub async fn start_run_guarded(&self, request: StartRequest, guard: Option<Guard<S::Tx>>) -> Result<StartedRun, EngineError> {
+        self.refuse_when_low()?;
         self.ask(|reply| Item::Start { request, guard, reply }).await
     }
     /// Asks a run to end. Its status afterwards; it may still be settling.
@@ -102,36 +104,6 @@ impl<S: Store> EngineHandle<S> {
         self.ask(|reply| Item::Control { organisation, run_id, command, reply }).await
     }
 
-    /// Compiles a definition as this engine would. Never panics.
-    pub fn compile(&self, source: &str) -> Compiled {
-        let internal = |_| {
-            let problem = Problem {
-                severity: Severity::Error,
-                code: "internal".into(),
-                message: "the compiler panicked on this file; report it as a bug".into(),
-                line: 1,
-                column: 1,
-                pointer: String::new(),
-                suggestion: None,
-            };
-            Compiled { workflow: None, problems: vec![problem] }
-        };
-        catch_unwind(AssertUnwindSafe(|| compile(source, &self.shared.nodes))).unwrap_or_else(internal)
-    }
-
-    /// Publishes a version: from its answer on, the next event starts it. With `name`, the file must be of that workflow.
-    pub async fn publish(&self, organisation: OrganisationId, name: Option<&str>, source: &str) -> Result<PublishedWorkflow, EngineError> {
-        let Compiled { workflow, problems } = self.compile(source);
-        let Some(workflow) = workflow.map(Arc::new) else { return Err(EngineError::Invalid { problems }) };
-        if let Some(name) = name.filter(|name| *name != workflow.name) {
-            return Err(EngineError::InvalidInput(format!(
-                "the file's `name` is {:?}, but it is to be published as {name:?}; make them the same",
-                workflow.name
-            )));
-        }
-        let version = self.ask(|reply| Item::Publish { organisation, workflow, reply }).await?;
-        Ok(PublishedWorkflow { version, problems })
-    }
     /// Makes an older version current (a rollback), or none: then the workflow takes no new starts.
     pub async fn set_current(&self, organisation: OrganisationId, workflow: &str, version: Option<u32>) -> Result<(), EngineError> {
         let workflow = workflow.to_owned();
@@ -191,16 +163,20 @@ impl<S: Store> EngineHandle<S> {
     pub fn is_ready(&self) -> bool {
         *self.shared.phase.borrow() == Phase::Ready && !self.shared.load.is_failing()
     }
-    /// Whether new work would be refused now, and after how many milliseconds to try again: asked before a body is read
-    /// (SEMANTICS.md 32).
-    pub fn overloaded(&self) -> Option<u64> {
+    /// Why new work would be refused now: asked before a body is read (SEMANTICS.md 32).
+    pub fn overloaded(&self) -> Option<Overload> {
         if !self.is_ready() {
-            return Some(1_000);
+            return Some(Overload::Busy { retry_after_ms: 1_000 });
         }
         match self.shared.load.admit(0, self.shared.clock.now(), &self.shared.limits) {
-            Err(WriteError::Unavailable { retry_after_ms }) => Some(retry_after_ms),
-            _ => None,
+            Err(WriteError::Unavailable { retry_after_ms }) => Some(Overload::Busy { retry_after_ms }),
+            _ => self.disk_low(),
         }
+    }
+    /// Whether too little of the disk is left to take new work in.
+    pub fn disk_low(&self) -> Option<Overload> {
+        let bytes_left = self.shared.disk.bytes_left()?;
+        (bytes_left < limits::DISK_RESERVE_BYTES).then_some(Overload::DiskLow { bytes_left })
     }
     /// Waits until requests are accepted.
     pub async fn ready(&self) {

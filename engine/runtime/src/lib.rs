@@ -27,6 +27,7 @@ mod live;
 mod load;
 mod message;
 pub mod play;
+mod publishing;
 mod recovery;
 mod registry;
 mod replay;
@@ -38,13 +39,14 @@ mod turn;
 #[cfg(test)]
 mod simulation;
 
-pub use config::{EngineConfig, EngineLimits};
+pub use config::{Duty, EngineConfig, EngineLimits};
 pub use debug_nodes::debug_nodes;
 pub use definitions::{BrokenVersion, Current};
 pub use engine::Engine;
 pub use error::EngineError;
 pub use executor::TokioExecutor;
 pub use handle::EngineHandle;
+pub use load::Overload;
 pub use message::{After, Guard, Ingested, PublishedWorkflow, StartRequest, StartedRun};
 pub use registry::{DuplicateNode, Registry};
 pub use replay::{RunReport, what_if};

@@ -4,6 +4,34 @@ use crate::EngineLimits;
 use onward_core::{Timestamp, ports::WriteError};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
+/// Why new work is not taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overload {
+    /// The engine starts, stops, lags behind, or its commits fail.
+    Busy {
+        /// When to try again.
+        retry_after_ms: u64,
+    },
+    /// What is left of the disk is kept for what was admitted already.
+    DiskLow {
+        /// What is left.
+        bytes_left: u64,
+    },
+}
+
+/// For `Retry-After` while the disk is low: somebody must make room first.
+const DISK_RETRY_AFTER_MS: u64 = 60_000;
+
+impl Overload {
+    /// For `Retry-After`.
+    pub fn retry_after_ms(self) -> u64 {
+        match self {
+            Self::Busy { retry_after_ms } => retry_after_ms,
+            Self::DiskLow { .. } => DISK_RETRY_AFTER_MS,
+        }
+    }
+}
+
 /// Shared between the loop, which writes it, and everyone who wants something of the loop.
 #[derive(Debug, Default)]
 pub(crate) struct Load {

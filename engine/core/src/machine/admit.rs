@@ -69,7 +69,7 @@ pub struct Asked<'a> {
     /// Engine time.
     pub now: Timestamp,
     /// The organisation's zone: an IANA name.
-    pub timezone: &'a Arc<str>,
+    pub timezone: &'a str,
 }
 
 /// Asks one event trigger (by its place) about an event's envelope. Without `with`, the event's data is the input.
@@ -171,7 +171,7 @@ impl Asking<'_> {
             event: Arc::clone(&self.envelope),
             input: Arc::clone(&self.input),
             now: self.asked.now,
-            timezone: Some(Arc::clone(self.asked.timezone)),
+            timezone: Some(Arc::from(self.asked.timezone)),
             records: Arc::new(RecordReads::live(known)),
             ..Scope::default()
         };

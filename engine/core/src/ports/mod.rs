@@ -1,6 +1,8 @@
 //! The ports: what the engine needs of the world, as traits. Adapters stand above; nothing here does I/O.
 
 mod clock;
+mod disk;
+mod inventory;
 mod node;
 mod records;
 mod script;
@@ -10,6 +12,8 @@ mod transaction;
 mod writer;
 
 pub use clock::{BoxFuture, Clock, Executor, Ids};
+pub use disk::{BoundlessDisk, Disk};
+pub use inventory::{Inventory, NoInventory, Presence};
 pub use node::{Effect, Node, NodeDescriptor, Outcome, Reconciled, StepContext};
 pub use records::{Connection, Credentials, RecordRef, Records, Secret};
 pub use script::{

@@ -32,7 +32,7 @@ pub(crate) struct Backend {
     writer: Arc<Mutex<Slot>>,
     readers: SqlitePool,
     // Fields are dropped in order: the connections, then the temporary folder, last the lock.
-    _temporary: Option<TemporaryFolder>,
+    temporary: Option<TemporaryFolder>,
     _lock: FileLock,
 }
 
@@ -68,11 +68,20 @@ impl Backend {
         let options = options(&path).read_only(true).pragma("query_only", "ON").pragma("cache_size", "-4000");
         let readers =
             SqlitePoolOptions::new().max_connections(READERS).test_before_acquire(false).idle_timeout(None).max_lifetime(None).connect_lazy_with(options);
-        Ok(Self { path, writer: Arc::new(Mutex::new(slot)), readers, _temporary: temporary, _lock: lock })
+        Ok(Self { path, writer: Arc::new(Mutex::new(slot)), readers, temporary, _lock: lock })
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Bytes that are left on the file's disk; a temporary database is not looked after.
+    pub(crate) fn disk_bytes_left(&self) -> Option<u64> {
+        if self.temporary.is_some() {
+            return None;
+        }
+        let room = rustix::fs::statvfs(&self.path).inspect_err(|error| tracing::debug!(%error, "the disk's room cannot be read")).ok()?;
+        Some(room.f_bavail.saturating_mul(room.f_frsize))
     }
 
     /// Begins a write transaction; waits for the one before it.
@@ -132,6 +141,7 @@ impl Backend {
             bytes: row.get::<u64>("pages")?.saturating_mul(page_size),
             free_bytes: row.get::<u64>("free_pages")?.saturating_mul(page_size),
             log_bytes: std::fs::metadata(&log).map_or(0, |log| log.len()),
+            disk_bytes_left: self.disk_bytes_left(),
         })
     }
 
@@ -235,11 +245,22 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("onward.db");
         let backend = Backend::open(path.to_str().unwrap()).await.unwrap();
-        for ending in ["", "-wal", "-shm"] {
+        for ending in ["", "-wal", "-shm", ".lock"] {
             let file = format!("{}{ending}", path.display());
             assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600, "{file}");
         }
         backend.close().await;
+    }
+
+    #[tokio::test]
+    async fn the_disk_of_a_file_has_room_and_a_temporary_one_is_not_looked_after() {
+        let folder = tempfile::tempdir().unwrap();
+        let backend = Backend::open(folder.path().join("onward.db").to_str().unwrap()).await.unwrap();
+        assert!(backend.disk_bytes_left().unwrap() > 0);
+        backend.close().await;
+        let temporary = Backend::open(":memory:").await.unwrap();
+        assert_eq!(temporary.disk_bytes_left(), None);
+        temporary.close().await;
     }
 
     #[tokio::test]

@@ -10,7 +10,7 @@ use onward_core::{
     Event, Value,
     definition::{Mode, TriggerKind, Workflow},
     limits,
-    machine::{Admission, Happening, Known, Need, Start, State, admit, admit_input},
+    machine::{Admission, Asked, Happening, Known, Need, Start, State, admit, admit_input},
     ports::KeyState,
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -32,8 +32,7 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
     /// Starts the first workflow of the stage by hand.
     pub fn start_by_hand(&mut self, input: &Value) {
         let Some(workflow) = self.stage.workflows.first().map(Arc::clone) else { return };
-        let now = self.now;
-        match self.ask(|known| admit_input(&workflow, input, known, now)) {
+        match self.ask(|asked| admit_input(&workflow, input, asked)) {
             Admission::Yes { input, key, reads } => self.request(0, key.as_deref(), Held { origin: None, input, reads, depth: 0 }),
             Admission::Error(reason) => self.refuse(&workflow, reason),
             Admission::No | Admission::Need(_) => self.refuse(&workflow, "it does not start with this input".into()),
@@ -49,9 +48,8 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
                 if !listens(&on.on, &event.body.kind) {
                     continue;
                 }
-                let envelope = envelope.get_or_insert_with(|| event.envelope());
-                let now = self.now;
-                match self.ask(|known| admit(workflow, trigger, envelope, known, now)) {
+                let envelope = Arc::clone(envelope.get_or_insert_with(|| Arc::new(event.envelope())));
+                match self.ask(|asked| admit(workflow, trigger, &envelope, asked)) {
                     Admission::Yes { input, key, reads } => {
                         self.request(index, key.as_deref(), Held { origin: Some((trigger, Arc::clone(event))), input, reads, depth: event.body.depth });
                     }
@@ -63,10 +61,10 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
         }
     }
 
-    fn ask(&mut self, ask: impl Fn(&Known) -> Admission) -> Admission {
+    fn ask(&mut self, ask: impl Fn(Asked<'_>) -> Admission) -> Admission {
         let mut known = Known::default();
         for _ in 0..NEEDS {
-            match ask(&known) {
+            match ask(Asked { known: &known, now: self.now, timezone: &self.stage.timezone }) {
                 Admission::Need(Need::Records(records)) => {
                     for record in records {
                         let value = self.outside.record(&record);

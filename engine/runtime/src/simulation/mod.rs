@@ -5,6 +5,7 @@
 //! `ONWARD_SIM_SEEDS=10000 cargo test -p onward-runtime simulation` plays more seeds; `ONWARD_SIM_SEED=7` plays one.
 
 mod checks;
+mod commands;
 mod driver;
 mod nodes;
 pub(crate) mod plants;

@@ -25,7 +25,7 @@ steps:
 ";
 
 /// A calm world with an engine and these workflows.
-fn calm(sources: &[&str]) -> (World, Handle) {
+pub(super) fn calm(sources: &[&str]) -> (World, Handle) {
     calm_with(sources, |_| {})
 }
 
@@ -45,19 +45,19 @@ fn publish(world: &World, handle: &Handle, source: &str) -> u32 {
     published.unwrap_or_else(|error| panic!("{error:#?}")).version
 }
 
-fn event(world: &World, kind: &str, id: &str, data: Value) -> NewEvent {
+pub(super) fn event(world: &World, kind: &str, id: &str, data: Value) -> NewEvent {
     NewEvent::new(world.organisation, kind, "test", data).with_id(id)
 }
 
-fn ingest(world: &World, handle: &Handle, events: Vec<NewEvent>) -> Result<Vec<Ingested>, EngineError> {
+pub(super) fn ingest(world: &World, handle: &Handle, events: Vec<NewEvent>) -> Result<Vec<Ingested>, EngineError> {
     world.simulation.executor.block_on(handle.ingest(events))
 }
 
-fn runs(world: &World, workflow: &str) -> Vec<RunRow> {
+pub(super) fn runs(world: &World, workflow: &str) -> Vec<RunRow> {
     world.store.inner().committed_runs().into_iter().filter(|run| run.workflow == workflow).collect()
 }
 
-fn pass(world: &World, millis: i64) {
+pub(super) fn pass(world: &World, millis: i64) {
     world.simulation.executor.run_until(world.simulation.clock.now().plus_millis(millis));
 }
 

@@ -1,11 +1,11 @@
 //! One simulated world: a store that survives, engines that come and go.
 
 use super::nodes::{Ledger, nodes};
-use crate::{Engine, EngineConfig, EngineHandle, EngineLimits, Registry, config::Plant, debug_nodes, definitions::Definitions};
+use crate::{Duty, Engine, EngineConfig, EngineHandle, EngineLimits, Registry, config::Plant, debug_nodes, definitions::Definitions};
 use onward_core::ports::Clock as _;
 use onward_core::{
     ErrorCode, NodeId, OrganisationId, RunId, StepError, Value, async_trait,
-    ports::{Connection, Credentials, Ids as _, RecordRef, Records},
+    ports::{BoundlessDisk, Connection, Credentials, Ids as _, NoInventory, RecordRef, Records},
 };
 use onward_testkit::{Faults, FaultyStore, MemoryStore, MemoryTx, Simulation};
 use std::{
@@ -98,6 +98,10 @@ impl World {
 
     /// A process starts on the store.
     pub(super) fn start(&self) -> Handle {
+        self.start_for(Duty::Server)
+    }
+
+    pub(super) fn start_for(&self, duty: Duty) -> Handle {
         Engine::start(EngineConfig {
             store: Arc::clone(&self.store),
             clock: self.simulation.clock.clone(),
@@ -106,8 +110,11 @@ impl World {
             nodes: self.registry(),
             records: Arc::new(Nothing),
             credentials: Arc::new(Nothing),
+            inventory: Arc::new(NoInventory),
+            disk: Arc::new(BoundlessDisk),
             node_id: NodeId(self.simulation.ids.fresh(self.simulation.clock.now())),
             take_all: self.take_all,
+            duty,
             limits: self.limits.clone(),
         })
     }

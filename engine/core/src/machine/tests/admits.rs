@@ -5,9 +5,8 @@ use super::*;
 fn admitted(definition: &str, envelope: Value) -> Admission {
     let compiled = compile(definition, &Nodes::default());
     let workflow = compiled.workflow.unwrap_or_else(|| panic!("{:?}", compiled.problems));
-    let timezone: Arc<str> = "Asia/Kolkata".into();
     // 20:30 UTC: the next day has begun in India.
-    let asked = Asked { known: &Known::default(), now: Timestamp::from_millis(1_740_861_000_000), timezone: &timezone };
+    let asked = Asked { known: &Known::default(), now: Timestamp::from_millis(1_740_861_000_000), timezone: "Asia/Kolkata" };
     admit(&workflow, 0, &Arc::new(envelope), asked)
 }
 
