@@ -95,10 +95,9 @@ pub(super) fn check(
         None => {}
         Some(TemplateHeader::Text(params)) => check_params("header", params)?,
         Some(TemplateHeader::Image { link } | TemplateHeader::Video { link } | TemplateHeader::Document { link, .. }) => check_link(link)?,
+        Some(TemplateHeader::Location { latitude, longitude, .. }) if (-90.0..=90.0).contains(latitude) && (-180.0..=180.0).contains(longitude) => {}
         Some(TemplateHeader::Location { latitude, longitude, .. }) => {
-            if !(-90.0..=90.0).contains(latitude) || !(-180.0..=180.0).contains(longitude) {
-                return Err(invalid(format!("header: {latitude}, {longitude} is no place on Earth")));
-            }
+            return Err(invalid(format!("header: {latitude}, {longitude} is no place on Earth")));
         }
     }
     check_buttons(buttons)

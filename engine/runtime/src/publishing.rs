@@ -7,7 +7,7 @@ use onward_core::{
     ports::{Presence, Store, WriteError},
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
@@ -57,11 +57,14 @@ impl<S: Store> EngineHandle<S> {
         let mut problems = Vec::new();
         for mention in &workflow.mentions {
             let key = (mention.kind, mention.name.as_str());
-            if !asked.contains_key(&key) {
-                let answer = self.shared.inventory.look_up(organisation, mention.kind, &mention.name).await;
-                asked.insert(key, answer.map_err(|error| WriteError::Database(error.to_string()))?);
-            }
-            if let Some(Presence::Missing { nearest }) = asked.get(&key) {
+            let presence = match asked.entry(key) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => {
+                    let answer = self.shared.inventory.look_up(organisation, mention.kind, &mention.name).await;
+                    place.insert(answer.map_err(|error| WriteError::Database(error.to_string()))?)
+                }
+            };
+            if let Presence::Missing { nearest } = presence {
                 problems.push(problem(mention, nearest.clone(), severity));
             }
         }

@@ -71,7 +71,7 @@ impl std::fmt::Debug for Channels {
 #[serde(tag = "do", rename_all = "snake_case")]
 enum Prepared {
     /// Call the provider.
-    Send { connector: String, connection_id: ConnectionId, message: OutgoingMessage, verdict: String },
+    Send { connector: String, connection_id: ConnectionId, message: Box<OutgoingMessage>, verdict: String },
     /// Nothing is left to do: skipped, or an earlier attempt did it.
     Nothing { output: Value },
 }
@@ -199,8 +199,12 @@ impl SendNode {
         match &verdict {
             Verdict::Allow => {
                 draft.store(tx, MessageStatus::Sending).await?;
-                let prepared =
-                    Prepared::Send { connector: address.channel.clone(), connection_id: address.connection_id, message, verdict: verdict.word().to_owned() };
+                let prepared = Prepared::Send {
+                    connector: address.channel.clone(),
+                    connection_id: address.connection_id,
+                    message: Box::new(message),
+                    verdict: verdict.word().to_owned(),
+                };
                 Ok(Outcome::done(serde_json::to_value(prepared).map_err(unreadable)?))
             }
             refused => draft.refused(tx, refused).await,
