@@ -49,4 +49,4 @@ pub use handle::EngineHandle;
 pub use load::Overload;
 pub use message::{After, Guard, Ingested, PublishedWorkflow, StartRequest, StartedRun};
 pub use registry::{DuplicateNode, Registry};
-pub use replay::{RunReport, what_if};
+pub use replay::{Change, RunReport, Summary, grouped, what_if};

@@ -6,7 +6,7 @@ use crate::{
     ErrorCode, Event, EventId, NewEvent, OrganisationId, RunId, Timestamp, Value,
     definition::Workflow,
     history::{Entry, Fact, StepPath},
-    ports::Outcome,
+    ports::{Outcome, RunStatus},
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
@@ -50,13 +50,20 @@ pub struct Report {
     pub assumed_from: Option<u64>,
     /// The re-execution ends here: a value is neither recorded nor can be assumed.
     pub unknown: Option<String>,
+    /// How the run has ended; none while it lives.
+    #[serde(default)]
+    pub status: Option<RunStatus>,
+    /// How it would have ended; none where it would not, or where nobody can know.
+    #[serde(default)]
+    pub would_status: Option<RunStatus>,
 }
 
 /// Re-executes a history on its own definition; the first difference ends it.
 pub fn replay(workflow: &Workflow, organisation: OrganisationId, run_id: RunId, entries: &[Entry]) -> Report {
     let mut player = Player::new(workflow, organisation, run_id, entries);
     let difference = player.play();
-    Report { same: difference.is_none(), differences: difference.into_iter().collect(), ..Report::default() }
+    let status = ended_as(entries);
+    Report { same: difference.is_none(), differences: difference.into_iter().collect(), status, would_status: status, ..Report::default() }
 }
 
 struct Player<'a> {
@@ -186,6 +193,16 @@ pub(super) fn same(recorded: &Entry, made: &Entry) -> bool {
 /// An erased payload compares equal to anything: replay of such a run compares decisions only (SEMANTICS.md 17).
 fn same_value_or_erased(was: Option<&Value>, made: Option<&Value>) -> bool {
     was == made || was.is_some_and(|was| was.get("$erased").is_some())
+}
+
+/// How a history ends; none where it goes on.
+pub(super) fn ended_as(entries: &[Entry]) -> Option<RunStatus> {
+    match entries.last()?.fact {
+        Fact::RunCompleted { .. } => Some(RunStatus::Completed),
+        Fact::RunFailed { .. } => Some(RunStatus::Failed),
+        Fact::RunCancelled { .. } => Some(RunStatus::Cancelled),
+        _ => None,
+    }
 }
 
 /// An entry without its time, for people.

@@ -4,7 +4,7 @@
 
 use super::{
     CallDifference, Context, Difference, EXIT_TARGET, Happening, Known, Need, RUN_TIMER, Report, SETTLE_TIMER, State, decide,
-    replay::{event_of, next_due, outcome_of, same, shown, start_of, timezone_of, waiting},
+    replay::{ended_as, event_of, next_due, outcome_of, same, shown, start_of, timezone_of, waiting},
 };
 use crate::{
     Event, OrganisationId, RunId, Timestamp, Value,
@@ -319,6 +319,8 @@ impl<'a> WhatIf<'a> {
             added,
             missing,
             assumed_from: self.assumed_from,
+            status: ended_as(self.recorded),
+            would_status: ended_as(&self.made).filter(|_| self.unknown.is_none()),
             unknown: self.unknown,
         }
     }

@@ -6,8 +6,9 @@ use super::{
     coverage::{branch_in, following},
     judge::key_of,
     scripted::{Scripted, chosen, drafted, put},
-    timeline::{is_message, settle},
+    timeline::settle,
 };
+use crate::replay::is_message;
 use onward_core::{
     NewEvent, Object, Timestamp, Value,
     definition::{

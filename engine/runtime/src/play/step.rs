@@ -43,7 +43,6 @@ pub struct TriedStep {
     /// Its verb.
     pub verb: String,
     /// The node, of a `do`.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
     /// The guard was false.
     pub skipped: bool,
@@ -52,7 +51,6 @@ pub struct TriedStep {
     /// What the node gives without an effect.
     pub output: Value,
     /// The branch that would be taken.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
     /// Why it fails.
     pub error: Option<StepError>,

@@ -4,6 +4,7 @@ use super::{
     Call, Emitted, Previews, Recorder, Refused, Stage, World,
     scripted::{Scripted, drafted},
 };
+use crate::replay::is_message;
 use onward_core::{
     RunId, StepError, Timestamp, Value,
     definition::{
@@ -12,7 +13,7 @@ use onward_core::{
     },
     history::Entry,
     machine::State,
-    ports::{Effect, Outcome, RunStatus},
+    ports::{Outcome, RunStatus},
 };
 use serde::Serialize;
 
@@ -144,11 +145,6 @@ pub(super) fn settle(stage: &mut Stage, scenario: &Scenario) {
 fn is_sent(previews: &dyn Previews, call: &Call) -> bool {
     let done = matches!(&call.outcome, Outcome::Done { output } if output.get("message_id") != Some(&Value::Null));
     done && is_message(previews, &call.node)
-}
-
-/// Whether a node sends messages: of the category Messaging, with an effect on the outside.
-pub(super) fn is_message(previews: &dyn Previews, node: &str) -> bool {
-    previews.node(node).is_some_and(|node| node.category == "Messaging" && matches!(node.effect, Effect::AtMostOnce | Effect::External))
 }
 
 /// A length of time for people: its two largest units.

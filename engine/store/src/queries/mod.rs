@@ -7,5 +7,5 @@ mod runs;
 mod workflows;
 
 pub use events::{EventFilter, NotedEvent, event, list_events};
-pub use runs::{RunFilter, history_page, list_runs, run, stored_run};
+pub use runs::{RunFilter, history_page, list_runs, run, stored_run, stored_runs};
 pub use workflows::{StepStats, WorkflowSummary, latest_version, list_versions, list_workflows, status_counts, step_stats, version, workflow};

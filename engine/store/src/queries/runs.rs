@@ -97,6 +97,12 @@ pub async fn stored_run<Q: Query>(db: &mut Q, organisation: OrganisationId, id: 
     Ok(loaded.filter(|run| run.row.organisation == organisation))
 }
 
+/// Several runs with their whole histories, in the given order; instead of one that cannot be read, its id and why.
+pub async fn stored_runs<Q: Query>(db: &mut Q, organisation: OrganisationId, ids: &[RunId]) -> Result<Vec<Result<StoredRun, (RunId, StoreError)>>, StoreError> {
+    let loaded = runs::load(db, ids).await?;
+    Ok(loaded.into_iter().filter(|run| run.as_ref().map_or(true, |run| run.row.organisation == organisation)).collect())
+}
+
 /// History entries after `after`, in order, at most `limit`.
 pub async fn history_page<Q: Query>(db: &mut Q, organisation: OrganisationId, id: RunId, after: u64, limit: usize) -> Result<Vec<Entry>, StoreError> {
     // A row holds one entry at least, and the first one may hold entries before and after the mark.
