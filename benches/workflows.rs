@@ -26,6 +26,22 @@ pub(crate) fn alarm(name: &str, event: &str) -> String {
     format!("name: {name}\non:\n  - event: {event}\nsteps:\n  - id: sleep\n    delay: {{ until: \"{{{{ event.data.until }}}}\" }}\n")
 }
 
+/// Four messages over thirty days, each but the last followed by a wait for an answer, which ends it.
+pub(crate) fn drip(name: &str, event: &str) -> String {
+    let mut source = format!(
+        "name: {name}\non:\n  - event: {event}\nexit_on:\n  - {{ event: contact.unsubscribed, match: contact }}\nsteps:\n  - id: greeting\n    split: {{ variants: {{ short: 50, long: 50 }} }}\n"
+    );
+    for (number, pause) in [(1, "2d"), (2, "5d"), (3, "19d")] {
+        // Writing to a text cannot fail.
+        let _ = write!(
+            source,
+            "  - id: message_{number}\n    do: debug.echo\n    with: {{ template: \"drip_{number}_{{{{ steps.greeting.variant }}}}\", name: \"{{{{ contact.first_name | default('there') }}}}\" }}\n  - id: reply_{number}\n    wait_for: {{ event: message.received, match: contact }}\n    timeout: 1d\n  - id: fork_{number}\n    if: not steps.reply_{number}.timed_out\n    then: [{{ stop: {{}} }}]\n    else: [{{ delay: {pause} }}]\n"
+        );
+    }
+    source.push_str("  - id: last\n    do: debug.echo\n    with: { template: goodbye }\n");
+    source
+}
+
 fn echo_steps(source: &mut String, steps: usize) {
     for step in 1..=steps {
         // Writing to a text cannot fail.

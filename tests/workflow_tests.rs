@@ -32,6 +32,37 @@ async fn every_workflow_that_we_ship_has_tests_that_pass_under_crashes_and_failu
     }
 }
 
+/// The blocks of the manual are what they say they are: a workflow, its test, and what a simulation assumes of it.
+#[tokio::test]
+async fn the_manual_can_be_played() {
+    let home = Home::fresh();
+    let page = std::fs::read_to_string(workspace().join("docs/manual/testing.md")).unwrap();
+    let blocks: Vec<&str> = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split_once("\n```").map(|(block, _)| block)).collect();
+    let [workflow, test, scenario] = blocks.as_slice() else { panic!("the page has {} blocks", blocks.len()) };
+    home.write("payment.yaml", workflow);
+    home.write("payment.test.yaml", test);
+    home.write("assumptions.yaml", scenario);
+    home.write("order.json", r#"{ "type": "order.created", "data": { "order": "4711" } }"#);
+    let tested = home.onward(&["test", "payment.yaml", "--harden", "--json"]).await.good().json();
+    assert_eq!(tested["files"][0]["coverage"]["uncovered"], serde_json::json!([]), "{tested:#}");
+    let once = home.onward(&["simulate", "payment.yaml", "--event", "order.json", "--json"]).await.good().json();
+    assert_eq!((&once["status"], &once["output"], &once["calls"][0]["step"]), (&"completed".into(), &serde_json::json!({ "paid": false }), &"remind".into()));
+    assert_eq!(once["history"][0]["kind"], "run_started");
+    let drawn = home.onward(&["simulate", "payment.yaml", "--event", "order.json"]).await.good();
+    assert!(drawn.out.contains("0 messages would be sent; calls: http.request 1"), "{}", drawn.out);
+    let arguments = ["simulate", "payment.yaml", "--event", "order.json", "--mock", "assumptions.yaml", "--contacts", "500", "--for", "30d"];
+    let crowd = home.onward(&arguments).await.good();
+    assert!(crowd.out.contains("500 contacts, 500 runs") && crowd.out.contains("timed_out"), "{}", crowd.out);
+    let counts = home.onward(&[&arguments[..], &["--json"]].concat()).await.good().json();
+    let waits = &counts["steps"][0]["branches"];
+    assert_eq!(waits["event"].as_u64().unwrap() + waits["timed_out"].as_u64().unwrap(), 500, "{counts:#}");
+    let again = home.onward(&[&arguments[..], &["--json"]].concat()).await.good().json();
+    assert_eq!(counts, again, "the same seed gives the same crowd");
+    let wrong = home.onward(&["simulate", "payment.yaml", "--event", "order.json", "--mock", "payment.test.yaml"]).await;
+    assert_eq!(wrong.code, 1, "{}", wrong.out);
+    assert_eq!(home.onward(&["simulate", "payment.yaml", "--contacts", "0"]).await.code, 2);
+}
+
 const WORKFLOW: &str = "name: reminder
 on: [{ event: order.created }]
 steps:

@@ -1,14 +1,19 @@
 //! The engine's core alone, in this process: no database, no network.
 
 use super::Bench;
-use crate::{Result, clock, report::Figure, workflows};
+use crate::{
+    Result, clock,
+    report::{Figure, Target},
+    workflows,
+};
 use onward_core::{
     OrganisationId, RunId, Timestamp, Value,
     definition::{Catalogue, Workflow, compile},
     history::Entry,
-    machine::{Context, Happening, Known, Start, State, decide, replay},
+    machine::{Context, Happening, Known, Start, State, decide, replay, replay_against},
     ports::{Effect, NodeDescriptor, Outcome, RunStatus},
 };
+use onward_runtime::play::Previews;
 use serde_json::json;
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -28,7 +33,8 @@ pub(super) fn measure(bench: &mut Bench) -> Result<()> {
     let file = workflows::echo_chain("large", FILE_STEPS);
     let compiling = repeated(repeats, || program(&file, &nodes).map(|_| 1))?;
     let milliseconds = compiling.iter().map(|rate| 1000.0 / rate).collect();
-    bench.report.add(Figure::new("compile_500_steps_ms", "ms", milliseconds).with(json!({ "steps": FILE_STEPS, "bytes": file.len() })));
+    let figure = Figure::new("compile_500_steps_ms", "ms", milliseconds).with(json!({ "steps": FILE_STEPS, "bytes": file.len() }));
+    bench.report.add(figure.target(Some(Target::AtMost(20.0))));
 
     let workflow = program(&workflows::echo_chain("chain", RUN_STEPS), &nodes)?;
     let runs = bench.settings.scaled(RUNS);
@@ -39,7 +45,8 @@ pub(super) fn measure(bench: &mut Bench) -> Result<()> {
         }
         Ok(decisions)
     })?;
-    bench.report.add(Figure::new("decisions_per_s", "decisions/s", deciding).with(json!({ "steps": RUN_STEPS, "runs": runs })));
+    let figure = Figure::new("decisions_per_s", "decisions/s", deciding).with(json!({ "steps": RUN_STEPS, "runs": runs }));
+    bench.report.add(figure.target(Some(Target::AtLeast(1_000_000.0))));
 
     let histories: Vec<Vec<Entry>> = (0..runs).map(|number| Ok(play(&workflow, number)?.0)).collect::<Result<_>>()?;
     let replaying = repeated(repeats, || {
@@ -52,7 +59,24 @@ pub(super) fn measure(bench: &mut Bench) -> Result<()> {
         Ok(histories.len())
     })?;
     let entries = histories.first().map_or(0, Vec::len);
-    bench.report.add(Figure::new("replays_per_s", "runs/s", replaying).with(json!({ "runs": runs, "entries": entries })));
+    bench
+        .report
+        .add(Figure::new("replays_per_s", "runs/s", replaying).with(json!({ "runs": runs, "entries": entries })).target(Some(Target::AtLeast(1_000.0))));
+
+    // The edit: some calls have another input.
+    let edited = program(&workflows::echo_chain("chain", RUN_STEPS).replace("number: 1", "number: 10"), &nodes)?;
+    let example = |_: &str| Some(json!({}));
+    let what_if = repeated(repeats, || {
+        for (number, history) in histories.iter().enumerate() {
+            let report = replay_against(&edited, organisation(), run(number), history, &example);
+            if report.same || report.unknown.is_some() {
+                return Err(format!("an edit was not seen: {report:?}").into());
+            }
+        }
+        Ok(histories.len())
+    })?;
+    let figure = Figure::new("what_ifs_per_s", "runs/s", what_if).with(json!({ "runs": runs, "entries": entries }));
+    bench.report.add(figure.target(Some(Target::AtLeast(1_000.0))));
     Ok(())
 }
 
@@ -107,10 +131,10 @@ fn run(number: usize) -> RunId {
 }
 
 /// A catalogue of one node.
-struct Nodes(NodeDescriptor);
+pub(super) struct Nodes(NodeDescriptor);
 
 impl Nodes {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(NodeDescriptor {
             id: "debug.echo".into(),
             title: "Echo".into(),
@@ -138,5 +162,11 @@ impl Catalogue for Nodes {
     }
     fn event_types(&self) -> Vec<&str> {
         Vec::new()
+    }
+}
+
+impl Previews for Nodes {
+    fn preview(&self, _node: &str, input: &Value) -> Option<Outcome> {
+        Some(Outcome::done(input.clone()))
     }
 }

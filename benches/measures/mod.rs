@@ -1,5 +1,6 @@
 //! What is measured: one file a subject.
 
+mod contacts;
 mod idle;
 mod machine;
 mod sleeping;
@@ -47,7 +48,7 @@ pub(crate) struct Measure {
 type Measuring<'b> = Pin<Box<dyn Future<Output = Result<()>> + 'b>>;
 
 /// All of them, in the order in which they run.
-pub(crate) fn all() -> [Measure; 10] {
+pub(crate) fn all() -> [Measure; 11] {
     [
         Measure { name: "steps", about: "durable steps a second: ten sequential debug.echo, 64 runs at a time", run: |bench| Box::pin(steps::many(bench, 64)) },
         Measure { name: "steps_1000", about: "the same with 1,000 runs at a time", run: |bench| Box::pin(steps::many(bench, 1_000)) },
@@ -64,8 +65,13 @@ pub(crate) fn all() -> [Measure; 10] {
         },
         Measure {
             name: "machine",
-            about: "in this process: compiling, deciding, replaying",
+            about: "in this process: compiling, deciding, replaying, what-if",
             run: |bench| Box::pin(std::future::ready(machine::measure(bench))),
+        },
+        Measure {
+            name: "contacts",
+            about: "in this process: 100,000 synthetic contacts through a drip of 30 days in virtual time",
+            run: |bench| Box::pin(std::future::ready(contacts::measure(bench))),
         },
     ]
 }

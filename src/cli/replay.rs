@@ -19,6 +19,8 @@ use std::path::{Path, PathBuf};
 
 /// Bytes of an exported run that are read: a history has 256 MB at the most, and JSON is longer.
 const EXPORT_BYTES: usize = 1 << 30;
+/// Runs that are told in full on a terminal.
+const TOLD: usize = 20;
 
 /// Re-execute recorded runs: on their own definition (do they make the same decisions?), or on another file (what would
 /// have gone differently, run by run?). Touches nothing outside.
@@ -38,7 +40,7 @@ pub(crate) struct Replay {
     #[arg(long, value_name = "NAME", requires = "against")]
     workflow: Option<String>,
     /// How many of them.
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=500))]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     last: u32,
     /// The definition to execute instead of the run's own.
     #[arg(long, value_name = "FILE")]
@@ -48,24 +50,26 @@ pub(crate) struct Replay {
 impl Replay {
     pub(crate) async fn run(self, context: Context) -> Result<(), Failure> {
         let against = self.against.as_deref().map(validate::compile_or_report).transpose()?;
-        let runs = match (&self.workflow, &self.run) {
+        let mut document = match (&self.workflow, &self.run) {
             (Some(name), _) => {
                 let (source, _) = against.ok_or_else(|| Failure::wrong_use("--workflow needs --against FILE"))?;
                 let client = context.client().await?;
                 let result = client.post(&format!("/api/v1/workflows/{}/replay", escape(name)), &json!({ "source": source, "last": self.last })).await;
                 client.close().await;
-                result?.get_mut("runs").map_or_else(|| json!([]), Value::take)
+                result?
             }
             (None, Some(run)) => {
                 let exported = find(run, &context).await?;
-                json!([re_executed(&exported, against.as_ref().map(|(_, workflow)| workflow))?])
+                json!({ "runs": [re_executed(&exported, against.as_ref().map(|(_, workflow)| workflow))?] })
             }
             (None, None) => return Err(Failure::wrong_use("name a run, an exported file, or --workflow")),
         };
-        let runs = runs.as_array().cloned().unwrap_or_default();
-        let all_same = runs.iter().all(|run| run.get("same").and_then(Value::as_bool).unwrap_or(false));
+        let all_same = document.get("runs").and_then(Value::as_array).is_some_and(|runs| runs.iter().all(is_same));
         let look = Look::of_stdout();
-        context.print(&json!({ "runs": runs }), |_| told(&runs, look));
+        if let Some(document) = document.as_object_mut() {
+            document.retain(|name, value| name == "runs" || (name == "summary" && !value.is_null()));
+        }
+        context.print(&document, |document| told(document, look));
         if all_same { Ok(()) } else { Err(Failure::Shown) }
     }
 }
@@ -111,11 +115,40 @@ fn with_id(exported: &Exported, report: &Report) -> Result<Value, Failure> {
     Ok(document)
 }
 
-fn told(runs: &[Value], look: Look) -> String {
-    let mut lines: Vec<String> = runs.iter().map(|run| told_run(run, look)).collect();
-    let same = runs.iter().filter(|run| run.get("same").and_then(Value::as_bool).unwrap_or(false)).count();
-    if runs.len() != 1 {
-        lines.push(format!("{} runs: {same} the same, {} different", runs.len(), runs.len() - same));
+fn is_same(run: &Value) -> bool {
+    run.get("same").and_then(Value::as_bool).unwrap_or(false)
+}
+
+/// Of many runs, those that differ, and what they say together.
+fn told(document: &Value, look: Look) -> String {
+    let runs = document.get("runs").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let Some(summary) = document.get("summary").filter(|summary| summary.is_object()) else {
+        return runs.iter().map(|run| told_run(run, look)).collect::<Vec<_>>().join("\n");
+    };
+    let different: Vec<&Value> = runs.iter().filter(|run| !is_same(run)).collect();
+    let mut lines: Vec<String> = different.iter().take(TOLD).map(|run| told_run(run, look)).collect();
+    if different.len() > TOLD {
+        lines.push(format!("and {} more that differ; --json has them all", different.len() - TOLD));
+    }
+    lines.push(told_summary(summary, look));
+    lines.join("\n")
+}
+
+fn told_summary(summary: &Value, look: Look) -> String {
+    let mut lines = vec![look.paint(Paint::Strong, summary.get("text").and_then(Value::as_str).unwrap_or_default())];
+    let changes = |name: &str| summary.get(name).and_then(Value::as_object).cloned().unwrap_or_default();
+    let change = |change: &Value| format!("{} -> {}", super::table::text(&change["was"]), super::table::text(&change["would"]));
+    for (node, calls) in changes("calls") {
+        lines.push(format!("  calls of {node}: {}", change(&calls)));
+    }
+    for (status, runs) in changes("statuses") {
+        if runs["was"] != runs["would"] {
+            lines.push(format!("  runs {status}: {}", change(&runs)));
+        }
+    }
+    if let Some(ids) = summary.get("would_fail_runs").and_then(Value::as_array).filter(|ids| !ids.is_empty()) {
+        let ids: Vec<String> = ids.iter().map(super::table::text).collect();
+        lines.push(look.paint(Paint::Bad, &format!("  would fail: {}", ids.join(", "))));
     }
     lines.join("\n")
 }
@@ -124,7 +157,7 @@ fn told_run(run: &Value, look: Look) -> String {
     let text = |value: Option<&Value>| value.map(super::table::text).unwrap_or_default();
     let list = |name: &str| run.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
     let id = text(run.get("run_id"));
-    let mut lines = vec![if run.get("same").and_then(Value::as_bool).unwrap_or(false) {
+    let mut lines = vec![if is_same(run) {
         format!("{id}  {}", look.paint(Paint::Good, "same decisions"))
     } else {
         format!("{id}  {}", look.paint(Paint::Bad, "different"))

@@ -17,6 +17,7 @@ mod replay;
 mod runs;
 mod segments;
 mod session;
+mod simulate;
 mod tasks;
 mod teams;
 mod tokens;
@@ -38,6 +39,7 @@ pub(crate) fn described() -> OpenApiRouter<App> {
         .merge(workflows::routes())
         .merge(runs::routes())
         .merge(replay::routes())
+        .merge(simulate::routes())
         .merge(nodes::routes())
         .merge(connections::routes())
         .merge(contacts::routes())

@@ -14,7 +14,7 @@ use onward_core::{
     machine::{self, Report},
     ports::StoredRun,
 };
-use onward_runtime::{EngineError, RunReport, what_if};
+use onward_runtime::{EngineError, RunReport, Summary, what_if};
 use onward_store::queries::{self, RunFilter};
 use serde::Deserialize;
 use std::{
@@ -30,8 +30,14 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 
 /// Runs that are replayed when nobody asks for a number.
 const USUAL: u32 = 20;
-/// Runs that are replayed at the most: each is loaded with its whole history.
-const MOST: u32 = 500;
+/// Runs that are replayed at the most.
+const MOST: u32 = 10_000;
+/// Runs whose histories are loaded at once.
+const RUNS_AT_ONCE: usize = 200;
+/// Entries of the histories that are loaded at once.
+const ENTRIES_AT_ONCE: u64 = 20_000;
+/// Runs that differ and are told in full; of those after them, only that they differ.
+const TOLD_IN_FULL: usize = 500;
 
 /// On which definition one run is executed again.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -52,7 +58,7 @@ impl Body for ReplayRun {
 struct ReplayWorkflow {
     /// Another file; each run's own version when left out.
     source: Option<String>,
-    /// The newest runs, 1 to 500; 20 when left out.
+    /// The newest runs, 1 to 10,000; 20 when left out.
     last: Option<u32>,
 }
 impl Body for ReplayWorkflow {
@@ -70,7 +76,7 @@ async fn replay_run(State(app): State<App>, caller: Caller, Id(id): Id<RunId>, p
         None => None,
     };
     let report = replayed(&app, caller.organisation, id, against).await?;
-    Ok(Answer::ok(serde_json::json!({ "runs": [report] })))
+    Ok(Answer::ok(serde_json::json!({ "runs": [report], "summary": null })))
 }
 
 /// Executes the newest runs of a workflow again, on their own versions or on another file, and reports run by run.
@@ -89,13 +95,81 @@ async fn replay_workflow(State(app): State<App>, caller: Caller, Name(name): Nam
     let mut reader = app.reader();
     queries::workflow(&mut reader, caller.organisation, &name).await?.ok_or_else(|| Problem::not_found("workflow", shortened(&name)))?;
     let filter = RunFilter { workflow: Some(name), ..RunFilter::default() };
-    let runs = queries::list_runs(&mut reader, caller.organisation, &filter, last as usize, None).await?;
-    let mut reports = Vec::with_capacity(runs.len());
-    for row in runs {
-        // One history at a time: a hundred of the longest would not fit into memory.
-        reports.push(replayed(&app, caller.organisation, row.id, against.clone()).await?);
+    let mut rows = queries::list_runs(&mut reader, caller.organisation, &filter, last as usize, None).await?;
+    let mut replays =
+        Replays { app: &app, organisation: caller.organisation, against, reports: Vec::with_capacity(rows.len()), told: 0, summary: Summary::default() };
+    while !rows.is_empty() {
+        // As many histories at a time as fit into memory: at least one, however long it is.
+        let mut entries = 0;
+        let fitting = rows.iter().take_while(|row| {
+            entries += row.last_seq;
+            entries <= ENTRIES_AT_ONCE
+        });
+        let count = fitting.count().clamp(1, RUNS_AT_ONCE).min(rows.len());
+        let ids: Vec<RunId> = rows.drain(..count).map(|row| row.id).collect();
+        replays.batch(ids).await?;
     }
-    Ok(Answer::ok(serde_json::json!({ "runs": reports })))
+    Ok(Answer::ok(serde_json::json!({ "runs": replays.reports, "summary": replays.summary.finished() })))
+}
+
+/// Many runs, executed again in batches.
+struct Replays<'a> {
+    app: &'a App,
+    organisation: OrganisationId,
+    against: Option<Arc<Workflow>>,
+    reports: Vec<RunReport>,
+    told: usize,
+    summary: Summary,
+}
+
+impl Replays<'_> {
+    async fn batch(&mut self, ids: Vec<RunId>) -> Result<(), Problem> {
+        let loaded = queries::stored_runs(&mut self.app.reader(), self.organisation, &ids).await?;
+        let mut runs = Vec::with_capacity(loaded.len());
+        for run in loaded {
+            match run {
+                Ok(run) => {
+                    let definition = match &self.against {
+                        Some(against) => Arc::clone(against),
+                        None => self.app.engine().definition(self.organisation, &run.row.workflow, run.row.version).await?,
+                    };
+                    runs.push((run, definition));
+                }
+                Err((run_id, error)) => {
+                    let report = Report { unknown: Some(format!("its history cannot be read: {error}")), ..Report::default() };
+                    let report = RunReport { run_id, report };
+                    self.summary.add(&[], &report, self.app.engine().nodes());
+                    self.reports.push(report);
+                }
+            }
+        }
+        let (engine, other) = (self.app.engine().clone(), self.against.is_some());
+        let mut summary = std::mem::take(&mut self.summary);
+        let work = move || {
+            let example = |node: &str| engine.nodes().node(node).map(|descriptor| descriptor.example_output.clone());
+            let mut reports = Vec::with_capacity(runs.len());
+            for (run, definition) in &runs {
+                let report = if other { what_if(std::slice::from_ref(run), definition, &example).pop() } else { Some(on_its_own(run, definition)) };
+                if let Some(report) = report {
+                    summary.add(&run.entries, &report, engine.nodes());
+                    reports.push(report);
+                }
+            }
+            (summary, reports)
+        };
+        let (summary, reports) = tokio::task::spawn_blocking(work).await.map_err(Problem::internal)?;
+        self.summary = summary;
+        for mut report in reports {
+            self.told += usize::from(!report.report.same);
+            if self.told > TOLD_IN_FULL {
+                report.report.differences.clear();
+                report.report.added.clear();
+                report.report.missing.clear();
+            }
+            self.reports.push(report);
+        }
+        Ok(())
+    }
 }
 
 async fn compiled(app: &App, source: String) -> Result<Arc<Workflow>, Problem> {

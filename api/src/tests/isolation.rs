@@ -54,6 +54,7 @@ fn body(method: &Method, template: &str) -> Value {
         ("PATCH", _) => json!({ "name": "x" }),
         ("PUT", "/workflows/{name}") => json!({ "current_version": 1 }),
         ("POST", "/workflows/{name}/runs") => json!({ "input": {} }),
+        ("POST", "/workflows/{name}/test-step") => json!({ "step": "x" }),
         ("GET" | "DELETE", _) => Value::Null,
         _ => json!({}),
     }

@@ -15,6 +15,7 @@ mod isolation;
 mod pages;
 mod privacy;
 mod sales;
+mod simulating;
 mod sockets;
 mod teams;
 

@@ -5,7 +5,10 @@ use crate::{
     timeline::{self, View},
 };
 use onward_core::{Value, definition::Workflow};
-use onward_runtime::play::{Counts, StepCounts, Timeline};
+use onward_runtime::{
+    grouped,
+    play::{Counts, StepCounts, Timeline},
+};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// One play: every run's timeline, then what would leave.
@@ -108,27 +111,4 @@ fn listed<'n>(counts: impl Iterator<Item = (&'n str, u64)>) -> String {
 
 fn counted(number: u64, word: &str) -> String {
     if number == 1 { format!("1 {word}") } else { format!("{} {word}s", grouped(number)) }
-}
-
-/// `1,234,567`.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_grouped_by_thousands() {
-        assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
-    }
 }
