@@ -5,7 +5,7 @@ use onward_api::App;
 use onward_core::ports::{self, Clock as _, Lane, WriteError};
 use onward_database::{Database, DatabaseError, SystemClock, Tx};
 use onward_records::tasks;
-use onward_store::{forget_events, idempotency};
+use onward_store::{forget_events, forget_rates, idempotency};
 
 /// Milliseconds between two rounds: what is forgotten is days old, so that minutes do not count.
 const ROUND_MS: i64 = 600_000;
@@ -84,6 +84,7 @@ pub(super) async fn round(app: &App, database: &Database) -> Result<u64, RoundEr
             }
         }
         gone += ports::write(app.engine(), Lane::Low, move |tx: &mut Tx| Box::pin(async move { idempotency::forget(tx, id).await })).await??;
+        gone += ports::write(app.engine(), Lane::Low, move |tx: &mut Tx| Box::pin(async move { forget_rates(tx, id, PIECE).await })).await??;
     }
     database.tidy().await?;
     Ok(gone)

@@ -126,6 +126,7 @@ fn waiting(on: &Value, almanac: &Almanac, now: Timestamp) -> Option<String> {
         "hold" => format!("{}{step}{until}: {}", field(on, "node"), field(on, "reason")),
         "step" => format!("for {}{step}", field(on, "node")),
         "settle" => format!("for calls in flight{until}"),
+        "start" => format!("to start{until}: {}", field(on, "reason")),
         "resume" => format!("for someone to resume it (paused by {})", field(on, "paused_by")),
         "" => return None,
         other => format!("for {other}{step}{until}"),

@@ -119,6 +119,10 @@ fn every_wait_is_a_sentence() {
             "to try http.request again at step `a`, after unavailable: until Fri 20 Nov 2026 04:30:05 (in 5 s)",
         ),
         (json!({ "kind": "hold", "step": "m", "node": "message.send", "reason": "window closed" }), "message.send at step `m`: window closed"),
+        (
+            json!({ "kind": "start", "held_by": "rate", "limit": "shared:erp", "until": "2026-11-20T04:30:05Z", "reason": "limits.rate: 2 starts" }),
+            "to start until Fri 20 Nov 2026 04:30:05 (in 5 s): limits.rate: 2 starts",
+        ),
         (json!({ "kind": "resume", "paused_by": "engine" }), "for someone to resume it (paused by engine)"),
     ] {
         assert_eq!(waiting_for(&on, now).as_deref(), Some(says));

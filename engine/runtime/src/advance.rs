@@ -8,11 +8,10 @@ use crate::{
 };
 use onward_core::{
     Event, OrganisationId, RunId, Timestamp, Value,
-    definition::Mode,
     history::{Entry, Fact},
     limits,
     machine::{self, Action, Context, Happening, Known, Need},
-    ports::{Correlation, OpenWait, RecordRef, RunStatus, Store, StoreError, Transaction},
+    ports::{Correlation, HeldQueue, OpenWait, RecordRef, RunStatus, Store, StoreError, Transaction},
 };
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -39,6 +38,10 @@ impl<S: Store> Engine<S> {
     pub(crate) async fn happen(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, run_id: RunId, happening: Happening) -> Result<(), StoreError> {
         self.load(tx, batch, &[run_id]).await?;
         let Some(live) = self.runs.get(run_id) else { return Ok(()) };
+        if live.state.seq == 0 && !matches!(happening, Happening::Started(_)) {
+            // It begins in this very transaction, and whoever wanted to take it up was too early.
+            return Ok(());
+        }
         let organisation = live.organisation;
         let span = tracing::debug_span!("turn", %organisation, workflow = live.workflow.name, run = %run_id);
         self.turn(tx, batch, organisation, run_id, happening).instrument(span).await
@@ -147,12 +150,11 @@ impl<S: Store> Engine<S> {
                 Action::Emit(event) => batch.arriving.push(crate::batch::Arriving { event, told: None }),
                 Action::Abandon { step } => batch.abandoned.push((run_id, step)),
                 Action::Ended => {
-                    if matches!(live.workflow.mode, Mode::Queued | Mode::Restart) {
-                        batch.work.push_back(Work::Release {
-                            organisation: live.organisation,
-                            workflow: live.workflow.name.clone(),
-                            key: live.state.key.to_string(),
-                        });
+                    batch.ended.push(run_id);
+                    // Whatever the mode of this run's version: that of the next one may be another.
+                    if self.starts_are_held {
+                        let queue = HeldQueue::Key { workflow: live.workflow.name.clone(), key: live.state.key.to_string() };
+                        batch.work.push_back(Work::Release { organisation: live.organisation, queue });
                     }
                 }
             }

@@ -1,12 +1,12 @@
 //! One transaction under way: what it will write, and what follows once it is committed.
 
-use crate::{calls::PlannedCall, live::Live};
+use crate::{calls::PlannedCall, held_counts::HeldChanges, live::Live, release::Looking};
 use indexmap::IndexMap;
 use onward_core::{
     EventId, NewEvent, OrganisationId, RunId, Shard, Timestamp, Value,
     history::Entry,
     machine::{Happening, State},
-    ports::{Change, Correlation, OpenWait, Outcome, RoutingNote, RunRow, RunStatus, RunWrite},
+    ports::{Change, Correlation, HeldQueue, OpenWait, Outcome, RoutingNote, RunRow, RunStatus, RunWrite},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -22,8 +22,8 @@ pub(crate) enum Work {
     Ended { key: crate::calls::CallKey, outcome: Outcome },
     /// Take it up where it stands.
     TakeUp { run_id: RunId },
-    /// Start what is held for this key, if nothing lives.
-    Release { organisation: OrganisationId, workflow: String, key: String },
+    /// Let go what may leave this queue of held starts.
+    Release { organisation: OrganisationId, queue: HeldQueue },
 }
 
 /// An event to be taken in within the transaction.
@@ -77,8 +77,21 @@ pub(crate) struct Batch<T: onward_core::ports::Transaction> {
     pub(crate) take_up: Vec<RunId>,
     /// More inbox rows wait than this transaction took.
     pub(crate) more_inbox: bool,
-    /// Held starts of a workflow are to be released after this key, too.
-    pub(crate) more_held: Vec<(OrganisationId, String, String)>,
+    /// Queues of held starts that may have somebody to let go.
+    pub(crate) ready: Vec<(OrganisationId, HeldQueue)>,
+    /// Queues that have their next turn then.
+    pub(crate) alarms: Vec<(OrganisationId, HeldQueue, Timestamp)>,
+    /// Ends of bursts that were noted.
+    pub(crate) burst_ends: Vec<Timestamp>,
+    /// How far queues were looked at.
+    pub(crate) looked_at: Option<(OrganisationId, HeldQueue)>,
+    /// More queues are to be looked at than this transaction did.
+    pub(crate) look_further: Vec<Looking>,
+    /// What held starts weighed that were asked again, beyond their number.
+    pub(crate) spent: BTreeMap<OrganisationId, usize>,
+    held_changes: HeldChanges,
+    /// Runs that ended, whose permits are not given back yet.
+    pub(crate) ended: Vec<RunId>,
     pub(crate) quarantined: BTreeMap<RunId, (OrganisationId, String)>,
     pub(crate) shapes_added: Vec<Shape>,
     pub(crate) notes: Vec<(OrganisationId, EventId, RoutingNote)>,
@@ -88,6 +101,8 @@ pub(crate) struct Batch<T: onward_core::ports::Transaction> {
     pub(crate) published: Vec<(OrganisationId, String, Option<crate::Current>)>,
     /// Runs that somebody takes up again: even those that the engine paused.
     pub(crate) resumed: BTreeSet<RunId>,
+    /// Runs that never began: held, or ended before they did.
+    pub(crate) unbegun: BTreeMap<RunId, (OrganisationId, RunStatus)>,
     /// Runs that could not be loaded, and why.
     pub(crate) unreadable: BTreeMap<RunId, String>,
     /// Timers that were handed to their runs.
@@ -117,7 +132,14 @@ impl<T: onward_core::ports::Transaction> Batch<T> {
             changes: Vec::new(),
             take_up: Vec::new(),
             more_inbox: false,
-            more_held: Vec::new(),
+            ready: Vec::new(),
+            alarms: Vec::new(),
+            burst_ends: Vec::new(),
+            looked_at: None,
+            look_further: Vec::new(),
+            spent: BTreeMap::new(),
+            held_changes: BTreeMap::new(),
+            ended: Vec::new(),
             quarantined: BTreeMap::new(),
             shapes_added: Vec::new(),
             notes: Vec::new(),
@@ -125,6 +147,7 @@ impl<T: onward_core::ports::Transaction> Batch<T> {
             zones: BTreeMap::new(),
             published: Vec::new(),
             resumed: BTreeSet::new(),
+            unbegun: BTreeMap::new(),
             unreadable: BTreeMap::new(),
             timers_due: Vec::new(),
             timer_changes: Vec::new(),
@@ -202,6 +225,21 @@ impl<T: onward_core::ports::Transaction> Batch<T> {
     /// Waits that this transaction opens and that are found under these correlations.
     pub(crate) fn opened_here(&self, correlations: &[Correlation]) -> Vec<OpenWait> {
         correlations.iter().filter_map(|correlation| self.opened.get(correlation)).flatten().cloned().collect()
+    }
+
+    /// Notes that more, or fewer, starts of a key are held.
+    pub(crate) fn held_change(&mut self, organisation: OrganisationId, workflow: &str, key: &str, change: i64) {
+        *self.held_changes.entry((organisation, workflow.to_owned(), key.to_owned())).or_default() += change;
+    }
+    /// By how many this transaction changed what an organisation, or one of its keys, has held.
+    pub(crate) fn held_in(&self, organisation: OrganisationId, of: Option<(&str, &str)>) -> i64 {
+        let concerned = self.held_changes.iter().filter(|((whose, workflow, key), _)| {
+            *whose == organisation && of.is_none_or(|(wanted_workflow, wanted_key)| workflow == wanted_workflow && key == wanted_key)
+        });
+        concerned.map(|(_, change)| change).sum()
+    }
+    pub(crate) fn held_changes(&self) -> &HeldChanges {
+        &self.held_changes
     }
 
     pub(crate) fn key_change(&mut self, organisation: OrganisationId, workflow: &str, key: &str) -> &mut KeyChange {

@@ -5,6 +5,7 @@ use crate::{
     batch::Batch,
     engine::{Delayed, Engine, Queued},
     message::{Answer, Item},
+    release::Looking,
 };
 use onward_core::ports::{CommitError, Store, StoreError, Timer, WriteError};
 use std::sync::Arc;
@@ -122,10 +123,12 @@ impl<S: Store> Engine<S> {
         for (organisation, workflow, current) in &batch.published {
             self.shared.definitions.set_current(*organisation, workflow, current.clone());
             if current.as_ref().is_some_and(|current| !current.paused) {
-                // What was held while the workflow was paused, or had no version, may go now.
-                self.own.push_back(Queued { item: Item::ReleaseHeld { organisation: *organisation, workflow: workflow.clone(), after: None }, failures: 0 });
+                // What was held while the workflow was paused, had no version, or narrower limits, may go now.
+                let looking = Looking { of: Some((*organisation, Some(workflow.clone()))), after: None };
+                self.own.push_back(Queued { item: Item::LookAtQueues { looking }, failures: 0 });
             }
         }
+        self.held_counts.apply(batch.held_changes());
         for key in &batch.settled {
             self.calls.settle(key);
         }
@@ -150,8 +153,20 @@ impl<S: Store> Engine<S> {
         if !batch.take_up.is_empty() {
             self.own.push_back(Queued { item: Item::TakeUp { runs: batch.take_up }, failures: 0 });
         }
-        for (organisation, workflow, after) in batch.more_held {
-            self.own.push_back(Queued { item: Item::ReleaseHeld { organisation, workflow, after: Some(after) }, failures: 0 });
+        for (organisation, queue) in batch.ready {
+            self.ready.add(organisation, queue);
+        }
+        for (organisation, weight) in batch.spent {
+            self.ready.charge(organisation, weight);
+        }
+        for (organisation, queue, at) in batch.alarms {
+            self.ready.add_at(organisation, queue, at);
+        }
+        for end in batch.burst_ends {
+            self.next_burst_end = Some(self.next_burst_end.map_or(end, |next| next.min(end)));
+        }
+        for looking in batch.look_further {
+            self.own.push_back(Queued { item: Item::LookAtQueues { looking }, failures: 0 });
         }
         if batch.more_inbox && self.shared.duty == Duty::Server && !self.own.iter().any(|queued| matches!(queued.item, Item::Inbox)) {
             self.own.push_back(Queued { item: Item::Inbox, failures: 0 });
@@ -178,6 +193,7 @@ impl<S: Store> Engine<S> {
         // What was planned to be asked about may have been made before this process: that stays so.
         self.calls.note_unstarted(batch.calls.iter().filter(|call| !call.reconcile).map(|call| call.key.clone()));
         self.unlearn_shapes(&batch.shapes_added);
+        self.held_counts.clear();
         self.drop_touched(&batch);
         let (error, refusal) = match unconfirmed {
             Unconfirmed::Failed(error) | Unconfirmed::NotCommitted(error) => (error.to_string(), WriteError::Unavailable { retry_after_ms: RETRY_AFTER_MS }),

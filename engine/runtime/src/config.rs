@@ -69,6 +69,12 @@ pub struct EngineLimits {
     pub call_timeout_ms: i64,
     /// Transactional and pure steps of one run in one commit; then others have their turn.
     pub steps_per_turn: usize,
+    /// Held starts that are asked again in one commit, fairly between organisations.
+    pub releases: usize,
+    /// Held starts of one key; more are refused, or kept with an alarm where they cannot be.
+    pub held_per_key: u64,
+    /// Held starts of one organisation.
+    pub held_per_organisation: u64,
     /// Timers that fall due together and share a commit.
     pub timer_page: usize,
     /// Timers read ahead at once.
@@ -129,6 +135,9 @@ impl Default for EngineLimits {
             calls: 512,
             call_timeout_ms: 300_000,
             steps_per_turn: 32,
+            releases: 64,
+            held_per_key: onward_core::limits::HELD_STARTS_PER_KEY,
+            held_per_organisation: onward_core::limits::HELD_STARTS_PER_ORGANISATION,
             timer_page: 500,
             timer_read_ahead: 2_000,
             timer_horizon_ms: 60_000,

@@ -5,10 +5,12 @@ use crate::{
     batch::Shape,
     calls::{self, Calls},
     definitions::Definitions,
+    held_counts::HeldCounts,
     leases::Leases,
     live::Runs,
     load::Load,
     message::Item,
+    ready::Ready,
     timers::Timers,
 };
 use onward_core::{
@@ -119,6 +121,15 @@ pub struct Engine<S: Store> {
     incoming: Incoming<S>,
     pub(crate) outcomes: mpsc::UnboundedSender<Item<S::Tx>>,
     pub(crate) recovery: Recovery,
+    /// Queues of held starts and whose turn it is.
+    pub(crate) ready: Ready,
+    pub(crate) held_counts: HeldCounts,
+    /// When the next burst ends, as far as is known.
+    pub(crate) next_burst_end: Option<Timestamp>,
+    /// Starts may be held: without any, no run's end looks for one.
+    pub(crate) starts_are_held: bool,
+    /// Permits may be out: without any, no run's end gives one back.
+    pub(crate) permits_are_out: bool,
     /// Inbox rows may wait in the store.
     pub(crate) inbox_waits: bool,
     /// When a failing store is tried again.
@@ -166,6 +177,11 @@ impl<S: Store> Engine<S> {
             incoming: Incoming { outcomes: outcomes_in, normal: normal_in, low: low_in },
             outcomes: outcomes.clone(),
             recovery: Recovery::Done,
+            ready: Ready::default(),
+            held_counts: HeldCounts::default(),
+            next_burst_end: None,
+            starts_are_held: true,
+            permits_are_out: true,
             inbox_waits: shared.duty == Duty::Server,
             back_off_until: Timestamp::MIN,
             renew_again_at: Timestamp::MIN,
@@ -304,6 +320,14 @@ impl<S: Store> Engine<S> {
                 gathered.add(Queued { item: Item::Due { timers }, failures: 0 });
             }
         }
+        if gathered.has_room() && self.next_burst_end.is_some_and(|end| end <= now) {
+            self.next_burst_end = None;
+            gathered.add(Queued { item: Item::BurstsEnd, failures: 0 });
+        }
+        self.ready.wake(now);
+        if gathered.has_room() && !self.ready.is_empty() {
+            gathered.add(Queued { item: Item::Release { turns: self.ready.take(limits.releases) }, failures: 0 });
+        }
         while gathered.has_room() {
             let Ok(item) = self.incoming.normal.try_recv() else { break };
             if item.is_alone() {
@@ -340,9 +364,8 @@ impl<S: Store> Engine<S> {
             if self.shared.duty == Duty::Server {
                 wake = wake.min(self.timers.next_wake(limits.timer_horizon_ms));
             }
-            if let Some(due) = self.delayed.iter().map(|delayed| delayed.due).min() {
-                wake = wake.min(due);
-            }
+            let delayed = self.delayed.iter().map(|delayed| delayed.due).min();
+            wake = [delayed, self.ready.next_alarm(), self.next_burst_end].into_iter().flatten().fold(wake, Timestamp::min);
         }
         if let Some(stop_at) = self.stop_at {
             wake = wake.min(stop_at);

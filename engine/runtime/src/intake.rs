@@ -148,17 +148,42 @@ impl<S: Store> Engine<S> {
         let note = match admission {
             Admission::No | Admission::Need(_) => return Ok(None),
             Admission::Error(message) => RoutingNote::TriggerError { workflow: workflow.name.clone(), trigger, message },
-            Admission::Yes { input, key, reads } => {
+            Admission::Yes { input, key, reads, gates } => {
                 let origin = Origin::Event { trigger, event: Arc::clone(event) };
-                let request = Request { current: Arc::clone(current), origin, input, key, reads, depth: event.body.depth };
+                let request = Request { current: Arc::clone(current), origin, input, key, reads, gates, depth: event.body.depth };
                 match self.request_start(tx, batch, request).await? {
                     Verdict::Started(run_id) | Verdict::Held { run_id, .. } => return Ok(Some(run_id)),
-                    Verdict::Refused(_) => return Ok(None),
+                    Verdict::Refused(_) | Verdict::TooMany(_) => return Ok(None),
                 }
             }
         };
         tracing::warn!(%organisation, event = %event.event_id, workflow = workflow.name, ?note, "a trigger failed");
         batch.notes.push((organisation, event.event_id, note));
+        Ok(None)
+    }
+
+    /// Why the API's events are refused: what they would start is more than may be held (SEMANTICS.md 23). Asked before
+    /// anything is stored; without a full queue it costs nothing.
+    pub(crate) async fn overflows(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, events: &[NewEvent]) -> Result<Option<String>, StoreError> {
+        let most = (self.shared.limits.held_per_key, self.shared.limits.held_per_organisation);
+        let snapshot = self.shared.definitions.snapshot();
+        for event in events {
+            let organisation = event.organisation;
+            let full = self.held_counts.of_organisation(organisation).is_some_and(|count| count >= most.1);
+            if !full && !self.held_counts.full_keys(organisation, most.0) {
+                continue;
+            }
+            let envelope = Event { event_id: EventId(uuid::Uuid::nil()), taken_in_at: batch.now, body: event.clone() }.envelope();
+            for (current, trigger) in snapshot.triggers(organisation, &event.kind) {
+                let (workflow, now) = (Arc::clone(&current.workflow), batch.now);
+                let admission = self.admit(tx, organisation, |known| machine::admit(&workflow, *trigger, &envelope, known, now)).await?;
+                if let Admission::Yes { key, .. } = admission
+                    && let Some(reason) = self.too_many_held(tx, batch, organisation, &workflow.name, key.as_deref().unwrap_or_default()).await?
+                {
+                    return Ok(Some(reason));
+                }
+            }
+        }
         Ok(None)
     }
 

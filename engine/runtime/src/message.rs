@@ -1,6 +1,6 @@
 //! What the loop is told: everything that wants a commit.
 
-use crate::{EngineError, calls::CallKey, size};
+use crate::{EngineError, calls::CallKey, ready::Turn, release::Looking, size};
 use onward_core::{
     EventId, NewEvent, OrganisationId, RunId, Value,
     definition::{Problem, Workflow},
@@ -91,8 +91,12 @@ pub(crate) enum Item<T: Transaction> {
     SetCurrent { organisation: OrganisationId, workflow: String, version: Option<u32>, reply: Reply<()> },
     /// A workflow holds its starts, or lets them go; commits alone.
     SetPaused { organisation: OrganisationId, workflow: String, paused: bool, reply: Reply<()> },
-    /// Held starts of a workflow may go: it was paused, or had no current version.
-    ReleaseHeld { organisation: OrganisationId, workflow: String, after: Option<String> },
+    /// Queues of held starts may have somebody to let go: shards were taken over, a definition or a pause changed.
+    LookAtQueues { looking: Looking },
+    /// Queues of held starts have their turn.
+    Release { turns: Vec<Turn> },
+    /// Bursts may be over.
+    BurstsEnd,
     /// Histories, for replay.
     Load { organisation: OrganisationId, runs: Vec<RunId>, reply: Reply<Vec<StoredRun>> },
     /// A call ended.
@@ -135,9 +139,16 @@ impl<T: Transaction> Item<T> {
     pub(crate) fn is_alone(&self) -> bool {
         matches!(self, Self::Publish { .. } | Self::SetCurrent { .. } | Self::SetPaused { .. })
     }
+    /// What is found again in the store by whoever takes the shards over.
+    pub(crate) fn is_of_a_lease(&self) -> bool {
+        matches!(self, Self::Due { .. } | Self::TakeUp { .. } | Self::Inbox | Self::LookAtQueues { .. } | Self::Release { .. } | Self::BurstsEnd)
+    }
     /// Nobody outside waits for it: it must not be lost while the process lives.
     pub(crate) fn is_own(&self) -> bool {
-        matches!(self, Self::Outcome { .. } | Self::Due { .. } | Self::Inbox | Self::TakeUp { .. } | Self::ReleaseHeld { .. })
+        matches!(
+            self,
+            Self::Outcome { .. } | Self::Due { .. } | Self::Inbox | Self::TakeUp { .. } | Self::LookAtQueues { .. } | Self::Release { .. } | Self::BurstsEnd
+        )
     }
     /// Tells whoever waits. A caller that has gone away is no error.
     pub(crate) fn answer(self, answer: Answer) {
@@ -162,7 +173,13 @@ impl<T: Transaction> Item<T> {
             Self::Publish { reply, .. } => drop(reply.send(Err(error.into()))),
             Self::SetCurrent { reply, .. } | Self::SetPaused { reply, .. } => drop(reply.send(Err(error.into()))),
             Self::Load { reply, .. } => drop(reply.send(Err(error.into()))),
-            Self::Outcome { .. } | Self::Due { .. } | Self::Inbox | Self::TakeUp { .. } | Self::ReleaseHeld { .. } => {}
+            Self::Outcome { .. }
+            | Self::Due { .. }
+            | Self::Inbox
+            | Self::TakeUp { .. }
+            | Self::LookAtQueues { .. }
+            | Self::Release { .. }
+            | Self::BurstsEnd => {}
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     engine::{Engine, Queued, Recovery},
     live::Live,
     message::Item,
+    release::Looking,
     steps::call_key,
 };
 use onward_core::{
@@ -76,10 +77,11 @@ impl<S: Store> Engine<S> {
                     self.recovery = Recovery::Begins;
                     self.inbox_waits = true;
                     self.own.push_back(Queued { item: Item::Inbox, failures: 0 });
-                    for current in self.shared.definitions.snapshot().all().filter(|current| !current.paused) {
-                        let (organisation, workflow) = (current.organisation, current.workflow.name.clone());
-                        self.own.push_back(Queued { item: Item::ReleaseHeld { organisation, workflow, after: None }, failures: 0 });
-                    }
+                    self.own.push_back(Queued { item: Item::LookAtQueues { looking: Looking::default() }, failures: 0 });
+                    self.next_burst_end = Some(sent_at);
+                    // What the store cannot tell is possible.
+                    self.starts_are_held = true;
+                    self.permits_are_out = store.permits_are_out().await.unwrap_or(true);
                 }
                 Ok(_) => {
                     self.back_off_until = sent_at.plus_millis(RETRY_MS);
@@ -127,9 +129,11 @@ impl<S: Store> Engine<S> {
         self.recovery = Recovery::Done;
         // Timers are read from the store again; the outcomes of calls are kept, for they may still be ours to record.
         let own = std::mem::take(&mut self.own);
-        self.own =
-            own.into_iter().filter(|queued| !matches!(queued.item, Item::Due { .. } | Item::TakeUp { .. } | Item::Inbox | Item::ReleaseHeld { .. })).collect();
-        self.delayed.retain(|delayed| !matches!(delayed.item, Item::Due { .. } | Item::TakeUp { .. } | Item::Inbox | Item::ReleaseHeld { .. }));
+        self.own = own.into_iter().filter(|queued| !queued.item.is_of_a_lease()).collect();
+        self.delayed.retain(|delayed| !delayed.item.is_of_a_lease());
+        self.ready.clear();
+        self.held_counts.clear();
+        self.next_burst_end = None;
     }
 
     /// Reads the next timers and the next runs to be recovered, when it is time for them.
@@ -194,6 +198,11 @@ impl<S: Store> Engine<S> {
 
     async fn take_into_memory(&mut self, batch: &mut Batch<S::Tx>, stored: StoredRun) -> Result<(), StoreError> {
         let row = stored.row;
+        if stored.entries.is_empty() {
+            // Its start is held, or was and never will be one: it has no history, and nothing can happen to it.
+            batch.unbegun.insert(row.id, (row.organisation, row.status));
+            return Ok(());
+        }
         let (run_id, organisation) = (row.id, row.organisation);
         let unusable = |batch: &mut Batch<S::Tx>, reason: String| {
             tracing::error!(run = %run_id, workflow = row.workflow, reason, "the run is paused by the engine");

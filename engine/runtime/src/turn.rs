@@ -46,6 +46,9 @@ impl<S: Store> Engine<S> {
                 if let Err(error) = self.guard_before(tx, batch, guard.as_mut()).await? {
                     return Ok(Answer::Ingest(Err(error.into())));
                 }
+                if let Some(reason) = self.overflows(tx, batch, events).await? {
+                    return Ok(Answer::Ingest(Err(EngineError::TooMany(reason))));
+                }
                 for (place, event) in events.iter().enumerate() {
                     batch.arriving.push(Arriving { event: event.clone(), told: Some((index, place)) });
                 }
@@ -57,7 +60,12 @@ impl<S: Store> Engine<S> {
                 }
                 Answer::Start(self.start_by_hand(tx, batch, request).await?)
             }
-            Item::Control { organisation, run_id, command, .. } => Answer::Control(self.control(batch, *organisation, *run_id, command)),
+            Item::Control { organisation, run_id, command, .. } => {
+                Answer::Control(match self.control_held(tx, batch, *organisation, *run_id, command).await? {
+                    Some(answer) => answer,
+                    None => self.control(batch, *organisation, *run_id, command),
+                })
+            }
             Item::Publish { organisation, workflow, .. } => {
                 let store = Arc::clone(&self.shared.store);
                 let published = store.publish(tx, *organisation, &workflow.name, &workflow.source, &workflow.digest, LANGUAGE_REVISION).await?;
@@ -69,8 +77,16 @@ impl<S: Store> Engine<S> {
                 Answer::SetCurrent(self.set_current(tx, batch, *organisation, workflow, *version).await?)
             }
             Item::SetPaused { organisation, workflow, paused, .. } => Answer::SetCurrent(self.set_paused(tx, batch, *organisation, workflow, *paused).await?),
-            Item::ReleaseHeld { organisation, workflow, after } => {
-                self.release_all(tx, batch, *organisation, workflow, after.as_deref()).await?;
+            Item::LookAtQueues { looking } => {
+                self.look_at_queues(tx, batch, looking).await?;
+                Answer::Done
+            }
+            Item::Release { turns } => {
+                self.release_turns(tx, batch, turns).await?;
+                Answer::Done
+            }
+            Item::BurstsEnd => {
+                self.end_bursts(tx, batch).await?;
                 Answer::Done
             }
             Item::Load { organisation, runs, .. } => {
@@ -115,8 +131,13 @@ impl<S: Store> Engine<S> {
                     Work::Happen { run_id, happening } => self.happen(tx, batch, run_id, happening).await?,
                     Work::Ended { key, outcome } => self.call_ended(tx, batch, key, outcome).await?,
                     Work::TakeUp { run_id } => self.take_up(tx, batch, run_id).await?,
-                    Work::Release { organisation, workflow, key } => self.release(tx, batch, organisation, &workflow, &key).await?,
+                    Work::Release { organisation, queue } => self.release_some(tx, batch, organisation, &queue).await?,
                 }
+            }
+            let ended = std::mem::take(&mut batch.ended);
+            self.give_permits_back(tx, batch, &ended).await?;
+            if !batch.work.is_empty() {
+                continue;
             }
             if batch.arriving.is_empty() {
                 return Ok(());
@@ -142,7 +163,7 @@ impl<S: Store> Engine<S> {
                 }
                 (Item::Start { guard, .. }, Answer::Start(Ok(started))) => guard_after(tx, guard.as_mut(), started).await?,
                 (Item::Control { run_id, .. }, Answer::Control(Ok(status))) => {
-                    if let Some(live) = self.runs.get(*run_id) {
+                    if let Some(live) = self.runs.get(*run_id).filter(|live| live.state.seq > 0) {
                         *status = live.state.status;
                     }
                 }
@@ -179,6 +200,9 @@ impl<S: Store> Engine<S> {
     fn control(&mut self, batch: &mut Batch<S::Tx>, organisation: OrganisationId, run_id: RunId, command: &Command) -> Result<RunStatus, EngineError> {
         let unreadable = batch.unreadable.contains_key(&run_id);
         let live = self.runs.get(run_id).filter(|live| live.organisation == organisation);
+        if let Some((_, status)) = batch.unbegun.get(&run_id).filter(|(whose, _)| *whose == organisation) {
+            return Err(EngineError::Conflict(format!("run {run_id} has ended before it began ({}); nothing can happen to it any more", status.as_str())));
+        }
         let Some(live) = live else {
             return Err(if unreadable {
                 EngineError::Conflict(format!("run {run_id} is paused by the engine: its history cannot be read"))

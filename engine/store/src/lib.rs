@@ -8,6 +8,7 @@
 
 mod definitions;
 mod events;
+mod flow_limits;
 mod held;
 mod inbox;
 mod leases;
@@ -25,6 +26,7 @@ pub mod queries;
 
 pub use definitions::set_paused as set_workflow_paused;
 pub use events::forget as forget_events;
+pub use flow_limits::forget_rates;
 pub use payloads::erase as erase_payloads;
 pub use store::SqlStore;
 

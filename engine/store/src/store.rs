@@ -1,12 +1,13 @@
 //! The `Store` port.
 
-use crate::{definitions, events, held, inbox, leases, runs, timers, waits};
+use crate::{definitions, events, flow_limits, held, inbox, leases, runs, timers, waits};
 use onward_core::{
     Event, EventId, NewEvent, NodeId, OrganisationId, RunId, Shard, Timestamp, async_trait,
     history::StepPath,
+    machine::LimitKey,
     ports::{
-        CommitError, Correlation, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, OpenWait, PublishedVersion, RoutingNote, RunWrite, Store,
-        StoreError, StoredRun, Timer,
+        CommitError, Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, OpenWait, PublishedVersion, RoutingNote, RunWrite,
+        Store, StoreError, StoredRun, Timer,
     },
 };
 use onward_database::{Database, Tx};
@@ -186,18 +187,58 @@ impl Store for SqlStore {
         inbox::remove(tx, ids).await
     }
 
-    // ---- held starts ----
+    // ---- held starts, permits, rates ----
 
     async fn hold_start(&self, tx: &mut Tx, start: &HeldStart) -> Result<i64, StoreError> {
         held::hold(tx, start).await
     }
-    async fn next_held(&self, tx: &mut Tx, organisation: OrganisationId, workflow: &str, key: &str) -> Result<Option<HeldStart>, StoreError> {
-        held::next(tx, organisation, workflow, key).await
+    async fn next_held(&self, tx: &mut Tx, organisation: OrganisationId, queue: &HeldQueue) -> Result<Option<HeldStart>, StoreError> {
+        held::next(tx, organisation, queue).await
     }
-    async fn held_keys(&self, tx: &mut Tx, organisation: OrganisationId, workflow: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, StoreError> {
-        held::keys(tx, organisation, workflow, after, limit).await
+    async fn held_start(&self, tx: &mut Tx, organisation: OrganisationId, run: RunId) -> Result<Option<HeldStart>, StoreError> {
+        held::of_run(tx, organisation, run).await
+    }
+    async fn move_held(
+        &self,
+        tx: &mut Tx,
+        organisation: OrganisationId,
+        id: i64,
+        queue: &HeldQueue,
+        reason: &str,
+        not_before: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        held::requeue(tx, organisation, id, queue, reason, not_before).await
+    }
+    async fn held_queues(
+        &self,
+        tx: &mut Tx,
+        after: Option<&(OrganisationId, HeldQueue)>,
+        limit: usize,
+    ) -> Result<Vec<(OrganisationId, HeldQueue)>, StoreError> {
+        held::queues(tx, after, limit).await
+    }
+    async fn bursts(&self, tx: &mut Tx, limit: usize) -> Result<Vec<(OrganisationId, HeldQueue, Timestamp)>, StoreError> {
+        held::bursts(tx, limit).await
+    }
+    async fn count_held(&self, tx: &mut Tx, organisation: OrganisationId, of: Option<(&str, &str)>, most: u64) -> Result<u64, StoreError> {
+        held::count(tx, organisation, of, most).await
     }
     async fn remove_held(&self, tx: &mut Tx, organisation: OrganisationId, id: i64) -> Result<(), StoreError> {
         held::remove(tx, organisation, id).await
+    }
+    async fn take_permit(&self, tx: &mut Tx, organisation: OrganisationId, limit: &LimitKey, shard: Shard, run: RunId, max: u32) -> Result<bool, StoreError> {
+        flow_limits::take_permit(tx, organisation, limit, shard, run, max).await
+    }
+    async fn release_permits(&self, tx: &mut Tx, runs: &[RunId]) -> Result<Vec<(OrganisationId, LimitKey)>, StoreError> {
+        flow_limits::release_permits(tx, runs).await
+    }
+    async fn permits_are_out(&self) -> Result<bool, StoreError> {
+        flow_limits::permits_are_out(&mut self.database.reader()).await
+    }
+    async fn rate_used_until(&self, tx: &mut Tx, organisation: OrganisationId, limit: &LimitKey) -> Result<Option<i64>, StoreError> {
+        flow_limits::rate_used_until(tx, organisation, limit).await
+    }
+    async fn use_rate(&self, tx: &mut Tx, organisation: OrganisationId, limit: &LimitKey, shard: Shard, until_micros: i64) -> Result<(), StoreError> {
+        flow_limits::use_rate(tx, organisation, limit, shard, until_micros).await
     }
 }

@@ -4,9 +4,10 @@ use crate::simulation::{SimulatedClock, SimulatedExecutor};
 use onward_core::{
     Event, EventId, NewEvent, NodeId, OrganisationId, RunId, Shard, Timestamp, async_trait,
     history::StepPath,
+    machine::LimitKey,
     ports::{
-        Clock as _, CommitError, Correlation, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, OpenWait, PublishedVersion, RoutingNote, RunWrite,
-        Store, StoreError, StoredRun, Timer,
+        Clock as _, CommitError, Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, OpenWait, PublishedVersion, RoutingNote,
+        RunWrite, Store, StoreError, StoredRun, Timer,
     },
 };
 use std::{
@@ -288,22 +289,67 @@ impl<S: Store> Store for FaultyStore<S> {
         self.maybe_fail_write()?;
         self.inner.hold_start(tx, start).await
     }
-    async fn next_held(&self, tx: &mut S::Tx, organisation: OrganisationId, workflow: &str, key: &str) -> Result<Option<HeldStart>, StoreError> {
-        self.inner.next_held(tx, organisation, workflow, key).await
+    async fn next_held(&self, tx: &mut S::Tx, organisation: OrganisationId, queue: &HeldQueue) -> Result<Option<HeldStart>, StoreError> {
+        self.inner.next_held(tx, organisation, queue).await
     }
-    async fn held_keys(
+    async fn held_start(&self, tx: &mut S::Tx, organisation: OrganisationId, run: RunId) -> Result<Option<HeldStart>, StoreError> {
+        self.inner.held_start(tx, organisation, run).await
+    }
+    async fn move_held(
         &self,
         tx: &mut S::Tx,
         organisation: OrganisationId,
-        workflow: &str,
-        after: Option<&str>,
+        id: i64,
+        queue: &HeldQueue,
+        reason: &str,
+        not_before: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        self.maybe_fail_write()?;
+        self.inner.move_held(tx, organisation, id, queue, reason, not_before).await
+    }
+    async fn held_queues(
+        &self,
+        tx: &mut S::Tx,
+        after: Option<&(OrganisationId, HeldQueue)>,
         limit: usize,
-    ) -> Result<Vec<String>, StoreError> {
-        self.inner.held_keys(tx, organisation, workflow, after, limit).await
+    ) -> Result<Vec<(OrganisationId, HeldQueue)>, StoreError> {
+        self.inner.held_queues(tx, after, limit).await
+    }
+    async fn bursts(&self, tx: &mut S::Tx, limit: usize) -> Result<Vec<(OrganisationId, HeldQueue, Timestamp)>, StoreError> {
+        self.inner.bursts(tx, limit).await
+    }
+    async fn count_held(&self, tx: &mut S::Tx, organisation: OrganisationId, of: Option<(&str, &str)>, most: u64) -> Result<u64, StoreError> {
+        self.inner.count_held(tx, organisation, of, most).await
     }
     async fn remove_held(&self, tx: &mut S::Tx, organisation: OrganisationId, id: i64) -> Result<(), StoreError> {
         self.maybe_fail_write()?;
         self.inner.remove_held(tx, organisation, id).await
+    }
+    async fn take_permit(
+        &self,
+        tx: &mut S::Tx,
+        organisation: OrganisationId,
+        limit: &LimitKey,
+        shard: Shard,
+        run: RunId,
+        max: u32,
+    ) -> Result<bool, StoreError> {
+        self.maybe_fail_write()?;
+        self.inner.take_permit(tx, organisation, limit, shard, run, max).await
+    }
+    async fn release_permits(&self, tx: &mut S::Tx, runs: &[RunId]) -> Result<Vec<(OrganisationId, LimitKey)>, StoreError> {
+        self.maybe_fail_write()?;
+        self.inner.release_permits(tx, runs).await
+    }
+    async fn permits_are_out(&self) -> Result<bool, StoreError> {
+        self.inner.permits_are_out().await
+    }
+    async fn rate_used_until(&self, tx: &mut S::Tx, organisation: OrganisationId, limit: &LimitKey) -> Result<Option<i64>, StoreError> {
+        self.inner.rate_used_until(tx, organisation, limit).await
+    }
+    async fn use_rate(&self, tx: &mut S::Tx, organisation: OrganisationId, limit: &LimitKey, shard: Shard, until_micros: i64) -> Result<(), StoreError> {
+        self.maybe_fail_write()?;
+        self.inner.use_rate(tx, organisation, limit, shard, until_micros).await
     }
 }
 

@@ -7,6 +7,7 @@
 mod compiler;
 mod fields;
 mod mentions;
+mod flow_control;
 mod names;
 mod node_input;
 mod problems;
@@ -23,6 +24,7 @@ mod walk;
 mod workflow;
 
 pub use mentions::{Mention, MentionKind};
+pub use flow_control::{Concurrency, Debounce, HoldIf, LimitScope, Limits, Rate, Rollout};
 pub use problems::render_problem;
 pub use schema::schema;
 pub use workflow::compile;
@@ -56,6 +58,12 @@ pub struct Workflow {
     pub mode: Mode,
     /// Whether a key may come again.
     pub reentry: Reentry,
+    /// How many runs and starts.
+    pub limits: Limits,
+    /// Which start goes first where starts are held: 1 to 10, 1 is first.
+    pub priority: Option<Template>,
+    /// Who gets this version first.
+    pub rollout: Option<Rollout>,
     /// What ends a run early.
     pub exit_on: Vec<ExitRule>,
     /// Initial variables.

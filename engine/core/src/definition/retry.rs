@@ -50,7 +50,8 @@ impl Compiler<'_> {
         Some(policy)
     }
 
-    fn exact(&mut self, tree: &Tree, name: &str) -> Option<i64> {
+    /// A length of time without calendar units, in milliseconds.
+    pub(super) fn exact(&mut self, tree: &Tree, name: &str) -> Option<i64> {
         let span = fields::span(&mut self.problems, tree, name)?;
         let millis = span.fixed_millis();
         if millis.is_none() {

@@ -45,6 +45,29 @@ fn top() -> Value {
             "type": "string", "pattern": "^(always|never|after .+)$", "default": "always",
             "description": "Whether a key may come again: always, never, or after DURATION, counted from the last run's end."
         },
+        "limits": {
+            "type": "object", "additionalProperties": false, "minProperties": 1,
+            "description": "Limits of the workflow's starts; what they hold is kept and starts later.",
+            "properties": {
+                "concurrency": { "$ref": "#/$defs/concurrency" }, "rate": { "$ref": "#/$defs/rate" }, "debounce": { "$ref": "#/$defs/debounce" }
+            }
+        },
+        "priority": {
+            "type": ["integer", "string"], "minimum": 1, "maximum": 10, "minLength": 1, "default": 5,
+            "description": "Which of the held starts goes first: 1 (first) to 10 (last), or an expression that gives one."
+        },
+        "rollout": {
+            "type": "object", "additionalProperties": false, "required": ["share"],
+            "description": "A part of the keys gets this version first; the rest stays on the one before.",
+            "properties": {
+                "share": { "$ref": "#/$defs/part" },
+                "hold_if": {
+                    "type": "object", "additionalProperties": false, "required": ["failed", "of"],
+                    "description": "Holds this version's starts when this part of the runs that ended last failed.",
+                    "properties": { "failed": { "$ref": "#/$defs/part" }, "of": { "type": "integer", "minimum": 1, "maximum": 10_000 } }
+                }
+            }
+        },
         "exit_on": { "type": "array", "items": { "$ref": "#/$defs/exit" }, "description": "Events that end the run early, wherever it stands." },
         "vars": refer("variables", "Initial variables, vars.NAME."),
         "timeout": refer("fixed_duration", "Time-out of the whole run."),
@@ -70,6 +93,9 @@ fn definitions() -> Value {
         all
     };
     let wait_map = |properties: Value| json!({ "type": "object", "additionalProperties": false, "required": ["event", "match"], "properties": properties });
+    let count = json!({ "type": "integer", "minimum": 1, "maximum": 1_000_000 });
+    let limit_key = json!({ "type": ["string", "number", "boolean"], "minLength": 1, "description": "Counted apart for each value. Default: the workflow's key; for a shared limit, all together." });
+    let shared = json!({ "type": "string", "pattern": "^[A-Za-z0-9_.-]+$", "maxLength": 100, "description": "One limit for all workflows that name it so." });
     let since = json!({ "type": "string", "description": "How far back events count: `run`, or a step's id. Default: since the step before." });
     json!({
         "condition": {
@@ -130,6 +156,22 @@ fn definitions() -> Value {
                     "type": "array", "description": "Retried besides timeout, rate_limited and unavailable.",
                     "items": { "anyOf": [{ "enum": ErrorCode::KNOWN }, { "type": "string", "pattern": ":" }] }
                 }
+            }
+        },
+        "part": { "type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*%\s*$", "description": "A part, such as 10%." },
+        "concurrency": {
+            "type": "object", "additionalProperties": false, "required": ["max"], "description": "Runs at a time.",
+            "properties": { "max": count.clone(), "key": limit_key.clone(), "shared": shared.clone() }
+        },
+        "rate": {
+            "type": "object", "additionalProperties": false, "required": ["max", "per"], "description": "Starts in a while: spread, none is dropped.",
+            "properties": { "max": count, "per": refer("fixed_duration", "The while."), "key": limit_key, "shared": shared }
+        },
+        "debounce": {
+            "type": "object", "additionalProperties": false, "required": ["wait"], "description": "The last event of a burst starts the run.",
+            "properties": {
+                "wait": refer("fixed_duration", "A burst is over when nothing came for this long."),
+                "max_wait": refer("fixed_duration", "Or when it has lasted this long.")
             }
         },
         "trigger": trigger(&event),

@@ -12,8 +12,26 @@ use crate::{Value, digest};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Keys at the top of a file.
-pub(super) const TOP_KEYS: [&str; 15] =
-    ["name", "description", "on", "key", "mode", "reentry", "exit_on", "vars", "timeout", "retry", "contact", "company", "deal", "conversation", "steps"];
+pub(super) const TOP_KEYS: [&str; 18] = [
+    "name",
+    "description",
+    "on",
+    "key",
+    "mode",
+    "reentry",
+    "limits",
+    "priority",
+    "rollout",
+    "exit_on",
+    "vars",
+    "timeout",
+    "retry",
+    "contact",
+    "company",
+    "deal",
+    "conversation",
+    "steps",
+];
 /// Names that a workflow may be bound to at the top.
 const BINDINGS: [&str; 4] = ["contact", "company", "deal", "conversation"];
 /// Letters of a workflow's name.
@@ -44,7 +62,7 @@ impl Compiler<'_> {
         if tree.get("on").is_none() {
             self.problems.hint(&Place::start(), "no_trigger", "without `on` it is started only by hand, by the API or by another workflow".into(), None);
         }
-        let key = tree.get("key").and_then(|tree| self.key(tree));
+        let key = tree.get("key").and_then(|tree| self.key(tree, true));
         let mode = tree.get("mode").and_then(|tree| self.mode(tree)).unwrap_or_default();
         let reentry = tree.get("reentry").and_then(|tree| self.reentry(tree)).unwrap_or_default();
         for name in ["mode", "reentry"] {
@@ -53,6 +71,12 @@ impl Compiler<'_> {
             {
                 self.problems.warning(&tree.place, "no_effect", format!("`{name}` has no effect without `key`: each run then is about itself"));
             }
+        }
+        let limits = tree.get("limits").and_then(|tree| self.limits(tree)).unwrap_or_default();
+        let priority = tree.get("priority").and_then(|tree| self.priority(tree));
+        let rollout = tree.get("rollout").and_then(|tree| self.rollout(tree));
+        if let Some(tree) = tree.get("rollout") {
+            fields::not_available(&mut self.problems, &tree.place, "rollout");
         }
         let vars = tree.get("vars").map(|tree| self.variables(tree, "vars", Standing::Start)).unwrap_or_default();
         let mut bindings = BTreeMap::new();
@@ -81,6 +105,9 @@ impl Compiler<'_> {
             key,
             mode,
             reentry,
+            limits,
+            priority,
+            rollout,
             exit_on,
             vars,
             bindings,
@@ -110,13 +137,14 @@ impl Compiler<'_> {
         None
     }
 
-    fn key(&mut self, tree: &Tree) -> Option<crate::expression::Template> {
+    /// What a run, or a limit, is about. With `apart` one text for all is a warning.
+    pub(super) fn key(&mut self, tree: &Tree, apart: bool) -> Option<crate::expression::Template> {
         if tree.is_null() || tree.list().is_some() || tree.map().is_some() {
             fields::wrong_type(&mut self.problems, tree, "key", "a text such as \"{{ input.phone }}\"");
             return None;
         }
         let template = self.template(tree, Standing::Key)?;
-        if template.as_literal().is_some() {
+        if apart && template.as_literal().is_some() {
             let message = "`key` is the same for every run; write an expression in braces, such as \"{{ input.phone }}\"";
             self.problems.warning(&tree.place, "no_effect", message.to_owned());
         }

@@ -3,9 +3,9 @@
 use super::{Known, Need, turn::identifier};
 use crate::{
     EventId, RunId, Timestamp, Value,
-    definition::{TriggerKind, Workflow},
+    definition::{LimitScope, TriggerKind, Workflow},
     digest,
-    expression::{ExpressionError, RECORD_NAMES, RecordReads, Scope},
+    expression::{ExpressionError, RECORD_NAMES, RecordReads, Scope, Template},
     limits,
     ports::RecordRef,
 };
@@ -54,6 +54,8 @@ pub enum Admission {
         key: Option<String>,
         /// Record fields that were used.
         reads: BTreeMap<String, Value>,
+        /// Which limits it must pass, and how urgently it wants to.
+        gates: Gates,
     },
     /// Something must be known first.
     Need(Need),
@@ -72,6 +74,50 @@ pub struct Asked<'a> {
     pub timezone: &'a str,
 }
 
+/// Which limits a start must pass, as its event and input say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gates {
+    /// 1 goes first, 10 last.
+    pub priority: u8,
+    /// The concurrency limit, when there is one.
+    pub concurrency: Option<LimitKey>,
+    /// The rate limit, when there is one.
+    pub rate: Option<LimitKey>,
+}
+
+impl Gates {
+    /// Of a start that no limit concerns.
+    pub const OPEN: Self = Self { priority: PRIORITY, concurrency: None, rate: None };
+}
+
+/// What one limit counts together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LimitKey {
+    /// `workflow:NAME`, or `shared:NAME`.
+    pub name: String,
+    /// The value that it is counted apart for; empty for all together.
+    pub key: String,
+}
+
+/// Of starts that say nothing.
+const PRIORITY: u8 = 5;
+/// The last.
+const PRIORITY_LAST: u8 = 10;
+
+/// A priority as an author or an expression gives it: a whole number from 1 to 10, or its text.
+pub fn priority_of(value: &Value) -> Option<u8> {
+    let number = value.as_u64().or_else(|| value.as_f64().filter(|number| number.fract() == 0.0 && *number >= 0.0).map(|number| number as u64));
+    let number = number.or_else(|| value.as_str()?.trim().parse().ok())?;
+    u8::try_from(number).ok().filter(|number| (1..=PRIORITY_LAST).contains(number))
+}
+
+/// The gates of a start that was admitted before, as this version has them: it may be another one than then.
+pub fn gates_of(workflow: &Workflow, envelope: &Value, input: &Value, key: Option<&str>, asked: Asked<'_>) -> Admission {
+    let mut asking = Asking { workflow, envelope: Arc::new(envelope.clone()), input: Arc::new(input.clone()), asked, reads: BTreeMap::new() };
+    let outcome = asking.gates(key).map(|gates| (key.map(str::to_owned), gates));
+    finish(outcome, asking)
+}
+
 /// Asks one event trigger (by its place) about an event's envelope. Without `with`, the event's data is the input.
 pub fn admit(workflow: &Workflow, trigger: usize, envelope: &Arc<Value>, asked: Asked<'_>) -> Admission {
     let Some(trigger) = workflow.triggers.get(trigger) else {
@@ -88,7 +134,7 @@ pub fn admit(workflow: &Workflow, trigger: usize, envelope: &Arc<Value>, asked: 
             Some(template) => asking.ask(template.records(), |scope| template.render(scope)).map_err(|refusal| refusal.within("with"))?,
             None => envelope["data"].clone(),
         });
-        asking.key()
+        asking.key_and_gates()
     })();
     finish(outcome, asking)
 }
@@ -104,13 +150,13 @@ pub fn admit_input(workflow: &Workflow, input: &Value, asked: Asked<'_>) -> Admi
     }
     let envelope = serde_json::json!({ "specversion": "1.0", "source": "/manual", "type": "manual.started", "time": asked.now, "data": input });
     let mut asking = Asking { workflow, envelope: Arc::new(envelope), input: Arc::new(input.clone()), asked, reads: BTreeMap::new() };
-    let outcome = asking.key();
+    let outcome = asking.key_and_gates();
     finish(outcome, asking)
 }
 
-fn finish(outcome: Result<Option<String>, Refusal>, asking: Asking<'_>) -> Admission {
+fn finish(outcome: Result<(Option<String>, Gates), Refusal>, asking: Asking<'_>) -> Admission {
     match outcome {
-        Ok(key) => Admission::Yes { input: Arc::unwrap_or_clone(asking.input), key, reads: asking.reads },
+        Ok((key, gates)) => Admission::Yes { input: Arc::unwrap_or_clone(asking.input), key, reads: asking.reads, gates },
         Err(Refusal::No) => Admission::No,
         Err(Refusal::Need(need)) => Admission::Need(need),
         Err(Refusal::Error(message)) => Admission::Error(message),
@@ -141,15 +187,58 @@ impl Refusal {
 }
 
 impl Asking<'_> {
-    fn key(&mut self) -> Result<Option<String>, Refusal> {
-        let Some(template) = &self.workflow.key else { return Ok(None) };
-        let value = self.ask(template.records(), |scope| template.render(scope)).map_err(|refusal| refusal.within("key"))?;
+    fn key_and_gates(&mut self) -> Result<(Option<String>, Gates), Refusal> {
+        let workflow = self.workflow;
+        let key = match &workflow.key {
+            Some(template) => Some(self.key(template, "key")?),
+            None => None,
+        };
+        let gates = self.gates(key.as_deref())?;
+        Ok((key, gates))
+    }
+
+    fn key(&mut self, template: &Template, part: &str) -> Result<String, Refusal> {
+        let value = self.ask(template.records(), |scope| template.render(scope)).map_err(|refusal| refusal.within(part))?;
         let key = match &value {
             Value::Bool(flag) => flag.to_string(),
-            other => identifier(other).ok_or_else(|| Refusal::Error(format!("key: it is {other}; a key must be a text or a number, and not empty")))?,
+            other => identifier(other).ok_or_else(|| Refusal::Error(format!("{part}: it is {other}; a key must be a text or a number, and not empty")))?,
         };
         // A long key is replaced by its hash (SEMANTICS.md 18).
-        Ok(Some(if key.len() > limits::KEY_BYTES { format!("sha256:{}", digest::hex(key.as_bytes())) } else { key }))
+        Ok(if key.len() > limits::KEY_BYTES { format!("sha256:{}", digest::hex(key.as_bytes())) } else { key })
+    }
+
+    /// What the limits ask. Which record fields they used is no part of the run: they decide when it starts, not what it does.
+    fn gates(&mut self, key: Option<&str>) -> Result<Gates, Refusal> {
+        let workflow = self.workflow;
+        let reads = self.reads.clone();
+        let priority = match &workflow.priority {
+            Some(template) => {
+                let value = self.ask(template.records(), |scope| template.render(scope)).map_err(|refusal| refusal.within("priority"))?;
+                let wrong = || Refusal::Error(format!("priority: it is {value}; it must be a whole number from 1 (first) to {PRIORITY_LAST} (last)"));
+                priority_of(&value).ok_or_else(wrong)?
+            }
+            None => PRIORITY,
+        };
+        let concurrency = match &workflow.limits.concurrency {
+            Some(limit) => Some(self.limit_key(&limit.scope, key, "limits.concurrency.key")?),
+            None => None,
+        };
+        let rate = match &workflow.limits.rate {
+            Some(limit) => Some(self.limit_key(&limit.scope, key, "limits.rate.key")?),
+            None => None,
+        };
+        self.reads = reads;
+        Ok(Gates { priority, concurrency, rate })
+    }
+
+    fn limit_key(&mut self, scope: &LimitScope, key: Option<&str>, part: &str) -> Result<LimitKey, Refusal> {
+        let name = scope.shared.as_ref().map_or_else(|| format!("workflow:{}", self.workflow.name), |shared| format!("shared:{shared}"));
+        let key = match &scope.key {
+            Some(template) => self.key(template, part)?,
+            None if scope.shared.is_some() => String::new(),
+            None => key.unwrap_or_default().to_owned(),
+        };
+        Ok(LimitKey { name, key })
     }
 
     fn ask<T>(&mut self, records: &[&'static str], evaluate: impl FnOnce(&Scope) -> Result<T, ExpressionError>) -> Result<T, Refusal> {

@@ -23,7 +23,7 @@ mod what_if;
 #[cfg(test)]
 mod tests;
 
-pub use admit::{Admission, Asked, Start, admit, admit_input};
+pub use admit::{Admission, Asked, Gates, LimitKey, Start, admit, admit_input, gates_of, priority_of};
 pub use correlation::{correlation_of, correlations_of_event};
 pub use decide::{Action, Context, Decision, Happening, Known, Need, decide};
 pub use fold::{FoldError, fold, fold_all};

@@ -283,7 +283,7 @@ impl State {
     }
 
     /// What the run waits for, for people and programs: `null`, or an object with `kind`
-    /// (`event|timer|retry|hold|step|settle|resume`), the step, and what belongs to it.
+    /// (`event|timer|retry|hold|step|settle|resume`; a run that is held back has `start`), the step, and what belongs to it.
     pub fn waiting_on(&self) -> Value {
         if self.status.is_final() {
             return Value::Null;

@@ -3,6 +3,7 @@
 mod clock;
 mod disk;
 mod inventory;
+mod held;
 mod node;
 mod records;
 mod script;
@@ -14,6 +15,7 @@ mod writer;
 pub use clock::{BoxFuture, Clock, Executor, Ids};
 pub use disk::{BoundlessDisk, Disk};
 pub use inventory::{Inventory, NoInventory, Presence};
+pub use held::{HeldQueue, HeldStart};
 pub use node::{Effect, Node, NodeDescriptor, Outcome, Reconciled, StepContext};
 pub use records::{Connection, Credentials, RecordRef, Records, Secret};
 pub use script::{

@@ -1,9 +1,10 @@
 //! The store: what the runtime needs of a database. A store is what the conformance suite in `engine/testkit` says it is.
 
-use super::Transaction;
+use super::{HeldQueue, HeldStart, Transaction};
 use crate::{
     Event, EventId, NewEvent, NodeId, OrganisationId, RunId, Shard, StepError, Timestamp, Value,
     history::{Entry, StepPath},
+    machine::LimitKey,
 };
 use serde::{Deserialize, Serialize};
 
@@ -369,31 +370,6 @@ pub struct PublishedVersion {
     pub paused: bool,
 }
 
-/// A start that `mode` or a limit holds back: a durable row (SEMANTICS.md 23).
-#[derive(Clone, Debug, PartialEq)]
-pub struct HeldStart {
-    /// Its number, in order of intake.
-    pub id: i64,
-    /// Whose.
-    pub organisation: OrganisationId,
-    /// The workflow.
-    pub workflow: String,
-    /// The key.
-    pub key: String,
-    /// The trigger's place; `None` for a start by hand.
-    pub trigger: Option<usize>,
-    /// The event.
-    pub event_id: Option<EventId>,
-    /// Input given directly.
-    pub input: Value,
-    /// The id that the run will have: it was told to the caller.
-    pub run_id: RunId,
-    /// Why it is held.
-    pub reason: String,
-    /// Not before.
-    pub not_before: Option<Timestamp>,
-}
-
 /// What is known of a key: who lives, and when the last one ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyState {
@@ -401,8 +377,11 @@ pub struct KeyState {
     pub live: Vec<RunId>,
     /// When the last run of the key ended; remembered longer than the runs.
     pub last_ended_at: Option<Timestamp>,
-    /// Starts of the key that are held.
-    pub held: u64,
+    /// The first held start of the key that keeps its place in the order of intake: bursts that are not over and starts
+    /// that wait for a person have none.
+    pub oldest_held: Option<i64>,
+    /// The last such start.
+    pub newest_held: Option<i64>,
 }
 
 /// The engine's tables. Methods that take a `Tx` run inside it; the others read committed data.
@@ -546,21 +525,55 @@ pub trait Store: Send + Sync + 'static {
     /// Removes rows that were applied without a run's transition.
     async fn remove_inbox(&self, tx: &mut Self::Tx, ids: &[i64]) -> Result<(), StoreError>;
 
-    // ---- held starts ----
+    // ---- held starts, permits, rates ----
 
-    /// Holds a start back.
+    /// Holds a start back and gives it its number.
     async fn hold_start(&self, tx: &mut Self::Tx, start: &HeldStart) -> Result<i64, StoreError>;
-    /// The next held start of a key, in order of intake.
-    async fn next_held(&self, tx: &mut Self::Tx, organisation: OrganisationId, workflow: &str, key: &str) -> Result<Option<HeldStart>, StoreError>;
-    /// Keys of a workflow that have held starts, in order of the keys, after `after`, at most `limit`.
-    async fn held_keys(
+    /// The next held start of a queue: by priority where the queue goes by it, then in order of intake.
+    async fn next_held(&self, tx: &mut Self::Tx, organisation: OrganisationId, queue: &HeldQueue) -> Result<Option<HeldStart>, StoreError>;
+    /// The held start that will be this run.
+    async fn held_start(&self, tx: &mut Self::Tx, organisation: OrganisationId, run: RunId) -> Result<Option<HeldStart>, StoreError>;
+    /// Puts a held start into another queue, or into the same one for another reason; its number stays. `Ok` also when there
+    /// is none of that number.
+    async fn move_held(
         &self,
         tx: &mut Self::Tx,
         organisation: OrganisationId,
-        workflow: &str,
-        after: Option<&str>,
+        id: i64,
+        queue: &HeldQueue,
+        reason: &str,
+        not_before: Option<Timestamp>,
+    ) -> Result<(), StoreError>;
+    /// Queues that have held starts, in a fixed order, after `after`, at most `limit`.
+    async fn held_queues(
+        &self,
+        tx: &mut Self::Tx,
+        after: Option<&(OrganisationId, HeldQueue)>,
         limit: usize,
-    ) -> Result<Vec<String>, StoreError>;
+    ) -> Result<Vec<(OrganisationId, HeldQueue)>, StoreError>;
+    /// The ends of bursts, earliest first, at most `limit`.
+    async fn bursts(&self, tx: &mut Self::Tx, limit: usize) -> Result<Vec<(OrganisationId, HeldQueue, Timestamp)>, StoreError>;
+    /// How many starts an organisation has held, of one workflow and key when they are given; not counted further than `most`.
+    async fn count_held(&self, tx: &mut Self::Tx, organisation: OrganisationId, of: Option<(&str, &str)>, most: u64) -> Result<u64, StoreError>;
     /// Removes a held start that was released or dropped.
     async fn remove_held(&self, tx: &mut Self::Tx, organisation: OrganisationId, id: i64) -> Result<(), StoreError>;
+    /// Takes a permit of a concurrency limit for a run, when fewer than `max` are out; whether the run has one now. A run
+    /// that has one keeps it.
+    async fn take_permit(
+        &self,
+        tx: &mut Self::Tx,
+        organisation: OrganisationId,
+        limit: &LimitKey,
+        shard: Shard,
+        run: RunId,
+        max: u32,
+    ) -> Result<bool, StoreError>;
+    /// Gives back every permit of these runs, and says of which limits.
+    async fn release_permits(&self, tx: &mut Self::Tx, runs: &[RunId]) -> Result<Vec<(OrganisationId, LimitKey)>, StoreError>;
+    /// Whether any permit is out, of any organisation.
+    async fn permits_are_out(&self) -> Result<bool, StoreError>;
+    /// Until when the past starts of a rate limit count, in microseconds since 1970; `None`: there were none.
+    async fn rate_used_until(&self, tx: &mut Self::Tx, organisation: OrganisationId, limit: &LimitKey) -> Result<Option<i64>, StoreError>;
+    /// Notes a start of a rate limit.
+    async fn use_rate(&self, tx: &mut Self::Tx, organisation: OrganisationId, limit: &LimitKey, shard: Shard, until_micros: i64) -> Result<(), StoreError>;
 }

@@ -2,6 +2,7 @@
 
 use super::{
     driver::{Log, told},
+    workflows::{RATED_MAX, RATED_PER_MS, SHARED_MAX},
     world::World,
 };
 use onward_core::{
@@ -29,7 +30,14 @@ fn stored(world: &World) -> Result<Vec<Stored>, String> {
             let history = memory.committed_history(row.id).map_err(|error| format!("the history of {} cannot be read: {error}", row.id))?;
             Ok(Stored { row, history })
         })
+        // What is held has not begun, and what ended before it began has nothing to check.
+        .filter(|run| run.as_ref().map_or(true, |run| !run.history.is_empty()))
         .collect()
+}
+
+/// Every run that somebody may have been told of.
+fn known(world: &World) -> BTreeSet<RunId> {
+    world.store.inner().committed_runs().into_iter().map(|run| run.id).collect()
 }
 
 /// What must hold at any moment, right after a crash included.
@@ -63,10 +71,11 @@ pub(super) fn always(world: &World, log: &Log) -> Result<(), String> {
             ));
         }
     }
-    acknowledged_is_stored(&runs, log)?;
+    acknowledged_is_stored(world, &runs, log)?;
     one_effect_of_each_event(&runs)?;
     outside(world, &runs)?;
-    keys(&runs)
+    keys(&runs)?;
+    limits(world, &runs)
 }
 
 fn histories_are_whole(world: &World, run: &Stored) -> Result<(), String> {
@@ -128,8 +137,8 @@ fn timers_are_never_early(run: &Stored) -> Result<(), String> {
 }
 
 /// Promises 1 and 2, from the side of those who were told.
-fn acknowledged_is_stored(runs: &[Stored], log: &Log) -> Result<(), String> {
-    let known: BTreeSet<RunId> = runs.iter().map(|run| run.row.id).collect();
+fn acknowledged_is_stored(world: &World, runs: &[Stored], log: &Log) -> Result<(), String> {
+    let known = known(world);
     let by_event: BTreeMap<_, Vec<&Stored>> = runs.iter().fold(BTreeMap::new(), |mut all, run| {
         if let Some(event) = run.row.event_id {
             all.entry(event).or_insert_with(Vec::new).push(run);
@@ -261,13 +270,40 @@ fn keys(runs: &[Stored]) -> Result<(), String> {
     Ok(())
 }
 
+/// SEMANTICS.md 24: no limit is ever exceeded, whatever crashed meanwhile.
+fn limits(world: &World, runs: &[Stored]) -> Result<(), String> {
+    let of = |names: &[&str]| runs.iter().filter(|run| names.contains(&run.row.workflow.as_str())).map(|run| &run.row).collect::<Vec<_>>();
+    let shared = of(&["shared-a", "shared-b"]);
+    for run in &shared {
+        let ended = |other: &RunRow| other.ended_at.is_none_or(|ended| ended > run.started_at);
+        let at_work = shared.iter().filter(|other| other.started_at <= run.started_at && ended(other)).count();
+        if at_work > SHARED_MAX {
+            return Err(format!("a concurrency limit is never exceeded: {at_work} runs were at work when {} began", run.id));
+        }
+    }
+    let alive = shared.iter().filter(|run| !run.status.is_final()).count();
+    let permits = world.store.inner().committed_permits();
+    if permits.len() < alive || permits.len() > SHARED_MAX {
+        return Err(format!("every run at work holds its permit: {alive} runs, {permits:?}"));
+    }
+    let rated = of(&["rated"]);
+    for run in &rated {
+        let until = run.started_at.plus_millis(RATED_PER_MS);
+        let within = rated.iter().filter(|other| other.started_at >= run.started_at && other.started_at < until).count();
+        if within > RATED_MAX {
+            return Err(format!("a rate is never exceeded: {within} runs began in the hour from {}", run.started_at));
+        }
+    }
+    Ok(())
+}
+
 /// What must hold once everything has ended. The digest is of all that is stored.
 pub(super) fn at_the_end(world: &World, log: &Log) -> Result<String, String> {
     let runs = stored(world)?;
     if let Some(run) = runs.iter().find(|run| !run.row.status.is_final()) {
         return Err(format!("every run ends: {} of {} does not", run.row.id, run.row.workflow));
     }
-    let known: BTreeSet<RunId> = runs.iter().map(|run| run.row.id).collect();
+    let known = known(world);
     let told_of: Vec<RunId> = told(log, |told| told.events.values().flatten().flat_map(|(_, answer)| answer.run_ids.clone()).collect());
     if let Some(lost) = told_of.iter().find(|run| !known.contains(run)) {
         return Err(format!("run {lost} was acknowledged, perhaps as held, and never came (promise 1)"));

@@ -8,7 +8,7 @@ use super::{
 use crate::{EngineError, Ingested, StartRequest, config::Plant};
 use onward_core::{
     NewEvent, RunId,
-    ports::{Clock as _, Executor as _},
+    ports::{Clock as _, Executor as _, HeldQueue},
 };
 use serde_json::json;
 use std::{
@@ -152,9 +152,12 @@ fn disturb(world: &World, handle: &Handle, log: &Log) {
     }));
 }
 
+/// Workflows that are paused and go on again.
+const HELD_NOW_AND_THEN: [&str; 6] = ["queued", "restart", "split", "shared-a", "rated", "burst"];
+
 /// Pauses a workflow or lets it go on.
 fn hold_workflow(world: &World, handle: &Handle) {
-    let workflow = ["queued", "restart", "split"][world.below(3) as usize];
+    let workflow = HELD_NOW_AND_THEN[world.below(HELD_NOW_AND_THEN.len() as u64) as usize];
     let (handle, organisation, paused) = (handle.clone(), world.organisation, world.chance(500));
     world.simulation.executor.spawn(Box::pin(async move { drop(handle.set_workflow_paused(organisation, workflow, paused).await) }));
 }
@@ -178,7 +181,8 @@ fn calm(world: &World, handle: &Handle) -> Result<(), String> {
             return Err(format!("run {run} cannot be resumed: {error}"));
         }
     }
-    for workflow in ["queued", "restart", "split"] {
+    let_go_what_waits_for_a_person(world, handle, true)?;
+    for workflow in HELD_NOW_AND_THEN {
         let (handle, organisation) = (handle.clone(), world.organisation);
         let result = world.simulation.executor.block_on(async move { handle.set_workflow_paused(organisation, workflow, false).await });
         if let Err(error) = result {
@@ -187,6 +191,8 @@ fn calm(world: &World, handle: &Handle) -> Result<(), String> {
     }
     for _ in 0..CALM_DAYS {
         world.simulation.executor.run_until(world.simulation.clock.now().plus_millis(DAY_MS));
+        // Those that were let go went round again.
+        let_go_what_waits_for_a_person(world, handle, false)?;
         let leftovers = world.store.inner().committed_leftovers();
         if leftovers == (0, 0, 0, 0) && world.store.inner().committed_runs().iter().all(|run| run.status.is_final()) {
             let handle = handle.clone();
@@ -210,4 +216,23 @@ fn calm(world: &World, handle: &Handle) -> Result<(), String> {
         "every run goes on by itself (promise 10): left over (timers, waits, inbox, held) {:?}; runs {stuck:#?}",
         world.store.inner().committed_leftovers()
     ))
+}
+
+/// Starts whose causes were too many: every other one may begin after all, the rest is cancelled.
+fn let_go_what_waits_for_a_person(world: &World, handle: &Handle, some_begin: bool) -> Result<(), String> {
+    let held = world.store.inner().committed_held().into_iter().filter(|held| matches!(held.queue, HeldQueue::Person { .. }));
+    for (number, held) in held.enumerate() {
+        let (handle, organisation, begins) = (handle.clone(), world.organisation, some_begin && number % 2 == 0);
+        let result = world.simulation.executor.block_on(async move {
+            if begins {
+                handle.resume(organisation, held.run_id, "driver").await
+            } else {
+                handle.cancel(organisation, held.run_id, "driver", None, false).await
+            }
+        });
+        if let Err(error) = result {
+            return Err(format!("a start that waits for a person cannot be let go: {error}"));
+        }
+    }
+    Ok(())
 }

@@ -7,6 +7,7 @@
 mod checks;
 mod commands;
 mod driver;
+mod flow_control;
 mod nodes;
 pub(crate) mod plants;
 mod scenarios;

@@ -29,7 +29,7 @@ pub(super) fn calm(sources: &[&str]) -> (World, Handle) {
     calm_with(sources, |_| {})
 }
 
-fn calm_with(sources: &[&str], change: impl FnOnce(&mut World)) -> (World, Handle) {
+pub(super) fn calm_with(sources: &[&str], change: impl FnOnce(&mut World)) -> (World, Handle) {
     let mut world = World::new(1, None);
     world.limits = EngineLimits { lease_ms: 43_200_000, timer_horizon_ms: 3_600_000, ..EngineLimits::default() };
     change(&mut world);
@@ -40,7 +40,7 @@ fn calm_with(sources: &[&str], change: impl FnOnce(&mut World)) -> (World, Handl
     (world, handle)
 }
 
-fn publish(world: &World, handle: &Handle, source: &str) -> u32 {
+pub(super) fn publish(world: &World, handle: &Handle, source: &str) -> u32 {
     let published = world.simulation.executor.block_on(handle.publish(world.organisation, None, source));
     published.unwrap_or_else(|error| panic!("{error:#?}")).version
 }
@@ -53,8 +53,9 @@ pub(super) fn ingest(world: &World, handle: &Handle, events: Vec<NewEvent>) -> R
     world.simulation.executor.block_on(handle.ingest(events))
 }
 
+/// Runs that began: those whose start is held are not among them.
 pub(super) fn runs(world: &World, workflow: &str) -> Vec<RunRow> {
-    world.store.inner().committed_runs().into_iter().filter(|run| run.workflow == workflow).collect()
+    world.store.inner().committed_runs().into_iter().filter(|run| run.workflow == workflow && run.last_seq > 0).collect()
 }
 
 pub(super) fn pass(world: &World, millis: i64) {

@@ -1,7 +1,61 @@
 //! The workflows of the simulation: small, and together all that the runtime does.
 
 /// The file of each workflow.
-pub(super) const WORKFLOWS: &[&str] = &[CHAIN, WAIT, ANY, SINGLE, QUEUED, RESTART, EXIT, SPLIT, EMIT, LOOP, FAIL, FAILED, COLLECT, MESSAGES, LONG];
+pub(super) const WORKFLOWS: &[&str] =
+    &[CHAIN, WAIT, ANY, SINGLE, QUEUED, RESTART, EXIT, SPLIT, EMIT, LOOP, FAIL, FAILED, COLLECT, MESSAGES, LONG, SHARED_A, SHARED_B, RATED, BURST];
+
+/// Runs of [`SHARED_A`] and [`SHARED_B`] at a time.
+pub(super) const SHARED_MAX: usize = 2;
+/// Starts of [`RATED`] in [`RATED_PER_MS`].
+pub(super) const RATED_MAX: usize = 3;
+/// An hour.
+pub(super) const RATED_PER_MS: i64 = 3_600_000;
+
+/// A limit that two workflows share; one of them is in a hurry.
+const SHARED_A: &str = r#"
+name: shared-a
+on: [{ event: go.limits }]
+key: "{{ event.data.k }}"
+limits: { concurrency: { max: 2, shared: desk } }
+priority: "{{ 1 if event.data.n > 3 else 5 }}"
+steps:
+  - { id: a, do: test.call, with: { n: 1 }, on_error: continue }
+  - { id: sleep, delay: 40m }
+  - { id: b, do: test.count, with: {} }
+"#;
+
+const SHARED_B: &str = r#"
+name: shared-b
+on: [{ event: go.limits, if: event.data.n > 1 }]
+key: "{{ event.data.k }}"
+mode: queued
+limits: { concurrency: { max: 2, shared: desk }, rate: { max: 20, per: 1h } }
+priority: 3
+steps:
+  - { id: sleep, delay: 10m }
+"#;
+
+/// Spread over the hours, one of each key at a time.
+const RATED: &str = r#"
+name: rated
+on: [{ event: go.limits }]
+key: "{{ event.data.k }}"
+mode: queued
+limits: { rate: { max: 3, per: 1h, key: all } }
+steps:
+  - { id: a, do: test.count, with: {} }
+  - { id: sleep, delay: 5m }
+"#;
+
+/// The last event of a burst starts the run.
+const BURST: &str = r#"
+name: burst
+on: [{ event: go.limits }]
+key: "{{ event.data.k }}"
+limits: { debounce: { wait: 30m, max_wait: 2h } }
+steps:
+  - { id: a, do: test.count, with: {} }
+"#;
 
 /// External, transactional, pure and at-most-once steps in a row.
 const CHAIN: &str = r#"
@@ -178,6 +232,8 @@ steps:
 
 /// Types of events that start runs, and the two that waits and exits hear.
 pub(super) const EVENTS: &[&str] = &[
+    "go.limits",
+    "go.limits",
     "go.chain",
     "go.wait",
     "go.any",

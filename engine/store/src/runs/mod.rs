@@ -132,11 +132,19 @@ pub(crate) async fn key_state(tx: &mut Tx, organisation: OrganisationId, workflo
     let rest = tx
         .fetch_one(
             "SELECT (SELECT last_ended_at FROM run_keys WHERE organisation = $1 AND workflow = $2 AND key = $3) AS last_ended_at,
-                (SELECT count(*) FROM held_starts WHERE organisation = $1 AND workflow = $2 AND key = $3) AS held",
+                (SELECT id FROM held_starts WHERE organisation = $1 AND workflow = $2 AND key = $3 AND queue NOT IN ('debounce', 'person')
+                    ORDER BY id LIMIT 1) AS oldest_held,
+                (SELECT id FROM held_starts WHERE organisation = $1 AND workflow = $2 AND key = $3 AND queue NOT IN ('debounce', 'person')
+                    ORDER BY id DESC LIMIT 1) AS newest_held",
             args![organisation, workflow, key],
         )
         .await?;
-    Ok(KeyState { live: live.iter().map(|row| row.get("id")).collect::<Result<_, _>>()?, last_ended_at: rest.get("last_ended_at")?, held: rest.get("held")? })
+    Ok(KeyState {
+        live: live.iter().map(|row| row.get("id")).collect::<Result<_, _>>()?,
+        last_ended_at: rest.get("last_ended_at")?,
+        oldest_held: rest.get("oldest_held")?,
+        newest_held: rest.get("newest_held")?,
+    })
 }
 
 pub(crate) async fn assign_variant(

@@ -149,6 +149,8 @@ impl<'w> Batch<'w> {
                     started_at bigint, ended_at bigint, last_seq bigint, depth bigint, exit text, waiting_on json, error json, input json, output json} AS r
                 WHERE true ON CONFLICT (id) DO UPDATE SET version = excluded.version, key = excluded.key, status = excluded.status,
                     contact = excluded.contact, started_at = excluded.started_at, ended_at = excluded.ended_at, last_seq = excluded.last_seq,
+                    event = CASE WHEN runs.status = 'held' THEN excluded.event ELSE runs.event END,
+                    input = CASE WHEN runs.status = 'held' THEN excluded.input ELSE runs.input END, depth = excluded.depth,
                     exit = excluded.exit, waiting_on = excluded.waiting_on, error = excluded.error, output = excluded.output
                 WHERE runs.organisation = excluded.organisation",
             args![rows],

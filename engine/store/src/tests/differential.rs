@@ -5,7 +5,8 @@ use crate::SqlStore;
 use onward_core::{
     EventId, NewEvent, NodeId, OrganisationId, Shard,
     history::{Entry, Fact},
-    ports::{Correlation, HeldStart, InboxMessage, InboxRow, Lease, OpenWait, RoutingNote, RunRow, RunStatus, RunWrite, Store, Transaction as _},
+    machine::LimitKey,
+    ports::{Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Lease, OpenWait, RoutingNote, RunRow, RunStatus, RunWrite, Store, Transaction as _},
 };
 use onward_database::Database;
 use onward_testkit::{MemoryStore, SeededIds, Simulation};
@@ -21,6 +22,10 @@ enum Operation {
     Note(OrganisationId, usize, RoutingNote),
     Hold(HeldStart),
     Unhold(OrganisationId, i64),
+    Move(OrganisationId, i64, HeldQueue),
+    Permit(OrganisationId, LimitKey, u128),
+    Permits(Vec<u128>),
+    Rate(OrganisationId, LimitKey, i64),
     Inbox(OrganisationId, u16, u128, String, InboxMessage),
     Applied(Vec<i64>),
     Variant(OrganisationId, String, String),
@@ -38,6 +43,7 @@ struct Maker {
     world: Simulation,
     seqs: BTreeMap<u128, u64>,
     savepoints: usize,
+    held: u128,
 }
 
 impl Maker {
@@ -107,23 +113,48 @@ impl Maker {
         (event, (0..self.below(3)).map(|_| self.correlation()).collect())
     }
 
+    fn queue(&self) -> HeldQueue {
+        let (name, key) = (self.name(2), self.name(2));
+        match self.below(6) {
+            0 => HeldQueue::Key { workflow: name, key },
+            1 => HeldQueue::Concurrency { name, key },
+            2 => HeldQueue::Rate { name, key },
+            3 => HeldQueue::Debounce { workflow: name, key },
+            4 => HeldQueue::Paused { workflow: name },
+            _ => HeldQueue::Person { workflow: name },
+        }
+    }
+
+    fn held_start(&mut self) -> HeldStart {
+        self.held += 1;
+        HeldStart {
+            id: 0,
+            organisation: self.organisation(),
+            workflow: "welcome".into(),
+            key: format!("k{}", self.below(3)),
+            trigger: None,
+            event_id: None,
+            input: json!(self.below(9)),
+            run_id: run_id(100 + self.held),
+            queue: self.queue(),
+            reason: "queued".into(),
+            not_before: self.chance().then(|| at(self.below(9) as i64)),
+            priority: 1 + self.below(10) as u8,
+            depth: self.below(3) as u16,
+            held_at: at(self.below(9) as i64),
+        }
+    }
+
+    fn limit(&self) -> LimitKey {
+        LimitKey { name: self.name(2), key: self.name(2) }
+    }
+
     fn operation(&mut self) -> Operation {
-        match self.below(18) {
+        match self.below(22) {
             0..=2 => Operation::Events((0..=self.below(5)).map(|_| self.event()).collect()),
             3..=6 => Operation::Runs((0..=self.below(4)).map(|_| self.write()).collect()),
             7 => Operation::Note(self.organisation(), self.below(20) as usize, RoutingNote::Started { run_id: run_id(1), workflow: self.name(3) }),
-            8 => Operation::Hold(HeldStart {
-                id: 0,
-                organisation: self.organisation(),
-                workflow: "welcome".into(),
-                key: format!("k{}", self.below(3)),
-                trigger: None,
-                event_id: None,
-                input: json!(self.below(9)),
-                run_id: run_id(5),
-                reason: "queued".into(),
-                not_before: None,
-            }),
+            8 => Operation::Hold(self.held_start()),
             9 => Operation::Unhold(self.organisation(), self.below(9) as i64),
             10 => {
                 let message = InboxMessage::Event { target: self.name(2), which: "event".into(), event_id: EventId(Uuid::nil()) };
@@ -134,6 +165,10 @@ impl Maker {
             13 => Operation::Publish(self.organisation(), self.name(2), self.name(3)),
             14 => Operation::Current(self.organisation(), self.name(2), self.chance().then(|| self.below(4) as u32)),
             15 => Operation::Quarantine(self.organisation(), u128::from(self.below(8))),
+            17 => Operation::Move(self.organisation(), self.below(9) as i64, self.queue()),
+            18 => Operation::Permit(self.organisation(), self.limit(), u128::from(self.below(8))),
+            19 => Operation::Permits((0..self.below(3)).map(|_| u128::from(self.below(8))).collect()),
+            20 => Operation::Rate(self.organisation(), self.limit(), self.below(1 << 50) as i64),
             16 if self.savepoints > 0 => {
                 self.savepoints -= 1;
                 if self.chance() { Operation::Release } else { Operation::Rollback }
@@ -174,6 +209,20 @@ async fn run<S: Store>(store: &S, tx: &mut S::Tx, known: &mut Vec<EventId>, oper
         },
         Operation::Hold(start) => format!("{:?}", store.hold_start(tx, &start).await.map_err(text)?),
         Operation::Unhold(organisation, id) => format!("{:?}", store.remove_held(tx, organisation, id).await.map_err(text)?),
+        Operation::Move(organisation, id, queue) => {
+            format!("{:?}", store.move_held(tx, organisation, id, &queue, "moved", Some(at(3))).await.map_err(text)?)
+        }
+        Operation::Permit(organisation, limit, run) => {
+            format!("{:?}", store.take_permit(tx, organisation, &limit, Shard(1), run_id(run), 2).await.map_err(text)?)
+        }
+        Operation::Permits(runs) => {
+            let runs: Vec<_> = runs.into_iter().map(run_id).collect();
+            format!("{:?}", store.release_permits(tx, &runs).await.map_err(text)?)
+        }
+        Operation::Rate(organisation, limit, until) => {
+            let before = store.rate_used_until(tx, organisation, &limit).await.map_err(text)?;
+            format!("{before:?} {:?}", store.use_rate(tx, organisation, &limit, Shard(1), until).await.map_err(text)?)
+        }
         Operation::Inbox(organisation, shard, run, cause, message) => {
             format!("{:?}", store.add_inbox(tx, organisation, Shard(shard), Some(run_id(run)), &cause, &message).await.map_err(text)?)
         }
@@ -223,9 +272,20 @@ async fn look<S: Store>(store: &S, tx: &mut S::Tx, known: &[EventId]) -> Result<
         }
         for key in ["k0", "k1", "k2"] {
             seen.push(format!("{:#?}", store.key_state(tx, organisation, "welcome", key).await.map_err(text)?));
-            seen.push(format!("{:#?}", store.next_held(tx, organisation, "welcome", key).await.map_err(text)?));
+            seen.push(format!("{:#?}", store.count_held(tx, organisation, Some(("welcome", key)), 3).await.map_err(text)?));
         }
+        seen.push(format!("{:#?}", store.count_held(tx, organisation, None, 99).await.map_err(text)?));
     }
+    // Their order is each store's own.
+    let mut queues = store.held_queues(tx, None, 99).await.map_err(text)?;
+    queues.sort();
+    for (organisation, queue) in queues {
+        seen.push(format!("{:#?}", store.next_held(tx, organisation, &queue).await.map_err(text)?));
+    }
+    for number in 100..140 {
+        seen.push(format!("{:#?}", store.held_start(tx, ORG, run_id(number)).await.map_err(text)?));
+    }
+    seen.push(format!("{:#?}", store.bursts(tx, 99).await.map_err(text)?.into_iter().map(|(_, _, end)| end).collect::<Vec<_>>()));
     Ok(seen.join("\n"))
 }
 
@@ -255,7 +315,7 @@ fn same(ours: &str, theirs: &str, told: &str) {
 #[tokio::test]
 async fn both_stores_give_the_same_answers() {
     for seed in 0..12 {
-        let mut maker = Maker { world: Simulation::new(seed), seqs: BTreeMap::new(), savepoints: 0 };
+        let mut maker = Maker { world: Simulation::new(seed), seqs: BTreeMap::new(), savepoints: 0, held: 0 };
         let memory = MemoryStore::new(Arc::new(SeededIds::new(seed)));
         let sql = SqlStore::new(Database::open("sqlite::memory:", Arc::new(SeededIds::new(seed))).await.unwrap());
         let (mut memory_events, mut sql_events) = (Vec::new(), Vec::new());

@@ -5,9 +5,8 @@ use super::fixture::{
 };
 use onward_core::{
     NewEvent,
-    ports::{HeldStart, Inserted, KeyState, OpenWait, RoutingNote, RunRow, RunStatus, RunWrite, Store},
+    ports::{HeldQueue, Inserted, KeyState, OpenWait, RoutingNote, RunRow, RunStatus, RunWrite, Store},
 };
-use serde_json::json;
 
 /// The same source and id of two organisations are two events; neither is read, noted or found as the other's.
 pub async fn events_stay_in_their_organisation<S: Store>(store: &S) {
@@ -61,9 +60,9 @@ pub async fn waits_and_keys_stay_in_their_organisation<S: Store>(store: &S) {
     write_runs(store, &[RunWrite { organisation: them, waits_opened: vec![theirs], ..write(run_id(2)) }]).await;
     look(store, async |tx| {
         let ours = store.key_state(tx, org(), "welcome", "asha").await.expect("key_state");
-        assert_eq!(ours, KeyState { live: vec![run_id(1)], last_ended_at: None, held: 0 });
+        assert_eq!(ours, KeyState { live: vec![run_id(1)], last_ended_at: None, ..KeyState::default() });
         let theirs = store.key_state(tx, them, "welcome", "asha").await.expect("key_state");
-        assert_eq!(theirs, KeyState { live: Vec::new(), last_ended_at: Some(at(9)), held: 0 });
+        assert_eq!(theirs, KeyState { live: Vec::new(), last_ended_at: Some(at(9)), ..KeyState::default() });
         assert_eq!(store.find_waits(tx, org(), &[correlation("c")], 9).await.expect("find_waits"), []);
         assert_eq!(store.find_waits(tx, them, &[correlation("c")], 9).await.expect("find_waits").len(), 1);
         let variant = store.assign_variant(tx, org(), "w", &"s".into(), "c1", "a").await.expect("assign_variant");
@@ -75,23 +74,13 @@ pub async fn waits_and_keys_stay_in_their_organisation<S: Store>(store: &S) {
 
 /// Neither seen nor removed by another's hand.
 pub async fn held_starts_stay_in_their_organisation<S: Store>(store: &S) {
-    let start = HeldStart {
-        id: 0,
-        organisation: org(),
-        workflow: "w".into(),
-        key: "k".into(),
-        trigger: None,
-        event_id: None,
-        input: json!(null),
-        run_id: run_id(1),
-        reason: "queued".into(),
-        not_before: None,
-    };
+    let queue = HeldQueue::Key { workflow: "w".into(), key: "k".into() };
+    let start = super::held_starts::start(1, "k", queue);
     let id = commit_at(store, at(0), async |tx| store.hold_start(tx, &start).await.expect("hold_start")).await;
     commit_at(store, at(0), async |tx| {
-        assert_eq!(store.next_held(tx, organisation(2), "w", "k").await.expect("next_held"), None);
+        assert_eq!(store.next_held(tx, organisation(2), &start.queue).await.expect("next_held"), None);
         store.remove_held(tx, organisation(2), id).await.expect("remove_held");
-        assert!(store.next_held(tx, org(), "w", "k").await.expect("next_held").is_some());
+        assert!(store.next_held(tx, org(), &start.queue).await.expect("next_held").is_some());
     })
     .await;
 }

@@ -95,6 +95,7 @@ behaviours! {
         a_quarantined_run_is_paused,
         a_key_knows_its_runs,
         the_last_end_of_a_key_is_kept,
+        a_held_run_becomes_what_starts,
         a_variant_is_assigned_once,
         a_large_batch_is_written_whole,
     }
@@ -109,7 +110,13 @@ behaviours! {
     }
     held_starts {
         held_starts_leave_in_order,
-        keys_of_held_starts_come_in_pages,
+        urgent_starts_leave_a_limit_first,
+        a_held_start_moves_and_keeps_its_number,
+        queues_come_in_pages,
+        bursts_end_in_order,
+        a_key_knows_its_held_starts,
+        permits_are_counted_and_given_back,
+        a_rate_remembers_its_starts,
     }
     isolation {
         events_stay_in_their_organisation,

@@ -4,7 +4,7 @@ use super::fixture::{at, commit_at, entries, every_shard, history, look, org, ro
 use onward_core::{
     RunId, Shard,
     history::{Entry, Fact},
-    ports::{HeldStart, KeyState, Lease, RunRow, RunStatus, RunWrite, Store, StoreError},
+    ports::{KeyState, Lease, RunRow, RunStatus, RunWrite, Store, StoreError},
 };
 use serde_json::json;
 
@@ -143,21 +143,8 @@ pub async fn a_key_knows_its_runs<S: Store>(store: &S) {
     let rows = [of(4, Running, "k"), of(2, Waiting, "k"), of(3, Paused, "k"), of(1, Held, "k"), of(5, Completed, "k"), of(6, Running, "other")];
     store_runs(store, rows).await;
     store_runs(store, [RunRow { workflow: "else".into(), ..of(7, Running, "k") }]).await;
-    let start = HeldStart {
-        id: 0,
-        organisation: org(),
-        workflow: "welcome".into(),
-        key: "k".into(),
-        trigger: None,
-        event_id: None,
-        input: json!({}),
-        run_id: run_id(1),
-        reason: "queued".into(),
-        not_before: None,
-    };
-    commit_at(store, at(0), async |tx| store.hold_start(tx, &start).await.expect("hold_start")).await;
     let state = async |key: &str| look(store, async |tx| store.key_state(tx, org(), "welcome", key).await.expect("key_state")).await;
-    assert_eq!(state("k").await, KeyState { live: [2, 3, 4].map(run_id).into(), last_ended_at: Some(at(9)), held: 1 });
+    assert_eq!(state("k").await, KeyState { live: [2, 3, 4].map(run_id).into(), last_ended_at: Some(at(9)), ..KeyState::default() });
     assert_eq!(state("nobody").await, KeyState::default());
     store_runs(store, [of(2, Completed, "k")]).await;
     assert_eq!(state("k").await.live, [3, 4].map(run_id));
@@ -171,7 +158,7 @@ pub async fn the_last_end_of_a_key_is_kept<S: Store>(store: &S) {
         store_runs(store, [ended]).await;
     }
     let state = look(store, async |tx| store.key_state(tx, org(), "welcome", "asha").await.expect("key_state")).await;
-    assert_eq!(state, KeyState { live: Vec::new(), last_ended_at: Some(at(70)), held: 0 });
+    assert_eq!(state, KeyState { live: Vec::new(), last_ended_at: Some(at(70)), ..KeyState::default() });
 }
 
 /// The first assignment wins for (workflow, step, by) (SEMANTICS.md 35).
@@ -201,4 +188,22 @@ pub async fn a_large_batch_is_written_whole<S: Store>(store: &S) {
     assert_eq!(loaded.len(), ids.len());
     assert!(loaded.iter().zip(&writes).all(|((row, entries), write)| row.id == write.run_id && *entries == write.entries));
     assert_eq!(store.timers_due(&every_shard(), at(1), 9_999).await.expect("timers_due").len(), ids.len());
+}
+
+/// A held start is a run without history; what it starts with, and when, is known once it does.
+pub async fn a_held_run_becomes_what_starts<S: Store>(store: &S) {
+    let held = row(run_id(1), RunStatus::Held);
+    let started = RunRow { input: json!({ "last": "of the burst" }), event_id: None, started_at: at(7), version: 4, ..row(run_id(1), RunStatus::Running) };
+    let later = RunRow { input: json!("ignored"), event_id: held.event_id, ..row(run_id(1), RunStatus::Completed) };
+    let read = async || {
+        let loaded = look(store, async |tx| store.load_runs(tx, &[run_id(1)]).await.expect("load_runs")).await;
+        loaded.into_iter().next().expect("it is there").expect("it can be read")
+    };
+    store_runs(store, [held.clone()]).await;
+    let stored = read().await;
+    assert_eq!((stored.row, stored.entries.len()), (held, 0));
+    store_runs(store, [started.clone()]).await;
+    assert_eq!(read().await.row, started);
+    store_runs(store, [later.clone()]).await;
+    assert_eq!(read().await.row, RunRow { input: started.input, event_id: None, ..later });
 }

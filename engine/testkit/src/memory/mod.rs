@@ -1,6 +1,7 @@
 //! A store in memory, complete and honest: transactions, savepoints and committed reads behave as a database's do. What is
 //! committed survives a crash of everything else; what is not, does not.
 
+mod held;
 mod runs;
 mod state;
 mod store;
@@ -9,7 +10,12 @@ mod transaction;
 
 pub use transaction::MemoryTx;
 
-use onward_core::{RunId, Timestamp, history::Entry, ports::Ids, ports::RunRow};
+use onward_core::{
+    OrganisationId, RunId, Timestamp,
+    history::Entry,
+    machine::LimitKey,
+    ports::{HeldStart, Ids, RunRow},
+};
 use state::State;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -62,6 +68,16 @@ impl MemoryStore {
     pub fn committed_leftovers(&self) -> (usize, usize, usize, usize) {
         let state = self.shared.state();
         (state.timers.committed().len(), state.waits.committed().len(), state.inbox.committed().len(), state.held.committed().len())
+    }
+
+    /// Committed permits: limit, then the runs that hold one.
+    pub fn committed_permits(&self) -> Vec<(OrganisationId, LimitKey, RunId)> {
+        self.shared.state().permits.committed().keys().cloned().collect()
+    }
+
+    /// Committed held starts, in order of intake.
+    pub fn committed_held(&self) -> Vec<HeldStart> {
+        self.shared.state().held.committed().values().map(|start| HeldStart::clone(start)).collect()
     }
 
     /// Damages the stored history of a run, as a broken disk would.

@@ -87,9 +87,10 @@ pub(super) fn put_row(state: &mut State, row: &RunRow) {
             state.last_ended.put(key, ended_at);
         }
     }
-    // What a run began with does not change.
-    let input = before.map_or_else(|| row.input.clone(), |before| before.input.clone());
-    state.runs.put(row.id, Arc::new(RunRow { input, ..row.clone() }));
+    // What a run began with does not change; what is held has not begun.
+    let begun = before.filter(|before| before.status != RunStatus::Held);
+    let (input, event_id) = begun.map_or_else(|| (row.input.clone(), row.event_id), |begun| (begun.input.clone(), begun.event_id));
+    state.runs.put(row.id, Arc::new(RunRow { input, event_id, ..row.clone() }));
 }
 
 /// A run with its history as the transaction sees it.

@@ -3,6 +3,7 @@
 use super::table::{Journaled, Table};
 use onward_core::{
     Event, EventId, NodeId, OrganisationId, RunId, Shard, Timestamp,
+    machine::LimitKey,
     ports::{HeldStart, InboxRow, OpenWait, PublishedVersion, RoutingNote, RunRow, Timer},
 };
 use std::sync::Arc;
@@ -76,6 +77,16 @@ state! {
     /// The way back, for deletion.
     inbox_causes: Table<i64, (OrganisationId, String, String)>,
     held: Table<i64, Arc<HeldStart>>,
+    /// The order in which held starts leave their queues: kind, name and key of the queue, then place and number.
+    held_order: Table<(OrganisationId, super::held::Place), ()>,
+    /// By workflow and key, in order of intake.
+    held_keys: Table<Keyed<(String, i64)>, ()>,
+    held_runs: Table<RunId, i64>,
+    /// Ends of bursts.
+    held_bursts: Table<(Timestamp, i64), ()>,
+    permits: Table<(OrganisationId, LimitKey, RunId), ()>,
+    permits_of_run: Table<(RunId, OrganisationId, LimitKey), ()>,
+    rates: Table<(OrganisationId, LimitKey), i64>,
     /// The last number that a sequence gave; like a database's, it may skip.
     sequences: Table<&'static str, i64>,
 }

@@ -1,16 +1,17 @@
 //! The `Store` port over the tables.
 
 use super::{
-    MemoryStore, MemoryTx, runs,
+    MemoryStore, MemoryTx, held, runs,
     state::{LeaseRow, State},
 };
 use onward_core::{
     Event, EventId, NewEvent, NodeId, OrganisationId, RunId, Shard, Timestamp, async_trait,
     history::StepPath,
     limits,
+    machine::LimitKey,
     ports::{
-        CommitError, Correlation, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, OpenWait, PublishedVersion, RoutingNote, RunStatus, RunWrite,
-        Store, StoreError, StoredRun, Timer, Transaction as _,
+        CommitError, Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, OpenWait, PublishedVersion, RoutingNote, RunStatus,
+        RunWrite, Store, StoreError, StoredRun, Timer, Transaction as _,
     },
 };
 use std::sync::Arc;
@@ -325,8 +326,8 @@ impl Store for MemoryStore {
         Ok(KeyState {
             live: live.map(|place| place.3).collect(),
             last_ended_at: state.last_ended.get(&(organisation, workflow.to_owned(), key.to_owned())).copied(),
-            held: state.held.working().values().filter(|start| start.organisation == organisation && start.workflow == workflow && start.key == key).count()
-                as u64,
+            oldest_held: held::of_key(&state, organisation, workflow, key).next(),
+            newest_held: held::of_key(&state, organisation, workflow, key).last(),
         })
     }
 
@@ -395,36 +396,107 @@ impl Store for MemoryStore {
     async fn hold_start(&self, tx: &mut MemoryTx, start: &HeldStart) -> Result<i64, StoreError> {
         let mut state = tx.state();
         let id = state.next("held");
-        state.held.put(id, Arc::new(HeldStart { id, ..start.clone() }));
+        held::put(&mut state, HeldStart { id, ..start.clone() });
         Ok(id)
     }
 
-    async fn next_held(&self, tx: &mut MemoryTx, organisation: OrganisationId, workflow: &str, key: &str) -> Result<Option<HeldStart>, StoreError> {
-        let state = tx.state();
-        let mut starts = state.held.working().values();
-        Ok(starts.find(|start| start.organisation == organisation && start.workflow == workflow && start.key == key).map(|start| HeldStart::clone(start)))
+    async fn next_held(&self, tx: &mut MemoryTx, organisation: OrganisationId, queue: &HeldQueue) -> Result<Option<HeldStart>, StoreError> {
+        Ok(held::next(&tx.state(), organisation, queue))
     }
 
-    async fn held_keys(
+    async fn held_start(&self, tx: &mut MemoryTx, organisation: OrganisationId, run: RunId) -> Result<Option<HeldStart>, StoreError> {
+        let state = tx.state();
+        let start = state.held_runs.get(&run).and_then(|id| state.held.get(id));
+        Ok(start.filter(|start| start.organisation == organisation).map(|start| HeldStart::clone(start)))
+    }
+
+    async fn move_held(
         &self,
         tx: &mut MemoryTx,
         organisation: OrganisationId,
-        workflow: &str,
-        after: Option<&str>,
+        id: i64,
+        queue: &HeldQueue,
+        reason: &str,
+        not_before: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        let mut state = tx.state();
+        if let Some(start) = held::remove(&mut state, organisation, id) {
+            held::put(&mut state, HeldStart { queue: queue.clone(), reason: reason.to_owned(), not_before, ..HeldStart::clone(&start) });
+        }
+        Ok(())
+    }
+
+    async fn held_queues(
+        &self,
+        tx: &mut MemoryTx,
+        after: Option<&(OrganisationId, HeldQueue)>,
         limit: usize,
-    ) -> Result<Vec<String>, StoreError> {
-        let state = tx.state();
-        let starts = state.held.working().values().filter(|start| start.organisation == organisation && start.workflow == workflow);
-        let keys: std::collections::BTreeSet<String> =
-            starts.map(|start| start.key.clone()).filter(|key| after.is_none_or(|after| key.as_str() > after)).collect();
-        Ok(keys.into_iter().take(limit).collect())
+    ) -> Result<Vec<(OrganisationId, HeldQueue)>, StoreError> {
+        held::queues(&tx.state(), after, limit)
+    }
+
+    async fn bursts(&self, tx: &mut MemoryTx, limit: usize) -> Result<Vec<(OrganisationId, HeldQueue, Timestamp)>, StoreError> {
+        Ok(held::bursts(&tx.state(), limit))
+    }
+
+    async fn count_held(&self, tx: &mut MemoryTx, organisation: OrganisationId, of: Option<(&str, &str)>, most: u64) -> Result<u64, StoreError> {
+        Ok(held::count(&tx.state(), organisation, of, most))
     }
 
     async fn remove_held(&self, tx: &mut MemoryTx, organisation: OrganisationId, id: i64) -> Result<(), StoreError> {
+        held::remove(&mut tx.state(), organisation, id);
+        Ok(())
+    }
+
+    async fn take_permit(
+        &self,
+        tx: &mut MemoryTx,
+        organisation: OrganisationId,
+        limit: &LimitKey,
+        _shard: Shard,
+        run: RunId,
+        max: u32,
+    ) -> Result<bool, StoreError> {
         let mut state = tx.state();
-        if state.held.get(&id).is_some_and(|start| start.organisation == organisation) {
-            state.held.remove(&id);
+        let place = (organisation, limit.clone(), run);
+        if state.permits.get(&place).is_some() {
+            return Ok(true);
         }
+        let from = (organisation, limit.clone(), RunId(uuid::Uuid::nil()));
+        let taken = state.permits.working().range(from..).take_while(|((of, name, _), ())| *of == organisation && name == limit).count();
+        if taken >= max as usize {
+            return Ok(false);
+        }
+        state.permits.put(place, ());
+        state.permits_of_run.put((run, organisation, limit.clone()), ());
+        Ok(true)
+    }
+
+    async fn release_permits(&self, tx: &mut MemoryTx, runs: &[RunId]) -> Result<Vec<(OrganisationId, LimitKey)>, StoreError> {
+        let mut state = tx.state();
+        let mut freed = std::collections::BTreeSet::new();
+        for run in runs {
+            let of_run: Vec<_> = state.permits_of_run.working().keys().filter(|place| place.0 == *run).cloned().collect();
+            for place in of_run {
+                state.permits_of_run.remove(&place);
+                let (run, organisation, limit) = place;
+                state.permits.remove(&(organisation, limit.clone(), run));
+                freed.insert((organisation, limit));
+            }
+        }
+        Ok(freed.into_iter().collect())
+    }
+
+    async fn permits_are_out(&self) -> Result<bool, StoreError> {
+        Ok(!self.shared.state().permits.committed().is_empty())
+    }
+
+    async fn rate_used_until(&self, tx: &mut MemoryTx, organisation: OrganisationId, limit: &LimitKey) -> Result<Option<i64>, StoreError> {
+        Ok(tx.state().rates.get(&(organisation, limit.clone())).copied())
+    }
+
+    async fn use_rate(&self, tx: &mut MemoryTx, organisation: OrganisationId, limit: &LimitKey, _shard: Shard, until_micros: i64) -> Result<(), StoreError> {
+        tx.state().rates.put((organisation, limit.clone()), until_micros);
         Ok(())
     }
 }

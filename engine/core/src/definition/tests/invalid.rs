@@ -4,7 +4,22 @@ use crate::definition::Severity;
 /// Files whose shape is wrong, and the first problem: the JSON Schema refuses them, too.
 pub(super) const SHAPES: &[(&str, &str)] = &[
     ("name: a\nstep: []\nsteps: [{ stop: }]", "2:1 error unknown_field: a workflow has no key \"step\"; did you mean \"steps\"?"),
-    ("name: a\nlimits: {}\nsteps: [{ stop: }]", "2:1 error not_available: `limits` is part of the language, but this version does not have it yet"),
+    ("name: a\nlimits: {}\nsteps: [{ stop: }]", "2:9 error bad_value: `limits` is empty; leave it out, or give concurrency, rate or debounce"),
+    ("name: a\nlimits: { rat: {} }\nsteps: [{ stop: }]", "2:11 error unknown_field: limits has no key \"rat\"; did you mean \"rate\"?"),
+    ("name: a\nlimits: { concurrency: {} }\nsteps: [{ stop: }]", "2:24 error missing_field: concurrency needs `max`"),
+    ("name: a\nlimits: { concurrency: { max: 0 } }\nsteps: [{ stop: }]", "2:31 error bad_value: `max` must lie between 1 and 1000000"),
+    ("name: a\nlimits: { concurrency: { max: 1.5 } }\nsteps: [{ stop: }]", "2:31 error bad_value: `max` must be a whole number"),
+    (
+        "name: a\nlimits: { concurrency: { max: 1, shared: 'a b' } }\nsteps: [{ stop: }]",
+        "2:42 error bad_name: the shared limit's name \"a b\" may hold letters, digits, `_`, `.` and `-` only, 100 at the most",
+    ),
+    ("name: a\nlimits: { rate: { max: 1 } }\nsteps: [{ stop: }]", "2:17 error missing_field: rate needs `per`"),
+    ("name: a\nlimits: { rate: { max: 1, per: 5 } }\nsteps: [{ stop: }]", "2:32 error bad_duration: `per` needs a unit: write 5s, 5m, 5h or 5d"),
+    ("name: a\nlimits: { debounce: { max_wait: 1m } }\nsteps: [{ stop: }]", "2:21 error missing_field: debounce needs `wait`"),
+    (
+        "name: a\npriority: 0\nsteps: [{ stop: }]",
+        "2:11 error bad_value: `priority` must be a whole number from 1 (first) to 10 (last), or an expression that gives one",
+    ),
     ("steps: [{ stop: }]", "1:1 error missing_field: a workflow needs a `name`, such as welcome-new-lead"),
     ("name: a", "1:1 error missing_field: a workflow needs `steps`"),
     (

@@ -58,6 +58,11 @@ on:
   - manual:
   - event: custom.type
 key: "{{ event.subject | default(input.id) }}"
+limits:
+  concurrency: { max: 5, key: "{{ event.data.account }}" }
+  rate: { max: 500, per: 1m, shared: erp }
+  debounce: { wait: 5m, max_wait: 1h }
+priority: "{{ 1 if event.data.vip else 5 }}"
 mode: queued
 reentry: never
 contact: event.data.contact_id
@@ -259,4 +264,34 @@ fn the_json_schema_agrees_with_the_compiler() {
 pub(super) fn tree_value(source: &str) -> Value {
     let mut problems = crate::definition::problems::Problems::default();
     crate::definition::tree::parse(source, &mut problems).map(|tree| tree.to_value()).unwrap_or_default()
+}
+
+#[test]
+fn limits_come_with_what_they_count() {
+    use crate::machine::{Admission, Known, admit, priority_of};
+    let workflow = good(EVERYTHING);
+    let limits = &workflow.limits;
+    assert_eq!(limits.concurrency.as_ref().map(|limit| limit.max), Some(5));
+    assert_eq!(limits.rate.as_ref().map(|limit| (limit.max, limit.per_ms, limit.scope.shared.as_deref())), Some((500, 60_000, Some("erp"))));
+    assert_eq!(limits.debounce.map(|limit| (limit.wait_ms, limit.max_wait_ms)), Some((300_000, Some(3_600_000))));
+    let gates = |data: Value| {
+        let event = json!({ "type": "custom.type", "subject": "s", "data": data });
+        match admit(&workflow, 1, &event, &Known::default(), crate::Timestamp::default()) {
+            Admission::Yes { gates, .. } => Ok(gates),
+            other => Err(format!("{other:?}")),
+        }
+    };
+    let gates_of_vip = gates(json!({ "vip": true, "account": 7 })).unwrap();
+    assert_eq!(gates_of_vip.priority, 1);
+    assert_eq!(gates_of_vip.concurrency.map(|limit| (limit.name, limit.key)), Some(("workflow:everything".into(), "7".into())));
+    assert_eq!(gates_of_vip.rate.map(|limit| (limit.name, limit.key)), Some(("shared:erp".into(), String::new())), "shared: all together");
+    assert!(gates(json!({ "vip": false })).unwrap_err().contains("limits.concurrency.key"), "a limit without a value is a trigger error");
+    for (value, priority) in [(json!(1), Some(1)), (json!("7"), Some(7)), (json!(10.0), Some(10)), (json!(0), None), (json!(11), None), (json!(1.5), None)] {
+        assert_eq!(priority_of(&value), priority, "{value}");
+    }
+    let keyless = good("name: a\nlimits: { rate: { max: 1, per: 1s } }\nkey: '{{ input.id }}'\nsteps: [{ stop: }]\n");
+    match crate::machine::admit_input(&keyless, &json!({ "id": "k" }), &Known::default(), crate::Timestamp::default()) {
+        Admission::Yes { gates, .. } => assert_eq!(gates.rate.map(|limit| limit.key), Some("k".into()), "the workflow's key"),
+        other => panic!("{other:?}"),
+    }
 }
