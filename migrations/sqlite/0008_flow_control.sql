@@ -28,3 +28,22 @@ CREATE TABLE rates (
     used_until INTEGER NOT NULL,
     PRIMARY KEY (organisation, limit_name, key)
 ) STRICT, WITHOUT ROWID;
+
+-- What people hold besides whole workflows (`workflows.paused`): everything, an organisation, a workflow's step, what a version
+-- started, or only a version's new starts. `target` is the step or the version. Everything is of the organisation of zeros [29].
+CREATE TABLE pauses (
+    organisation BLOB NOT NULL CHECK (length(organisation) = 16),
+    scope TEXT NOT NULL CHECK (scope IN ('everything', 'organisation', 'step', 'version', 'starts')),
+    workflow TEXT NOT NULL DEFAULT '',
+    target TEXT NOT NULL DEFAULT '',
+    paused_at INTEGER NOT NULL,
+    paused_by TEXT NOT NULL,
+    reason TEXT,
+    PRIMARY KEY (organisation, scope, workflow, target)
+) STRICT, WITHOUT ROWID;
+
+-- Runs that go on when what holds them is resumed: over all organisations, page by page.
+CREATE INDEX runs_paused ON runs (id) WHERE status = 'paused';
+
+-- While a version is rolled out to a part of the keys: the version that the rest stays on.
+ALTER TABLE workflows ADD COLUMN rollout_base INTEGER;

@@ -48,6 +48,13 @@ impl Candidate {
             Origin::Hand => None,
         }
     }
+    /// What expressions see as `event`.
+    pub(crate) fn envelope(&self, now: Timestamp) -> Value {
+        match &self.origin {
+            Origin::Event { event, .. } => event.envelope(),
+            Origin::Hand => manual_envelope(self.run_id, now, &self.input),
+        }
+    }
     pub(crate) fn trigger(&self) -> Option<usize> {
         match &self.origin {
             Origin::Event { trigger, .. } => Some(*trigger),
@@ -177,11 +184,8 @@ impl<S: Store> Engine<S> {
         let organisation = candidate.organisation();
         let event_id = candidate.event_id();
         let trigger = candidate.trigger();
-        let Candidate { current, origin, input, key, reads, depth, run_id, .. } = candidate;
-        let event = match &origin {
-            Origin::Event { event, .. } => event.envelope(),
-            Origin::Hand => manual_envelope(run_id, batch.now, &input),
-        };
+        let event = candidate.envelope(batch.now);
+        let Candidate { current, input, key, reads, depth, run_id, .. } = candidate;
         let workflow = Arc::clone(&current.workflow);
         let shard = Shard::of(organisation, &workflow.name, &key);
         batch.key_change(organisation, &workflow.name, &key).started.push(run_id);

@@ -60,6 +60,9 @@ impl<S: Store> Engine<S> {
         let mut next = Some(happening);
         let mut needs = 0;
         while let Some(happening) = next.take() {
+            if !self.pause_with_others(batch, run_id, &happening, &known, &zone) {
+                return Ok(());
+            }
             let Some((actions, need)) = self.decide(batch, run_id, happening, &known, &zone) else { return Ok(()) };
             self.act(tx, batch, run_id, actions).await?;
             let Some(need) = need else { break };
@@ -77,7 +80,14 @@ impl<S: Store> Engine<S> {
     }
 
     /// Asks the machine and notes what it recorded. `None`: it panicked, and the run is paused.
-    fn decide(&mut self, batch: &mut Batch<S::Tx>, run_id: RunId, happening: Happening, known: &Known, zone: &str) -> Option<(Vec<Action>, Option<Need>)> {
+    pub(crate) fn decide(
+        &mut self,
+        batch: &mut Batch<S::Tx>,
+        run_id: RunId,
+        happening: Happening,
+        known: &Known,
+        zone: &str,
+    ) -> Option<(Vec<Action>, Option<Need>)> {
         let live = self.runs.get_mut(run_id)?;
         let before = (live.state.seq > 0).then_some(live.state.status);
         let nodes = &self.shared.nodes;

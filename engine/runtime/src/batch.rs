@@ -6,7 +6,7 @@ use onward_core::{
     EventId, NewEvent, OrganisationId, RunId, Shard, Timestamp, Value,
     history::Entry,
     machine::{Happening, State},
-    ports::{Change, Correlation, HeldQueue, OpenWait, Outcome, RoutingNote, RunRow, RunStatus, RunWrite},
+    ports::{Change, Correlation, HeldQueue, OpenWait, Outcome, Pause, RoutingNote, RunRow, RunStatus, RunWrite},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -77,6 +77,13 @@ pub(crate) struct Batch<T: onward_core::ports::Transaction> {
     pub(crate) take_up: Vec<RunId>,
     /// More inbox rows wait than this transaction took.
     pub(crate) more_inbox: bool,
+    /// Pauses that begin, or end.
+    pub(crate) pause_changes: Vec<(Pause, bool)>,
+    /// A workflow goes on, and its runs with it.
+    pub(crate) resume_runs: bool,
+    /// A page of paused runs was looked at, and the last of it when more follow.
+    pub(crate) resumed_page: bool,
+    pub(crate) resumed_until: Option<RunId>,
     /// Queues of held starts that may have somebody to let go.
     pub(crate) ready: Vec<(OrganisationId, HeldQueue)>,
     /// Queues that have their next turn then.
@@ -132,6 +139,10 @@ impl<T: onward_core::ports::Transaction> Batch<T> {
             changes: Vec::new(),
             take_up: Vec::new(),
             more_inbox: false,
+            pause_changes: Vec::new(),
+            resume_runs: false,
+            resumed_page: false,
+            resumed_until: None,
             ready: Vec::new(),
             alarms: Vec::new(),
             burst_ends: Vec::new(),

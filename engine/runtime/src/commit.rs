@@ -110,7 +110,7 @@ impl<S: Store> Engine<S> {
     }
 
     /// What follows a confirmed commit.
-    fn follow_up(&mut self, batch: Batch<S::Tx>) {
+    fn follow_up(&mut self, mut batch: Batch<S::Tx>) {
         for (organisation, run_id, shard, key, due) in batch.timer_changes.iter().cloned() {
             match due {
                 Some(due) => self.timers.set(Timer { run_id, organisation, shard, key, due }),
@@ -126,6 +126,18 @@ impl<S: Store> Engine<S> {
                 // What was held while the workflow was paused, had no version, or narrower limits, may go now.
                 let looking = Looking { of: Some((*organisation, Some(workflow.clone()))), after: None };
                 self.own.push_back(Queued { item: Item::LookAtQueues { looking }, failures: 0 });
+            }
+        }
+        for (pause, on) in std::mem::take(&mut batch.pause_changes) {
+            self.pause_changed(pause, on);
+        }
+        if batch.resume_runs {
+            self.resume_runs();
+        }
+        if batch.resumed_page {
+            self.pauses.resuming = batch.resumed_until.is_some();
+            if let Some(after) = batch.resumed_until {
+                self.own.push_front(Queued { item: Item::ResumeRuns { after: Some(after) }, failures: 0 });
             }
         }
         self.held_counts.apply(batch.held_changes());
@@ -177,7 +189,8 @@ impl<S: Store> Engine<S> {
 
     /// A timer that was handed to its run too early, because the clock went back, is set again.
     fn set_again(&mut self, timer: &Timer, now: onward_core::Timestamp) {
-        let Some(live) = self.runs.get(timer.run_id) else { return };
+        // A paused run sets its timers again when it goes on.
+        let Some(live) = self.runs.get(timer.run_id).filter(|live| live.state.paused.is_none()) else { return };
         let due = live.state.timers().into_iter().find_map(|(key, due)| (key == timer.key).then_some(due));
         match due {
             Some(due) if due > now => self.timers.set(Timer { due, ..timer.clone() }),

@@ -10,6 +10,7 @@ use crate::{
     live::Runs,
     load::Load,
     message::Item,
+    pauses::Pauses,
     ready::Ready,
     timers::Timers,
 };
@@ -130,6 +131,7 @@ pub struct Engine<S: Store> {
     pub(crate) starts_are_held: bool,
     /// Permits may be out: without any, no run's end gives one back.
     pub(crate) permits_are_out: bool,
+    pub(crate) pauses: Pauses,
     /// Inbox rows may wait in the store.
     pub(crate) inbox_waits: bool,
     /// When a failing store is tried again.
@@ -182,6 +184,7 @@ impl<S: Store> Engine<S> {
             next_burst_end: None,
             starts_are_held: true,
             permits_are_out: true,
+            pauses: Pauses::default(),
             inbox_waits: shared.duty == Duty::Server,
             back_off_until: Timestamp::MIN,
             renew_again_at: Timestamp::MIN,
@@ -242,6 +245,9 @@ impl<S: Store> Engine<S> {
             return;
         }
         while let Some(call) = self.calls.next() {
+            if self.gives_back(&call) {
+                continue;
+            }
             calls::start(call, &self.shared.clock, self.shared.executor.as_ref(), self.outcomes.clone());
         }
         metrics::gauge!("onward_queue_bytes").set(self.shared.load.queued_bytes() as f64);
@@ -310,7 +316,7 @@ impl<S: Store> Engine<S> {
             self.calls.ended();
             gathered.add(Queued { item, failures: 0 });
         }
-        if gathered.has_room() {
+        if gathered.has_room() && !self.pauses.resuming {
             let timers = self.timers.take_due(now, limits.timer_page);
             if !timers.is_empty() {
                 metrics::counter!("onward_timers_fired_total").increment(timers.len() as u64);
@@ -361,7 +367,7 @@ impl<S: Store> Engine<S> {
         if backing_off {
             wake = wake.min(self.back_off_until);
         } else {
-            if self.shared.duty == Duty::Server {
+            if self.shared.duty == Duty::Server && !self.pauses.resuming {
                 wake = wake.min(self.timers.next_wake(limits.timer_horizon_ms));
             }
             let delayed = self.delayed.iter().map(|delayed| delayed.due).min();

@@ -8,7 +8,6 @@
 use crate::{
     admission::{Candidate, Origin},
     batch::Batch,
-    definitions::Current,
     engine::Engine,
 };
 use onward_core::{
@@ -48,7 +47,7 @@ impl Wait {
 
 /// What the key's other runs mean for a start.
 #[derive(Debug, PartialEq)]
-enum Meeting {
+pub(crate) enum Meeting {
     Go,
     Hold(String),
     /// The living ones are cancelled first.
@@ -57,7 +56,7 @@ enum Meeting {
 }
 
 /// `held` is the start's number, when it was held before.
-fn meet(mode: Mode, reentry: &Reentry, state: &KeyState, held: Option<i64>, now: Timestamp) -> Meeting {
+pub(crate) fn meet(mode: Mode, reentry: &Reentry, state: &KeyState, held: Option<i64>, now: Timestamp) -> Meeting {
     let entered = !state.live.is_empty() || state.last_ended_at.is_some();
     match (reentry, state.last_ended_at) {
         (Reentry::Never, _) if entered => return Meeting::Refuse("reentry: never, and this key has been here".into()),
@@ -106,7 +105,8 @@ impl<S: Store> Engine<S> {
         if let Some(wait) = self.burst(tx, batch, candidate).await? {
             return Ok(Passage::Wait(wait));
         }
-        if let Some(reason) = self.pause_of(&candidate.current) {
+        let paused = self.pause_of_starts(&candidate.current).or_else(|| self.starts_at_paused_step(candidate, batch.now));
+        if let Some(reason) = paused {
             return Ok(Passage::Wait(Wait::new(HeldQueue::Paused { workflow: named() }, reason)));
         }
         if workflow.mode != Mode::Parallel || workflow.reentry != Reentry::Always {
@@ -138,12 +138,6 @@ impl<S: Store> Engine<S> {
             return Ok(Passage::Wait(wait));
         }
         Ok(Passage::Start)
-    }
-
-    /// Why the workflow's starts are held; `None`: they are not.
-    #[expect(clippy::unused_self, reason = "the engine knows what else is paused")]
-    fn pause_of(&self, current: &Current) -> Option<String> {
-        current.paused.then(|| format!("the workflow is paused; `onward workflows resume {}` lets it go on", current.workflow.name))
     }
 
     /// An event of a workflow with `debounce` waits for the end of its burst. A start that was held is not asked again.

@@ -9,7 +9,7 @@ use onward_core::{
     NewEvent, OrganisationId, RunId, Timestamp,
     definition::Workflow,
     limits,
-    ports::{Body, BoxFuture, Change, Lane, RunStatus, Store, StoredRun, WriteError, Writer},
+    ports::{Body, BoxFuture, Change, Lane, Pause, RunStatus, Store, StoredRun, WriteError, Writer},
 };
 use std::sync::Arc;
 use tokio::sync::{broadcast, oneshot};
@@ -114,6 +114,12 @@ impl<S: Store> EngineHandle<S> {
     pub async fn set_workflow_paused(&self, organisation: OrganisationId, workflow: &str, paused: bool) -> Result<(), EngineError> {
         let workflow = workflow.to_owned();
         self.ask(|reply| Item::SetPaused { organisation, workflow, paused, reply }).await
+    }
+
+    /// Pauses what `pause` names, or lets it go on; whether that changed anything. What is paused is held, never skipped
+    /// (SEMANTICS.md 29).
+    pub async fn set_pause(&self, pause: Pause, on: bool) -> Result<bool, EngineError> {
+        self.ask(|reply| Item::SetPause { pause, on, reply }).await
     }
 
     /// The program of a version, compiled once.

@@ -28,6 +28,7 @@ mod leases;
 mod live;
 mod load;
 mod message;
+mod pauses;
 pub mod play;
 mod publishing;
 mod ready;

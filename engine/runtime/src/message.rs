@@ -4,7 +4,7 @@ use crate::{EngineError, calls::CallKey, ready::Turn, release::Looking, size};
 use onward_core::{
     EventId, NewEvent, OrganisationId, RunId, Value,
     definition::{Problem, Workflow},
-    ports::{Body, BoxFuture, Outcome, RunStatus, StoredRun, Timer, Transaction, WriteError},
+    ports::{Body, BoxFuture, Outcome, Pause, RunStatus, StoredRun, Timer, Transaction, WriteError},
 };
 use serde::Serialize;
 use std::sync::Arc;
@@ -91,6 +91,10 @@ pub(crate) enum Item<T: Transaction> {
     SetCurrent { organisation: OrganisationId, workflow: String, version: Option<u32>, reply: Reply<()> },
     /// A workflow holds its starts, or lets them go; commits alone.
     SetPaused { organisation: OrganisationId, workflow: String, paused: bool, reply: Reply<()> },
+    /// Something is paused, or goes on; commits alone.
+    SetPause { pause: Pause, on: bool, reply: Reply<bool> },
+    /// Paused runs that nothing holds any more go on.
+    ResumeRuns { after: Option<RunId> },
     /// Queues of held starts may have somebody to let go: shards were taken over, a definition or a pause changed.
     LookAtQueues { looking: Looking },
     /// Queues of held starts have their turn.
@@ -118,6 +122,7 @@ pub(crate) enum Answer {
     Control(Result<RunStatus, EngineError>),
     Publish(u32),
     SetCurrent(Result<(), EngineError>),
+    SetPause(bool),
     Load(Vec<StoredRun>),
     /// Nobody waits.
     Done,
@@ -137,17 +142,27 @@ impl<T: Transaction> Item<T> {
     }
     /// It changes what later messages of the same commit would see in memory: it commits alone.
     pub(crate) fn is_alone(&self) -> bool {
-        matches!(self, Self::Publish { .. } | Self::SetCurrent { .. } | Self::SetPaused { .. })
+        matches!(self, Self::Publish { .. } | Self::SetCurrent { .. } | Self::SetPaused { .. } | Self::SetPause { .. })
     }
     /// What is found again in the store by whoever takes the shards over.
     pub(crate) fn is_of_a_lease(&self) -> bool {
-        matches!(self, Self::Due { .. } | Self::TakeUp { .. } | Self::Inbox | Self::LookAtQueues { .. } | Self::Release { .. } | Self::BurstsEnd)
+        matches!(
+            self,
+            Self::Due { .. } | Self::TakeUp { .. } | Self::Inbox | Self::LookAtQueues { .. } | Self::ResumeRuns { .. } | Self::Release { .. } | Self::BurstsEnd
+        )
     }
     /// Nobody outside waits for it: it must not be lost while the process lives.
     pub(crate) fn is_own(&self) -> bool {
         matches!(
             self,
-            Self::Outcome { .. } | Self::Due { .. } | Self::Inbox | Self::TakeUp { .. } | Self::LookAtQueues { .. } | Self::Release { .. } | Self::BurstsEnd
+            Self::Outcome { .. }
+                | Self::Due { .. }
+                | Self::Inbox
+                | Self::TakeUp { .. }
+                | Self::LookAtQueues { .. }
+                | Self::ResumeRuns { .. }
+                | Self::Release { .. }
+                | Self::BurstsEnd
         )
     }
     /// Tells whoever waits. A caller that has gone away is no error.
@@ -157,6 +172,7 @@ impl<T: Transaction> Item<T> {
             (Self::Ingest { reply, .. }, Answer::Ingest(result)) => drop(reply.send(result)),
             (Self::Start { reply, .. }, Answer::Start(result)) => drop(reply.send(result)),
             (Self::Control { reply, .. }, Answer::Control(result)) => drop(reply.send(result)),
+            (Self::SetPause { reply, .. }, Answer::SetPause(changed)) => drop(reply.send(Ok(changed))),
             (Self::Publish { reply, .. }, Answer::Publish(version)) => drop(reply.send(Ok(version))),
             (Self::Load { reply, .. }, Answer::Load(runs)) => drop(reply.send(Ok(runs))),
             (Self::SetCurrent { reply, .. } | Self::SetPaused { reply, .. }, Answer::SetCurrent(result)) => drop(reply.send(result)),
@@ -171,6 +187,7 @@ impl<T: Transaction> Item<T> {
             Self::Start { reply, .. } => drop(reply.send(Err(error.into()))),
             Self::Control { reply, .. } => drop(reply.send(Err(error.into()))),
             Self::Publish { reply, .. } => drop(reply.send(Err(error.into()))),
+            Self::SetPause { reply, .. } => drop(reply.send(Err(error.into()))),
             Self::SetCurrent { reply, .. } | Self::SetPaused { reply, .. } => drop(reply.send(Err(error.into()))),
             Self::Load { reply, .. } => drop(reply.send(Err(error.into()))),
             Self::Outcome { .. }
@@ -178,6 +195,7 @@ impl<T: Transaction> Item<T> {
             | Self::Inbox
             | Self::TakeUp { .. }
             | Self::LookAtQueues { .. }
+            | Self::ResumeRuns { .. }
             | Self::Release { .. }
             | Self::BurstsEnd => {}
         }

@@ -47,6 +47,7 @@ impl<S: Store> Engine<S> {
         let store = Arc::clone(&self.shared.store);
         let published = store.current_versions().await?;
         self.shared.definitions.replace_all(published, &self.shared.nodes);
+        self.pauses.replace(store.pauses().await?);
         let shapes = store.wait_shapes().await?;
         self.learn_shapes(shapes);
         let mut declared = Vec::new();
@@ -79,6 +80,7 @@ impl<S: Store> Engine<S> {
                     self.own.push_back(Queued { item: Item::Inbox, failures: 0 });
                     self.own.push_back(Queued { item: Item::LookAtQueues { looking: Looking::default() }, failures: 0 });
                     self.next_burst_end = Some(sent_at);
+                    self.resume_runs();
                     // What the store cannot tell is possible.
                     self.starts_are_held = true;
                     self.permits_are_out = store.permits_are_out().await.unwrap_or(true);
@@ -134,6 +136,7 @@ impl<S: Store> Engine<S> {
         self.ready.clear();
         self.held_counts.clear();
         self.next_burst_end = None;
+        self.pauses.resuming = false;
     }
 
     /// Reads the next timers and the next runs to be recovered, when it is time for them.

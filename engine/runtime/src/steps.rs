@@ -178,6 +178,10 @@ impl<S: Store> Engine<S> {
     /// node's effect demands (SEMANTICS.md 16).
     pub(crate) async fn take_up(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, run_id: RunId) -> Result<(), StoreError> {
         self.load(tx, batch, &[run_id]).await?;
+        // What belongs to something that is paused is paused itself now, and taken up when it goes on.
+        if self.hold_before_take_up(tx, batch, run_id).await? {
+            return Ok(());
+        }
         let Some(live) = self.runs.get(run_id) else { return Ok(()) };
         for call in live.state.in_flight() {
             let key = call_key(run_id, &call);

@@ -77,6 +77,11 @@ impl<S: Store> Engine<S> {
                 Answer::SetCurrent(self.set_current(tx, batch, *organisation, workflow, *version).await?)
             }
             Item::SetPaused { organisation, workflow, paused, .. } => Answer::SetCurrent(self.set_paused(tx, batch, *organisation, workflow, *paused).await?),
+            Item::SetPause { pause, on, .. } => Answer::SetPause(self.change_pause(tx, batch, pause, *on).await?),
+            Item::ResumeRuns { after } => {
+                self.resume_page(tx, batch, *after).await?;
+                Answer::Done
+            }
             Item::LookAtQueues { looking } => {
                 self.look_at_queues(tx, batch, looking).await?;
                 Answer::Done
@@ -211,6 +216,11 @@ impl<S: Store> Engine<S> {
             });
         };
         let status = live.state.status;
+        if matches!(command, Command::Resume { .. })
+            && let Some(refusal) = self.refuses_resume(run_id)
+        {
+            return Err(refusal);
+        }
         if status.is_final() {
             return Err(EngineError::Conflict(format!("run {run_id} has ended ({}); nothing can happen to it any more", status.as_str())));
         }
@@ -270,6 +280,7 @@ impl<S: Store> Engine<S> {
         }
         if let Some(current) = self.shared.definitions.snapshot().current(organisation, workflow) {
             self.make_current(batch, organisation, workflow, Some(Current { paused, ..Current::clone(current) }));
+            batch.resume_runs |= !paused;
         }
         Ok(Ok(()))
     }

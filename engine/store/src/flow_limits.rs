@@ -5,7 +5,7 @@ use onward_core::{
     machine::LimitKey,
     ports::{StoreError, Transaction as _},
 };
-use onward_database::{Query, Rows, Tx, args};
+use onward_database::{DatabaseError, Query, Rows, Tx, args};
 
 pub(crate) async fn take_permit(tx: &mut Tx, organisation: OrganisationId, limit: &LimitKey, shard: Shard, run: RunId, max: u32) -> Result<bool, StoreError> {
     let now = tx.now();
@@ -68,13 +68,12 @@ pub(crate) async fn use_rate(tx: &mut Tx, organisation: OrganisationId, limit: &
 }
 
 /// Forgets what rate limits had used up before this moment: it counts no more. At most `limit` rows; how many went.
-pub async fn forget_rates(tx: &mut Tx, organisation: OrganisationId, limit: usize) -> Result<u64, StoreError> {
+pub async fn forget_rates(tx: &mut Tx, organisation: OrganisationId, limit: usize) -> Result<u64, DatabaseError> {
     let before = tx.now().as_millis().saturating_mul(1_000);
-    Ok(tx
-        .execute(
-            "DELETE FROM rates WHERE organisation = $1 AND (limit_name, key) IN
-                (SELECT limit_name, key FROM rates WHERE organisation = $1 AND used_until < $2 LIMIT $3)",
-            args![organisation, before, limit as i64],
-        )
-        .await?)
+    tx.execute(
+        "DELETE FROM rates WHERE organisation = $1 AND (limit_name, key) IN
+            (SELECT limit_name, key FROM rates WHERE organisation = $1 AND used_until < $2 LIMIT $3)",
+        args![organisation, before, limit as i64],
+    )
+    .await
 }

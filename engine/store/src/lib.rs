@@ -22,6 +22,7 @@ mod waits;
 
 pub mod drafts;
 pub mod idempotency;
+pub mod pauses;
 pub mod queries;
 
 pub use definitions::set_paused as set_workflow_paused;

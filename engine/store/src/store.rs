@@ -1,13 +1,13 @@
 //! The `Store` port.
 
-use crate::{definitions, events, flow_limits, held, inbox, leases, runs, timers, waits};
+use crate::{definitions, events, flow_limits, held, inbox, leases, pauses, runs, timers, waits};
 use onward_core::{
-    Event, EventId, NewEvent, NodeId, OrganisationId, RunId, Shard, Timestamp, async_trait,
+    Event, EventId, NewEvent, NodeId, OrganisationId, RunId, Shard, Timestamp, Value, async_trait,
     history::StepPath,
     machine::LimitKey,
     ports::{
-        CommitError, Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, OpenWait, PublishedVersion, RoutingNote, RunWrite,
-        Store, StoreError, StoredRun, Timer,
+        CommitError, Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, OpenWait, Pause, PauseScope, PublishedVersion,
+        RoutingNote, RunWrite, Store, StoreError, StoredRun, Timer,
     },
 };
 use onward_database::{Database, Tx};
@@ -185,6 +185,21 @@ impl Store for SqlStore {
     }
     async fn remove_inbox(&self, tx: &mut Tx, ids: &[i64]) -> Result<(), StoreError> {
         inbox::remove(tx, ids).await
+    }
+
+    // ---- pauses ----
+
+    async fn pauses(&self) -> Result<Vec<Pause>, StoreError> {
+        pauses::all(&mut self.database.reader()).await
+    }
+    async fn add_pause(&self, tx: &mut Tx, pause: &Pause) -> Result<(), StoreError> {
+        pauses::add(tx, pause).await
+    }
+    async fn remove_pause(&self, tx: &mut Tx, scope: &PauseScope) -> Result<bool, StoreError> {
+        pauses::remove(tx, scope).await
+    }
+    async fn paused_runs(&self, tx: &mut Tx, after: Option<RunId>, limit: usize) -> Result<Vec<(RunId, Value)>, StoreError> {
+        pauses::paused_runs(tx, after, limit).await
     }
 
     // ---- held starts, permits, rates ----

@@ -2,12 +2,12 @@
 
 use crate::simulation::{SimulatedClock, SimulatedExecutor};
 use onward_core::{
-    Event, EventId, NewEvent, NodeId, OrganisationId, RunId, Shard, Timestamp, async_trait,
+    Event, EventId, NewEvent, NodeId, OrganisationId, RunId, Shard, Timestamp, Value, async_trait,
     history::StepPath,
     machine::LimitKey,
     ports::{
-        Clock as _, CommitError, Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, OpenWait, PublishedVersion, RoutingNote,
-        RunWrite, Store, StoreError, StoredRun, Timer,
+        Clock as _, CommitError, Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, OpenWait, Pause, PauseScope,
+        PublishedVersion, RoutingNote, RunWrite, Store, StoreError, StoredRun, Timer,
     },
 };
 use std::{
@@ -284,6 +284,20 @@ impl<S: Store> Store for FaultyStore<S> {
     async fn remove_inbox(&self, tx: &mut S::Tx, ids: &[i64]) -> Result<(), StoreError> {
         self.maybe_fail_write()?;
         self.inner.remove_inbox(tx, ids).await
+    }
+    async fn pauses(&self) -> Result<Vec<Pause>, StoreError> {
+        self.inner.pauses().await
+    }
+    async fn add_pause(&self, tx: &mut S::Tx, pause: &Pause) -> Result<(), StoreError> {
+        self.maybe_fail_write()?;
+        self.inner.add_pause(tx, pause).await
+    }
+    async fn remove_pause(&self, tx: &mut S::Tx, scope: &PauseScope) -> Result<bool, StoreError> {
+        self.maybe_fail_write()?;
+        self.inner.remove_pause(tx, scope).await
+    }
+    async fn paused_runs(&self, tx: &mut S::Tx, after: Option<RunId>, limit: usize) -> Result<Vec<(RunId, Value)>, StoreError> {
+        self.inner.paused_runs(tx, after, limit).await
     }
     async fn hold_start(&self, tx: &mut S::Tx, start: &HeldStart) -> Result<i64, StoreError> {
         self.maybe_fail_write()?;

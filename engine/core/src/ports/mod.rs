@@ -5,6 +5,7 @@ mod disk;
 mod inventory;
 mod held;
 mod node;
+mod pause;
 mod records;
 mod script;
 mod segments;
@@ -17,6 +18,7 @@ pub use disk::{BoundlessDisk, Disk};
 pub use inventory::{Inventory, NoInventory, Presence};
 pub use held::{HeldQueue, HeldStart};
 pub use node::{Effect, Node, NodeDescriptor, Outcome, Reconciled, StepContext};
+pub use pause::{Pause, PauseScope};
 pub use records::{Connection, Credentials, RecordRef, Records, Secret};
 pub use script::{
     Answer, DurableCall, Interrupted, Journal, Origin, PROGRAM_NAMES, SCRIPT_NAMES, ScriptBudget, ScriptEnd, ScriptLiteral, ScriptProblem, ScriptProgram,

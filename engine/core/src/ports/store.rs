@@ -1,6 +1,6 @@
 //! The store: what the runtime needs of a database. A store is what the conformance suite in `engine/testkit` says it is.
 
-use super::{HeldQueue, HeldStart, Transaction};
+use super::{HeldQueue, HeldStart, Pause, PauseScope, Transaction};
 use crate::{
     Event, EventId, NewEvent, NodeId, OrganisationId, RunId, Shard, StepError, Timestamp, Value,
     history::{Entry, StepPath},
@@ -524,6 +524,17 @@ pub trait Store: Send + Sync + 'static {
     async fn inbox(&self, tx: &mut Self::Tx, leases: &[Lease], limit: usize) -> Result<Vec<InboxRow>, StoreError>;
     /// Removes rows that were applied without a run's transition.
     async fn remove_inbox(&self, tx: &mut Self::Tx, ids: &[i64]) -> Result<(), StoreError>;
+
+    // ---- pauses ----
+
+    /// Every pause of every organisation, but for those of whole workflows.
+    async fn pauses(&self) -> Result<Vec<Pause>, StoreError>;
+    /// Pauses what `pause` names; a pause that is there stays as it was.
+    async fn add_pause(&self, tx: &mut Self::Tx, pause: &Pause) -> Result<(), StoreError>;
+    /// Lets it go on; whether it was paused.
+    async fn remove_pause(&self, tx: &mut Self::Tx, scope: &PauseScope) -> Result<bool, StoreError>;
+    /// Paused runs, by id, after `after`, at most `limit`, with what their row says they wait for.
+    async fn paused_runs(&self, tx: &mut Self::Tx, after: Option<RunId>, limit: usize) -> Result<Vec<(RunId, Value)>, StoreError>;
 
     // ---- held starts, permits, rates ----
 

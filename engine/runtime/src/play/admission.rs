@@ -5,7 +5,10 @@ use super::{
     turn::by_hand,
     world::{Played, Work},
 };
-use crate::admission::{Meeting, bounded_key, meet};
+use crate::{
+    admission::bounded_key,
+    gates::{Meeting, meet},
+};
 use onward_core::{
     Event, Value,
     definition::{Mode, TriggerKind, Workflow},
@@ -33,7 +36,7 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
     pub fn start_by_hand(&mut self, input: &Value) {
         let Some(workflow) = self.stage.workflows.first().map(Arc::clone) else { return };
         match self.ask(|asked| admit_input(&workflow, input, asked)) {
-            Admission::Yes { input, key, reads } => self.request(0, key.as_deref(), Held { origin: None, input, reads, depth: 0 }),
+            Admission::Yes { input, key, reads, .. } => self.request(0, key.as_deref(), Held { origin: None, input, reads, depth: 0 }),
             Admission::Error(reason) => self.refuse(&workflow, reason),
             Admission::No | Admission::Need(_) => self.refuse(&workflow, "it does not start with this input".into()),
         }
@@ -50,7 +53,7 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
                 }
                 let envelope = Arc::clone(envelope.get_or_insert_with(|| Arc::new(event.envelope())));
                 match self.ask(|asked| admit(workflow, trigger, &envelope, asked)) {
-                    Admission::Yes { input, key, reads } => {
+                    Admission::Yes { input, key, reads, .. } => {
                         self.request(index, key.as_deref(), Held { origin: Some((trigger, Arc::clone(event))), input, reads, depth: event.body.depth });
                     }
                     Admission::No => self.refuse(workflow, format!("the `if` of trigger {} does not hold", trigger + 1)),
@@ -90,7 +93,7 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
         }
         let key = key.map_or_else(|| self.stage.run_id(self.runs.len()).to_string(), bounded_key);
         let state = self.key_state(index, &key);
-        match meet(workflow.mode, &workflow.reentry, &state, self.now) {
+        match meet(workflow.mode, &workflow.reentry, &state, None, self.now) {
             Meeting::Go => self.begin(index, key, request),
             Meeting::Refuse(reason) => self.refuse(&workflow, reason),
             Meeting::Hold(_) => self.held.entry((index, key)).or_default().push_back(request),
@@ -141,7 +144,8 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
         KeyState {
             live: alive.chain(starting).collect(),
             last_ended_at: self.ended.get(&(index, key.to_owned())).copied(),
-            held: self.held.get(&(index, key.to_owned())).map_or(0, |held| held.len() as u64),
+            oldest_held: self.held.get(&(index, key.to_owned())).and_then(|held| (!held.is_empty()).then_some(0)),
+            newest_held: None,
         }
     }
 
@@ -163,7 +167,7 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
             self.held.remove(&place);
         }
         let Some(request) = newest else { return };
-        match meet(workflow.mode, &workflow.reentry, &KeyState { held: 0, ..state }, self.now) {
+        match meet(workflow.mode, &workflow.reentry, &KeyState { oldest_held: None, newest_held: None, ..state }, None, self.now) {
             Meeting::Refuse(reason) => {
                 self.refuse(&workflow, reason);
                 self.work.push_back(Work::Release { workflow: index, key: key.to_owned() });

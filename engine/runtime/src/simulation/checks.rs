@@ -161,7 +161,10 @@ fn acknowledged_is_stored(world: &World, runs: &[Stored], log: &Log) -> Result<(
             }
             for (kind, answer) in answers.iter().filter(|(_, answer)| !answer.duplicate) {
                 let always_starts = ["go.chain", "go.wait", "go.any", "go.exit", "go.emit", "go.loop", "go.fail", "go.messages", "go.long"];
+                // While something is paused, the start is held under the id that was told.
+                let held = answer.run_ids.iter().any(|run| known.contains(run) && !runs.iter().any(|stored| stored.row.id == *run));
                 if always_starts.contains(&kind.as_str())
+                    && !held
                     && by_event.get(&answer.event_id).is_none_or(|started| started.len() != 1 || answer.run_ids != [started[0].row.id])
                 {
                     return Err(format!(

@@ -8,7 +8,7 @@ use super::{
 use crate::{EngineError, Ingested, StartRequest, config::Plant};
 use onward_core::{
     NewEvent, RunId,
-    ports::{Clock as _, Executor as _, HeldQueue},
+    ports::{Clock as _, Executor as _, HeldQueue, Pause, PauseScope},
 };
 use serde_json::json;
 use std::{
@@ -49,7 +49,8 @@ pub(super) fn play(seed: u64, plant: Option<Plant>) -> Result<String, String> {
             0..=54 => send_events(&world, &handle, &log, &mut number),
             55..=59 => start_by_hand(&world, &handle, &log),
             60..=62 => disturb(&world, &handle, &log),
-            63..=64 => hold_workflow(&world, &handle),
+            63 => hold_workflow(&world, &handle),
+            64 => hold_more(&world, &handle),
             65..=74 => {
                 world.simulation.executor.run_steps(world.below(60) as usize);
             }
@@ -155,6 +156,26 @@ fn disturb(world: &World, handle: &Handle, log: &Log) {
 /// Workflows that are paused and go on again.
 const HELD_NOW_AND_THEN: [&str; 6] = ["queued", "restart", "split", "shared-a", "rated", "burst"];
 
+/// What else is paused now and then: everything, the organisation, a step, a version.
+fn scopes(world: &World) -> [PauseScope; 5] {
+    let organisation = world.organisation;
+    [
+        PauseScope::Everything,
+        PauseScope::Organisation(organisation),
+        PauseScope::Step { organisation, workflow: "chain".into(), step: "d".into() },
+        PauseScope::Step { organisation, workflow: "wait".into(), step: "answer".into() },
+        PauseScope::Version { organisation, workflow: "messages".into(), version: 1 },
+    ]
+}
+
+/// Pauses one of them or lets it go on.
+fn hold_more(world: &World, handle: &Handle) {
+    let scope = scopes(world)[world.below(5) as usize].clone();
+    let (handle, on) = (handle.clone(), world.chance(500));
+    let pause = Pause { scope, at: world.simulation.clock.now(), by: "driver".into(), reason: None };
+    world.simulation.executor.spawn(Box::pin(async move { drop(handle.set_pause(pause, on).await) }));
+}
+
 /// Pauses a workflow or lets it go on.
 fn hold_workflow(world: &World, handle: &Handle) {
     let workflow = HELD_NOW_AND_THEN[world.below(HELD_NOW_AND_THEN.len() as u64) as usize];
@@ -172,6 +193,21 @@ fn pass_time(world: &World, longest_ms: i64) {
 fn calm(world: &World, handle: &Handle) -> Result<(), String> {
     world.store.set(onward_testkit::Faults::default());
     world.simulation.executor.run_until(world.simulation.clock.now().plus_millis(60_000));
+    for scope in scopes(world) {
+        let handle = handle.clone();
+        let pause = Pause { scope, at: world.simulation.clock.now(), by: "driver".into(), reason: None };
+        if let Err(error) = world.simulation.executor.block_on(async move { handle.set_pause(pause, false).await }) {
+            return Err(format!("what is paused cannot go on: {error}"));
+        }
+    }
+    for workflow in HELD_NOW_AND_THEN {
+        let (handle, organisation) = (handle.clone(), world.organisation);
+        let result = world.simulation.executor.block_on(async move { handle.set_workflow_paused(organisation, workflow, false).await });
+        if let Err(error) = result {
+            return Err(format!("workflow {workflow} cannot go on: {error}"));
+        }
+    }
+    world.simulation.executor.run_until(world.simulation.clock.now().plus_millis(60_000));
     let paused: Vec<RunId> =
         world.store.inner().committed_runs().into_iter().filter(|run| run.status == onward_core::ports::RunStatus::Paused).map(|run| run.id).collect();
     for run in paused {
@@ -182,13 +218,6 @@ fn calm(world: &World, handle: &Handle) -> Result<(), String> {
         }
     }
     let_go_what_waits_for_a_person(world, handle, true)?;
-    for workflow in HELD_NOW_AND_THEN {
-        let (handle, organisation) = (handle.clone(), world.organisation);
-        let result = world.simulation.executor.block_on(async move { handle.set_workflow_paused(organisation, workflow, false).await });
-        if let Err(error) = result {
-            return Err(format!("workflow {workflow} cannot go on: {error}"));
-        }
-    }
     for _ in 0..CALM_DAYS {
         world.simulation.executor.run_until(world.simulation.clock.now().plus_millis(DAY_MS));
         // Those that were let go went round again.

@@ -9,6 +9,7 @@ mod commands;
 mod driver;
 mod flow_control;
 mod nodes;
+mod pausing;
 pub(crate) mod plants;
 mod scenarios;
 mod workflows;

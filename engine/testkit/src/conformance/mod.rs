@@ -13,6 +13,7 @@ pub mod held_starts;
 pub mod inbox;
 pub mod isolation;
 pub mod leases;
+pub mod pauses;
 pub mod runs;
 pub mod timers;
 pub mod transactions;
@@ -117,6 +118,10 @@ behaviours! {
         a_key_knows_its_held_starts,
         permits_are_counted_and_given_back,
         a_rate_remembers_its_starts,
+    }
+    pauses {
+        pauses_come_and_go,
+        paused_runs_come_in_pages,
     }
     isolation {
         events_stay_in_their_organisation,

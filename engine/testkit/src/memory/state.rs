@@ -4,7 +4,7 @@ use super::table::{Journaled, Table};
 use onward_core::{
     Event, EventId, NodeId, OrganisationId, RunId, Shard, Timestamp,
     machine::LimitKey,
-    ports::{HeldStart, InboxRow, OpenWait, PublishedVersion, RoutingNote, RunRow, Timer},
+    ports::{HeldStart, InboxRow, OpenWait, Pause, PauseScope, PublishedVersion, RoutingNote, RunRow, Timer},
 };
 use std::sync::Arc;
 
@@ -86,6 +86,7 @@ state! {
     held_bursts: Table<(Timestamp, i64), ()>,
     permits: Table<(OrganisationId, LimitKey, RunId), ()>,
     permits_of_run: Table<(RunId, OrganisationId, LimitKey), ()>,
+    pauses: Table<PauseScope, Pause>,
     rates: Table<(OrganisationId, LimitKey), i64>,
     /// The last number that a sequence gave; like a database's, it may skip.
     sequences: Table<&'static str, i64>,

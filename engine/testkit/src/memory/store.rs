@@ -5,13 +5,13 @@ use super::{
     state::{LeaseRow, State},
 };
 use onward_core::{
-    Event, EventId, NewEvent, NodeId, OrganisationId, RunId, Shard, Timestamp, async_trait,
+    Event, EventId, NewEvent, NodeId, OrganisationId, RunId, Shard, Timestamp, Value, async_trait,
     history::StepPath,
     limits,
     machine::LimitKey,
     ports::{
-        CommitError, Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, OpenWait, PublishedVersion, RoutingNote, RunStatus,
-        RunWrite, Store, StoreError, StoredRun, Timer, Transaction as _,
+        CommitError, Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, OpenWait, Pause, PauseScope, PublishedVersion,
+        RoutingNote, RunStatus, RunWrite, Store, StoreError, StoredRun, Timer, Transaction as _,
     },
 };
 use std::sync::Arc;
@@ -391,6 +391,28 @@ impl Store for MemoryStore {
             runs::remove_inbox(&mut state, *id);
         }
         Ok(())
+    }
+
+    async fn pauses(&self) -> Result<Vec<Pause>, StoreError> {
+        Ok(self.shared.state().pauses.committed().values().cloned().collect())
+    }
+
+    async fn add_pause(&self, tx: &mut MemoryTx, pause: &Pause) -> Result<(), StoreError> {
+        let mut state = tx.state();
+        if state.pauses.get(&pause.scope).is_none() {
+            state.pauses.put(pause.scope.clone(), pause.clone());
+        }
+        Ok(())
+    }
+
+    async fn remove_pause(&self, tx: &mut MemoryTx, scope: &PauseScope) -> Result<bool, StoreError> {
+        Ok(tx.state().pauses.remove(scope).is_some())
+    }
+
+    async fn paused_runs(&self, tx: &mut MemoryTx, after: Option<RunId>, limit: usize) -> Result<Vec<(RunId, Value)>, StoreError> {
+        let state = tx.state();
+        let paused = state.runs.working().values().filter(|row| row.status == RunStatus::Paused && after.is_none_or(|after| row.id > after));
+        Ok(paused.take(limit).map(|row| (row.id, row.waiting_on.clone())).collect())
     }
 
     async fn hold_start(&self, tx: &mut MemoryTx, start: &HeldStart) -> Result<i64, StoreError> {

@@ -1,0 +1,56 @@
+//! What people hold.
+
+use crate::corrupt;
+use onward_core::{
+    OrganisationId, RunId, Value,
+    ports::{Pause, PauseScope, StoreError},
+};
+use onward_database::{Query, Row, Tx, args};
+use uuid::Uuid;
+
+/// Whose row it is: everything is of the organisation of zeros.
+fn owner(scope: &PauseScope) -> OrganisationId {
+    scope.organisation().unwrap_or(OrganisationId(Uuid::nil()))
+}
+
+/// Every pause of every organisation, but for those of whole workflows.
+pub async fn all<Q: Query>(db: &mut Q) -> Result<Vec<Pause>, StoreError> {
+    let rows = db.fetch_all("SELECT * FROM pauses ORDER BY organisation, scope, workflow, target", args![]).await?;
+    rows.iter().map(pause).collect()
+}
+
+pub(crate) async fn add(tx: &mut Tx, pause: &Pause) -> Result<(), StoreError> {
+    let (kind, workflow, target) = pause.scope.parts();
+    tx.execute(
+        "INSERT INTO pauses (organisation, scope, workflow, target, paused_at, paused_by, reason) VALUES ($1, $2, $3, $4, $5, $6, $7)
+            ON CONFLICT (organisation, scope, workflow, target) DO NOTHING",
+        args![owner(&pause.scope), kind, workflow, target, pause.at, &pause.by, pause.reason.as_deref()],
+    )
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn remove(tx: &mut Tx, scope: &PauseScope) -> Result<bool, StoreError> {
+    let (kind, workflow, target) = scope.parts();
+    let removed = tx
+        .execute("DELETE FROM pauses WHERE organisation = $1 AND scope = $2 AND workflow = $3 AND target = $4", args![owner(scope), kind, workflow, target])
+        .await?;
+    Ok(removed > 0)
+}
+
+pub(crate) async fn paused_runs(tx: &mut Tx, after: Option<RunId>, limit: usize) -> Result<Vec<(RunId, Value)>, StoreError> {
+    let after = after.map_or(Uuid::nil(), |run| run.0);
+    let rows = tx.fetch_all("SELECT id, waiting_on FROM runs WHERE status = 'paused' AND id > $1 ORDER BY id LIMIT $2", args![after, limit as i64]).await?;
+    rows.iter().map(|row| Ok((row.get("id")?, row.get("waiting_on")?))).collect()
+}
+
+fn pause(row: &Row) -> Result<Pause, StoreError> {
+    let kind: String = row.get("scope")?;
+    let scope = PauseScope::of_parts(row.get("organisation")?, &kind, row.get("workflow")?, row.get("target")?);
+    Ok(Pause {
+        scope: scope.ok_or_else(|| corrupt("a pause", format!("the scope `{kind}` or its target is unknown")))?,
+        at: row.get("paused_at")?,
+        by: row.get("paused_by")?,
+        reason: row.get("reason")?,
+    })
+}
