@@ -44,6 +44,3 @@ CREATE TABLE pauses (
 
 -- Runs that go on when what holds them is resumed: over all organisations, page by page.
 CREATE INDEX runs_paused ON runs (id) WHERE status = 'paused';
-
--- While a version is rolled out to a part of the keys: the version that the rest stays on.
-ALTER TABLE workflows ADD COLUMN rollout_base INTEGER;

@@ -156,7 +156,7 @@ impl<S: Store> Engine<S> {
     pub(crate) async fn gates_again(
         &mut self,
         tx: &mut S::Tx,
-        batch: &Batch<S::Tx>,
+        batch: &mut Batch<S::Tx>,
         current: &Current,
         origin: &Origin,
         input: &Value,
@@ -170,8 +170,7 @@ impl<S: Store> Engine<S> {
             Origin::Event { event, .. } => event.envelope(),
             Origin::Hand => manual_envelope(RunId(uuid::Uuid::nil()), batch.now, input),
         };
-        let now = batch.now;
-        let admission = self.admit(tx, current.organisation, |known| machine::gates_of(workflow, &envelope, input, key, known, now)).await?;
+        let admission = self.admit(tx, batch, current.organisation, |asked| machine::gates_of(workflow, &envelope, input, key, asked)).await?;
         Ok(match admission {
             Admission::Yes { gates, .. } => Ok(gates),
             Admission::Error(message) => Err(message),

@@ -326,12 +326,13 @@ impl<S: Store> Engine<S> {
                 gathered.add(Queued { item: Item::Due { timers }, failures: 0 });
             }
         }
-        if gathered.has_room() && self.next_burst_end.is_some_and(|end| end <= now) {
+        let server = self.shared.duty == Duty::Server;
+        if server && gathered.has_room() && self.next_burst_end.is_some_and(|end| end <= now) {
             self.next_burst_end = None;
             gathered.add(Queued { item: Item::BurstsEnd, failures: 0 });
         }
         self.ready.wake(now);
-        if gathered.has_room() && !self.ready.is_empty() {
+        if server && gathered.has_room() && !self.ready.is_empty() {
             gathered.add(Queued { item: Item::Release { turns: self.ready.take(limits.releases) }, failures: 0 });
         }
         while gathered.has_room() {
@@ -371,7 +372,8 @@ impl<S: Store> Engine<S> {
                 wake = wake.min(self.timers.next_wake(limits.timer_horizon_ms));
             }
             let delayed = self.delayed.iter().map(|delayed| delayed.due).min();
-            wake = [delayed, self.ready.next_alarm(), self.next_burst_end].into_iter().flatten().fold(wake, Timestamp::min);
+            let held = [self.ready.next_alarm(), self.next_burst_end].into_iter().flatten().filter(|_| self.shared.duty == Duty::Server);
+            wake = held.chain(delayed).fold(wake, Timestamp::min);
         }
         if let Some(stop_at) = self.stop_at {
             wake = wake.min(stop_at);

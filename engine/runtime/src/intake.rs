@@ -173,10 +173,10 @@ impl<S: Store> Engine<S> {
             if !full && !self.held_counts.full_keys(organisation, most.0) {
                 continue;
             }
-            let envelope = Event { event_id: EventId(uuid::Uuid::nil()), taken_in_at: batch.now, body: event.clone() }.envelope();
+            let envelope = Arc::new(Event { event_id: EventId(uuid::Uuid::nil()), taken_in_at: batch.now, body: event.clone() }.envelope());
             for (current, trigger) in snapshot.triggers(organisation, &event.kind) {
-                let (workflow, now) = (Arc::clone(&current.workflow), batch.now);
-                let admission = self.admit(tx, organisation, |known| machine::admit(&workflow, *trigger, &envelope, known, now)).await?;
+                let workflow = Arc::clone(&current.workflow);
+                let admission = self.admit(tx, batch, organisation, |asked| machine::admit(&workflow, *trigger, &envelope, asked)).await?;
                 if let Admission::Yes { key, .. } = admission
                     && let Some(reason) = self.too_many_held(tx, batch, organisation, &workflow.name, key.as_deref().unwrap_or_default()).await?
                 {

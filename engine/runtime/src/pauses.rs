@@ -5,7 +5,7 @@
 //! a paused run sets its timers and looks for events again at its resume. Deadlines do not move.
 
 use crate::{
-    EngineError,
+    Duty, EngineError,
     admission::Candidate,
     batch::Batch,
     definitions::Current,
@@ -239,6 +239,10 @@ impl<S: Store> Engine<S> {
     /// Lets runs go on that nothing holds any more; until all were looked at, no timer fires, so that what fell due
     /// meanwhile is applied in order.
     pub(crate) fn resume_runs(&mut self) {
+        if self.shared.duty == Duty::Command {
+            // The next server looks at all of them.
+            return;
+        }
         self.pauses.resuming = true;
         self.own.push_front(Queued { item: Item::ResumeRuns { after: None }, failures: 0 });
     }

@@ -1,5 +1,4 @@
-//! Flow control: how many runs at a time, how many starts in a while, which start goes first, and who gets a new version
-//! first (LANGUAGE.md, "Flow control").
+//! Flow control: how many runs at a time, how many starts in a while, which start goes first (LANGUAGE.md, "Flow control").
 
 use super::{compiler::Compiler, fields, names::Standing, tree::Tree};
 use crate::expression::Template;
@@ -8,8 +7,6 @@ use crate::expression::Template;
 const MOST: f64 = 1_000_000.0;
 /// The longest time of a rate or a debounce, in milliseconds: a year.
 const LONGEST_MS: i64 = 366 * 86_400_000;
-/// Ended runs that a rollout may judge by.
-const MOST_JUDGED: f64 = 10_000.0;
 /// Bytes of a shared limit's name.
 const NAME_BYTES: usize = 100;
 
@@ -61,31 +58,6 @@ pub struct Debounce {
     pub wait_ms: i64,
     /// Or when it has lasted this many.
     pub max_wait_ms: Option<i64>,
-}
-
-/// `rollout`: a part of the keys gets a new version first.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Rollout {
-    /// The part, above 0 and up to 1.
-    pub share: f64,
-    /// When the new version's starts are to be held.
-    pub hold_if: Option<HoldIf>,
-}
-
-/// `hold_if`: too many of the latest runs failed.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct HoldIf {
-    /// The part that may not be reached, above 0 and up to 1.
-    pub failed: f64,
-    /// Of how many runs that ended last.
-    pub of: u32,
-}
-
-impl HoldIf {
-    /// Whether so many failures among the last `of` runs are too many.
-    pub fn is_reached(self, failures: u32) -> bool {
-        failures > 0 && f64::from(failures) >= self.failed * f64::from(self.of)
-    }
 }
 
 impl Compiler<'_> {
@@ -174,25 +146,6 @@ impl Compiler<'_> {
         Some(template)
     }
 
-    pub(super) fn rollout(&mut self, tree: &Tree) -> Option<Rollout> {
-        let entries = fields::map(&mut self.problems, tree, "rollout")?;
-        fields::refuse_unknown(&mut self.problems, entries, &["share", "hold_if"], "rollout");
-        let hold_if = match tree.get("hold_if") {
-            Some(tree) => Some(self.hold_if(tree)?),
-            None => None,
-        };
-        let share = self.part(tree, "rollout", "share")?;
-        Some(Rollout { share, hold_if })
-    }
-
-    fn hold_if(&mut self, tree: &Tree) -> Option<HoldIf> {
-        let entries = fields::map(&mut self.problems, tree, "hold_if")?;
-        fields::refuse_unknown(&mut self.problems, entries, &["failed", "of"], "hold_if");
-        let failed = self.part(tree, "hold_if", "failed");
-        let of = self.count(tree, "hold_if", "of", MOST_JUDGED)?;
-        Some(HoldIf { failed: failed?, of })
-    }
-
     /// A whole number from 1.
     fn count(&mut self, tree: &Tree, what: &str, name: &str, most: f64) -> Option<u32> {
         let tree = self.required(tree, name, what)?;
@@ -213,28 +166,5 @@ impl Compiler<'_> {
             return None;
         }
         Some(millis)
-    }
-
-    /// `10%` as 0.1.
-    fn part(&mut self, tree: &Tree, what: &str, name: &str) -> Option<f64> {
-        let tree = self.required(tree, name, what)?;
-        let percent = tree.text().and_then(|text| text.trim().strip_suffix('%')).and_then(|number| number.trim().parse::<f64>().ok());
-        let percent = percent.filter(|percent| *percent > 0.0 && *percent <= 100.0);
-        if percent.is_none() {
-            self.problems.error(&tree.place, "bad_value", format!("`{name}` must be a part such as 10%, above 0% and up to 100%"));
-        }
-        percent.map(|percent| percent / 100.0)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::HoldIf;
-
-    #[test]
-    fn a_rollout_is_held_by_its_part_of_failures() {
-        let rule = HoldIf { failed: 0.05, of: 50 };
-        assert!(!rule.is_reached(0) && !rule.is_reached(2) && rule.is_reached(3));
-        assert!(HoldIf { failed: 1.0, of: 1 }.is_reached(1));
     }
 }

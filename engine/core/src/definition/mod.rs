@@ -6,8 +6,8 @@
 
 mod compiler;
 mod fields;
-mod mentions;
 mod flow_control;
+mod mentions;
 mod names;
 mod node_input;
 mod problems;
@@ -23,8 +23,8 @@ mod waits;
 mod walk;
 mod workflow;
 
+pub use flow_control::{Concurrency, Debounce, LimitScope, Limits, Rate};
 pub use mentions::{Mention, MentionKind};
-pub use flow_control::{Concurrency, Debounce, HoldIf, LimitScope, Limits, Rate, Rollout};
 pub use problems::render_problem;
 pub use schema::schema;
 pub use workflow::compile;
@@ -62,8 +62,6 @@ pub struct Workflow {
     pub limits: Limits,
     /// Which start goes first where starts are held: 1 to 10, 1 is first.
     pub priority: Option<Template>,
-    /// Who gets this version first.
-    pub rollout: Option<Rollout>,
     /// What ends a run early.
     pub exit_on: Vec<ExitRule>,
     /// Initial variables.

@@ -56,18 +56,6 @@ fn top() -> Value {
             "type": ["integer", "string"], "minimum": 1, "maximum": 10, "minLength": 1, "default": 5,
             "description": "Which of the held starts goes first: 1 (first) to 10 (last), or an expression that gives one."
         },
-        "rollout": {
-            "type": "object", "additionalProperties": false, "required": ["share"],
-            "description": "A part of the keys gets this version first; the rest stays on the one before.",
-            "properties": {
-                "share": { "$ref": "#/$defs/part" },
-                "hold_if": {
-                    "type": "object", "additionalProperties": false, "required": ["failed", "of"],
-                    "description": "Holds this version's starts when this part of the runs that ended last failed.",
-                    "properties": { "failed": { "$ref": "#/$defs/part" }, "of": { "type": "integer", "minimum": 1, "maximum": 10_000 } }
-                }
-            }
-        },
         "exit_on": { "type": "array", "items": { "$ref": "#/$defs/exit" }, "description": "Events that end the run early, wherever it stands." },
         "vars": refer("variables", "Initial variables, vars.NAME."),
         "timeout": refer("fixed_duration", "Time-out of the whole run."),
@@ -158,7 +146,6 @@ fn definitions() -> Value {
                 }
             }
         },
-        "part": { "type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*%\s*$", "description": "A part, such as 10%." },
         "concurrency": {
             "type": "object", "additionalProperties": false, "required": ["max"], "description": "Runs at a time.",
             "properties": { "max": count.clone(), "key": limit_key.clone(), "shared": shared.clone() }

@@ -12,7 +12,7 @@ use crate::{Value, digest};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Keys at the top of a file.
-pub(super) const TOP_KEYS: [&str; 18] = [
+pub(super) const TOP_KEYS: [&str; 17] = [
     "name",
     "description",
     "on",
@@ -21,7 +21,6 @@ pub(super) const TOP_KEYS: [&str; 18] = [
     "reentry",
     "limits",
     "priority",
-    "rollout",
     "exit_on",
     "vars",
     "timeout",
@@ -74,10 +73,6 @@ impl Compiler<'_> {
         }
         let limits = tree.get("limits").and_then(|tree| self.limits(tree)).unwrap_or_default();
         let priority = tree.get("priority").and_then(|tree| self.priority(tree));
-        let rollout = tree.get("rollout").and_then(|tree| self.rollout(tree));
-        if let Some(tree) = tree.get("rollout") {
-            fields::not_available(&mut self.problems, &tree.place, "rollout");
-        }
         let vars = tree.get("vars").map(|tree| self.variables(tree, "vars", Standing::Start)).unwrap_or_default();
         let mut bindings = BTreeMap::new();
         for name in BINDINGS {
@@ -107,7 +102,6 @@ impl Compiler<'_> {
             reentry,
             limits,
             priority,
-            rollout,
             exit_on,
             vars,
             bindings,

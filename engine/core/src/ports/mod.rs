@@ -2,8 +2,8 @@
 
 mod clock;
 mod disk;
-mod inventory;
 mod held;
+mod inventory;
 mod node;
 mod pause;
 mod records;
@@ -15,8 +15,8 @@ mod writer;
 
 pub use clock::{BoxFuture, Clock, Executor, Ids};
 pub use disk::{BoundlessDisk, Disk};
-pub use inventory::{Inventory, NoInventory, Presence};
 pub use held::{HeldQueue, HeldStart};
+pub use inventory::{Inventory, NoInventory, Presence};
 pub use node::{Effect, Node, NodeDescriptor, Outcome, Reconciled, StepContext};
 pub use pause::{Pause, PauseScope};
 pub use records::{Connection, Credentials, RecordRef, Records, Secret};

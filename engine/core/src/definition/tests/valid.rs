@@ -268,15 +268,17 @@ pub(super) fn tree_value(source: &str) -> Value {
 
 #[test]
 fn limits_come_with_what_they_count() {
-    use crate::machine::{Admission, Known, admit, priority_of};
+    use crate::machine::{Admission, Asked, Known, admit, priority_of};
+    let known = Known::default();
+    let asked = Asked { known: &known, now: crate::Timestamp::default(), timezone: "UTC" };
     let workflow = good(EVERYTHING);
     let limits = &workflow.limits;
     assert_eq!(limits.concurrency.as_ref().map(|limit| limit.max), Some(5));
     assert_eq!(limits.rate.as_ref().map(|limit| (limit.max, limit.per_ms, limit.scope.shared.as_deref())), Some((500, 60_000, Some("erp"))));
     assert_eq!(limits.debounce.map(|limit| (limit.wait_ms, limit.max_wait_ms)), Some((300_000, Some(3_600_000))));
     let gates = |data: Value| {
-        let event = json!({ "type": "custom.type", "subject": "s", "data": data });
-        match admit(&workflow, 1, &event, &Known::default(), crate::Timestamp::default()) {
+        let event = std::sync::Arc::new(json!({ "type": "custom.type", "subject": "s", "data": data }));
+        match admit(&workflow, 1, &event, asked) {
             Admission::Yes { gates, .. } => Ok(gates),
             other => Err(format!("{other:?}")),
         }
@@ -290,7 +292,7 @@ fn limits_come_with_what_they_count() {
         assert_eq!(priority_of(&value), priority, "{value}");
     }
     let keyless = good("name: a\nlimits: { rate: { max: 1, per: 1s } }\nkey: '{{ input.id }}'\nsteps: [{ stop: }]\n");
-    match crate::machine::admit_input(&keyless, &json!({ "id": "k" }), &Known::default(), crate::Timestamp::default()) {
+    match crate::machine::admit_input(&keyless, &json!({ "id": "k" }), asked) {
         Admission::Yes { gates, .. } => assert_eq!(gates.rate.map(|limit| limit.key), Some("k".into()), "the workflow's key"),
         other => panic!("{other:?}"),
     }
