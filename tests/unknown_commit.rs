@@ -1,6 +1,7 @@
 //! The outcome of a COMMIT on the real SQLite file is not known (SEMANTICS.md 5): nobody is told that it worked, every run of
 //! it is loaded again, and what is repeated afterwards takes effect once, whether it was stored or not.
 
+use super::harness::eventually;
 use onward_core::{
     NewEvent, NodeId, OrganisationId, RunId, StepError, Value, async_trait,
     ports::{
@@ -116,6 +117,8 @@ impl World {
         engine.ready().await;
         let organisation = OrganisationId(ids.fresh(clock.now()));
         engine.publish(organisation, None, WORKFLOW).await.unwrap();
+        // Commits with or after whatever the engine had to do for itself: from here on it commits only what it is told.
+        engine.ingest(vec![NewEvent::new(organisation, "nothing", "test", json!({}))]).await.unwrap();
         Self { engine, store, database, organisation, calls, _folder: folder }
     }
 
@@ -137,23 +140,17 @@ impl World {
 
     /// Passes when commits work again: one of the engine's own, which it tries by itself.
     async fn engine_recovers(&self) {
-        let clock = SystemClock::new();
-        while !self.engine.is_ready() {
-            onward_core::ports::Clock::sleep_until(&clock, clock.now().plus_millis(5)).await;
-        }
+        eventually("commits work again", async || self.engine.is_ready().then_some(())).await;
     }
 
-    /// The run's row and history once it has ended.
+    /// The run's status and the kinds of its entries once it has ended. Asked for, not listened for: what a commit of unknown
+    /// outcome changed is announced to nobody.
     async fn ended(&self, run: RunId) -> (RunStatus, Vec<&'static str>) {
-        let mut changes = self.engine.subscribe();
-        loop {
-            let stored = self.engine.histories(self.organisation, vec![run]).await.ok().and_then(|mut runs| runs.pop());
-            match stored {
-                Some(run) if run.row.status.is_final() => return (run.row.status, run.entries.iter().map(|entry| entry.fact.kind()).collect()),
-                Some(_) => drop(changes.recv().await),
-                None => self.engine_recovers().await,
-            }
-        }
+        eventually("the run ends", async || {
+            let run = self.engine.histories(self.organisation, vec![run]).await.ok()?.pop()?;
+            run.row.status.is_final().then(|| (run.row.status, run.entries.iter().map(|entry| entry.fact.kind()).collect()))
+        })
+        .await
     }
 
     async fn stop(self) {
