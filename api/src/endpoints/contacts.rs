@@ -23,6 +23,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list_contacts, upsert_contact))
         .routes(routes!(get_contact, update_contact, delete_contact))
+        .routes(routes!(merge_contacts))
         .routes(routes!(list_timeline))
 }
 
@@ -250,7 +251,36 @@ async fn delete_contact(State(app): State<App>, caller: Caller, Id(id): Id<Conta
             let present = contacts::get(tx, who.organisation, id).await?.ok_or_else(|| Problem::not_found("contact", id))?;
             seen.check_tag(&etag(&present.to_value()))?;
             contacts::delete(tx, who.organisation, &who.actor(), id).await?;
+            onward_messaging::erase::erase_contact(tx, who.organisation, id).await?;
             Ok(Answer::empty())
+        })
+    })
+    .await
+}
+
+/// The contact that goes up in another.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Merge, example = json!({ "other_id": "0198f1c2-7b7e-7cc3-9c41-3f6f2f0a1b2d" }))]
+struct Merge {
+    /// By id. From then on this id means the contact that stays.
+    #[schema(value_type = String, format = Uuid)]
+    other_id: ContactId,
+}
+impl Body for Merge {}
+
+/// Merges another contact into this one, which stays.
+///
+/// It keeps what it has and gets what only the other one has; what was said, sold and noted with either belongs to it.
+#[utoipa::path(post, path = "/contacts/{id}/merge", tag = "Contacts", request_body = Merge, params(("id" = String, Path, format = "uuid")), responses((status = 200, body = shapes::Contact)))]
+async fn merge_contacts(State(app): State<App>, caller: Caller, once: Once, Id(id): Id<ContactId>, payload: Payload<Merge>) -> Result<Answer, Problem> {
+    caller.may(Action::DeleteRecords)?;
+    let key = once.bind(&app, &caller, &payload.bytes)?;
+    let other = payload.value.other_id;
+    write(&app, &caller, key, move |tx, who| {
+        Box::pin(async move {
+            let merged = onward_messaging::merge::contacts(tx, who.organisation, &who.actor(), id, other).await?;
+            Ok(Answer::ok(merged.to_value()).tagged())
         })
     })
     .await

@@ -28,6 +28,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(get_conversation))
         .routes(routes!(assign_conversation))
         .routes(routes!(close_conversation))
+        .routes(routes!(tag_conversation))
         .routes(routes!(read_conversation))
         .routes(routes!(list_messages, send_message))
 }
@@ -47,6 +48,8 @@ struct Filter {
     /// With this contact, by id.
     #[param(value_type = Option<String>)]
     contact: Option<ContactId>,
+    /// With this tag.
+    tag: Option<String>,
     /// Items of a page, 1 to 100.
     limit: Option<u32>,
     /// `next_cursor` of the page before.
@@ -62,7 +65,8 @@ async fn list_conversations(State(app): State<App>, caller: Caller, Params(filte
         None => None,
         Some(text) => Some(ConversationStatus::parse(text).ok_or_else(|| Problem::bad_request("bad_query", "status is open or closed"))?),
     };
-    let wanted = ConversationFilter { status, assigned_user: filter.assigned_user, assigned_team: filter.assigned_team, contact: filter.contact };
+    let wanted =
+        ConversationFilter { status, assigned_user: filter.assigned_user, assigned_team: filter.assigned_team, contact: filter.contact, tag: filter.tag };
     let found = conversations::list(&mut app.reader(), caller.organisation, &wanted, page.after.map(ConversationId), page.ask()).await?;
     Ok(Answer::ok(page.render(found, |conversation| conversation.id.0, Conversation::to_value)))
 }
@@ -124,6 +128,39 @@ async fn close_conversation(State(app): State<App>, caller: Caller, Id(id): Id<C
     caller.may(Action::WriteRecords)?;
     write(&app, &caller, None, move |tx, who| {
         Box::pin(async move { Ok(Answer::ok(conversations::close(tx, who.organisation, &who.actor(), id).await?.to_value())) })
+    })
+    .await
+}
+
+/// Which tags come and which go.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = TagsChange, example = json!({ "add": ["complaint"], "remove": ["new"] }))]
+struct TagsChange {
+    add: Vec<String>,
+    /// Those not there are no error.
+    remove: Vec<String>,
+}
+impl Body for TagsChange {}
+
+/// Adds tags to a conversation and takes others away.
+#[utoipa::path(post, path = "/conversations/{id}/tags", tag = "Conversations", request_body = TagsChange, params(("id" = String, Path, format = "uuid")), responses((status = 200, body = shapes::Conversation)))]
+async fn tag_conversation(
+    State(app): State<App>,
+    caller: Caller,
+    once: Once,
+    Id(id): Id<ConversationId>,
+    payload: Payload<TagsChange>,
+) -> Result<Answer, Problem> {
+    caller.may(Action::WriteRecords)?;
+    let key = once.bind(&app, &caller, &payload.bytes)?;
+    let change = Arc::new(payload.value);
+    write(&app, &caller, key, move |tx, who| {
+        let change = Arc::clone(&change);
+        Box::pin(async move {
+            let conversation = conversations::tag(tx, who.organisation, &who.actor(), id, &change.add, &change.remove).await?;
+            Ok(Answer::ok(conversation.to_value()))
+        })
     })
     .await
 }
@@ -202,7 +239,7 @@ async fn send_message(State(app): State<App>, caller: Caller, once: Once, Id(id)
 }
 
 /// The built-in workflow is published where it is first needed, and again when this version of Onward has a newer one.
-async fn ensure_workflow(app: &App, organisation: OrganisationId) -> Result<(), Problem> {
+pub(super) async fn ensure_workflow(app: &App, organisation: OrganisationId) -> Result<(), Problem> {
     let current = app.engine().current(organisation, workflow::NAME);
     if current.is_some_and(|current| *current.workflow.source == *workflow::SOURCE) {
         return Ok(());

@@ -7,11 +7,13 @@ mod contacts;
 mod conversations;
 mod deals;
 mod docs;
+mod drafts;
 mod events;
 mod health;
 mod home;
 mod hooks;
 mod nodes;
+mod notifications;
 mod pipelines;
 mod replay;
 mod runs;
@@ -49,6 +51,8 @@ pub(crate) fn described() -> OpenApiRouter<App> {
         .merge(tasks::routes())
         .merge(segments::routes())
         .merge(conversations::routes())
+        .merge(drafts::routes())
+        .merge(notifications::routes())
         .merge(session::routes())
         .merge(users::routes())
         .merge(teams::routes())

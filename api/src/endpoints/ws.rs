@@ -21,6 +21,7 @@ use axum::{
 };
 use onward_accounts::Action;
 use onward_core::ports::Change;
+use onward_messaging::notifications;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use tokio::sync::{
@@ -133,7 +134,7 @@ impl Socket {
                 change = changes.recv() => match change {
                     Ok(change) => {
                         let wanted = topics.as_ref().is_none_or(|topics| topics.contains(change.topic));
-                        if change.organisation == caller.organisation && wanted {
+                        if change.organisation == caller.organisation && wanted && is_for(&change, caller) {
                             let text = serde_json::to_string(&change).unwrap_or_default();
                             self.send(Message::Text(text.into())).await?;
                         }
@@ -201,6 +202,14 @@ impl Socket {
     async fn close(&mut self, code: u16, reason: &'static str) -> Result<(), Ended> {
         self.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await
     }
+}
+
+/// What a user is told is for them alone.
+fn is_for(change: &Change, caller: &Caller) -> bool {
+    if change.topic != notifications::TOPIC {
+        return true;
+    }
+    matches!(&caller.identity, Identity::Session { user, .. } if change.data["user_id"] == user.id.to_string())
 }
 
 /// A revoked token or an ended session watches no longer than until the next ping.

@@ -279,6 +279,8 @@ shapes! {
         assigned_user: Option<Uuid>,
         /// The team that cares for it.
         assigned_team: Option<String>,
+        /// Sorted.
+        tags: Vec<String>,
         /// Messages that nobody has read.
         unread: u32,
         /// The last message of the contact.
@@ -298,6 +300,78 @@ shapes! {
         /// RFC 3339, UTC.
         #[schema(format = DateTime)]
         closed_at: Option<String>,
+    }
+
+    /// A message that waits for a person to send it.
+    MessageDraft {
+        /// Its id, and that of the message it becomes.
+        id: Uuid,
+        /// Where it would be sent.
+        conversation_id: Uuid,
+        /// To whom.
+        contact_id: Uuid,
+        /// Free text.
+        text: Option<String>,
+        /// The name of an approved template.
+        template: Option<String>,
+        /// The template's values.
+        params: Value,
+        /// The template's header.
+        header: Value,
+        /// What the template's buttons carry.
+        button_params: Value,
+        /// Choices below a text.
+        #[schema(value_type = Option<Vec<Object>>)]
+        buttons: Value,
+        /// The template's language.
+        language: Option<String>,
+        /// `marketing`, `utility` …
+        category: Option<String>,
+        /// The provider's id of the message that this one answers.
+        reply_to: Option<String>,
+        /// Who wrote it.
+        author: Author,
+        /// The run that wrote it.
+        run_id: Option<Uuid>,
+        /// Its step.
+        step: Option<String>,
+        /// RFC 3339, UTC.
+        #[schema(format = DateTime)]
+        created_at: String,
+        /// RFC 3339, UTC.
+        #[schema(format = DateTime)]
+        updated_at: String,
+    }
+
+    /// What a user was told.
+    Notification {
+        /// Its id.
+        id: Uuid,
+        /// In one line.
+        title: String,
+        /// More about it.
+        text: String,
+        /// The record to open: `kind` and `id`.
+        #[schema(value_type = Option<Object>)]
+        subject: Value,
+        /// Who tells.
+        author: Author,
+        /// The run that tells.
+        run_id: Option<Uuid>,
+        /// Its step.
+        step: Option<String>,
+        /// RFC 3339, UTC.
+        #[schema(format = DateTime)]
+        created_at: String,
+        /// When it was read.
+        #[schema(format = DateTime)]
+        read_at: Option<String>,
+    }
+
+    /// How much was marked as read.
+    NotificationsRead {
+        /// How many notifications.
+        read: u64,
     }
 
     /// A message, in or out.

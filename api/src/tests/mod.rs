@@ -5,6 +5,7 @@ mod connections;
 mod contacts;
 mod contract;
 mod conversations;
+mod desk;
 mod engine;
 mod events;
 mod guarding;

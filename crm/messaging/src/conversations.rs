@@ -1,5 +1,9 @@
 //! Conversations: what is said between a contact and us on one connection, from its opening to its close.
 
+mod tags;
+
+pub use tags::tag;
+
 use crate::{
     ConversationId,
     events::{self, Facts},
@@ -58,6 +62,8 @@ pub struct Conversation {
     pub assigned_user: Option<UserId>,
     /// The team that cares for it.
     pub assigned_team: Option<String>,
+    /// Sorted.
+    pub tags: Vec<String>,
     /// Messages that nobody has looked at.
     pub unread: u32,
     /// When the contact last wrote; opens the provider's window.
@@ -80,7 +86,7 @@ impl Conversation {
         serde_json::json!({
             "id": self.id, "contact_id": self.contact_id, "contact_name": self.contact_name, "channel": self.channel,
             "connection_id": self.connection_id, "status": self.status, "assigned_user": self.assigned_user, "assigned_team": self.assigned_team,
-            "unread": self.unread, "last_inbound_at": self.last_inbound_at, "last_outbound_at": self.last_outbound_at,
+            "tags": self.tags, "unread": self.unread, "last_inbound_at": self.last_inbound_at, "last_outbound_at": self.last_outbound_at,
             "last_message_at": self.last_message_at, "last_text": self.last_text, "opened_at": self.opened_at, "closed_at": self.closed_at,
         })
     }
@@ -163,7 +169,7 @@ pub async fn find_open(
 /// By id.
 pub async fn get(db: &mut impl Query, organisation: OrganisationId, id: ConversationId) -> Result<Option<Conversation>, DatabaseError> {
     let row = db.fetch_optional(select!("WHERE v.organisation = $1 AND v.id = $2"), args![organisation, id]).await?;
-    row.as_ref().map(from_row).transpose()
+    Ok(from_rows(db, organisation, row.as_slice()).await?.pop())
 }
 
 /// A contact's conversations, the last active first.
@@ -171,7 +177,7 @@ pub async fn of_contact(db: &mut impl Query, organisation: OrganisationId, conta
     let rows = db
         .fetch_all(select!("WHERE v.organisation = $1 AND v.contact_id = $2 ORDER BY v.last_message_at DESC, v.id DESC LIMIT 50"), args![organisation, contact])
         .await?;
-    rows.iter().map(from_row).collect()
+    from_rows(db, organisation, &rows).await
 }
 
 /// What a list shows; every part that is given must hold.
@@ -185,6 +191,8 @@ pub struct ConversationFilter {
     pub assigned_team: Option<String>,
     /// With this contact.
     pub contact: Option<ContactId>,
+    /// With this tag.
+    pub tag: Option<String>,
 }
 
 macro_rules! listing {
@@ -197,6 +205,7 @@ macro_rules! listing {
             $lead,
             " AND ($4 IS NULL OR v.status = $4) AND ($5 IS NULL OR v.assigned_user = $5)
               AND ($6 IS NULL OR v.assigned_team = $6) AND ($7 IS NULL OR v.contact_id = $7)
+              AND ($8 IS NULL OR EXISTS (SELECT 1 FROM conversation_tags AS t WHERE t.organisation = $1 AND t.tag = $8 AND t.conversation_id = v.id))
               ORDER BY v.id DESC LIMIT $3"
         )
     };
@@ -217,7 +226,8 @@ pub async fn list(
         filter.status.map(ConversationStatus::as_str),
         filter.assigned_user,
         &filter.assigned_team,
-        filter.contact
+        filter.contact,
+        &filter.tag
     ];
     // The rarest filter leads, over its index, so that a page of the inbox does not walk all closed conversations.
     let rows = if filter.contact.is_some() {
@@ -229,7 +239,7 @@ pub async fn list(
     } else {
         db.fetch_all(listing!("v.id IS NOT NULL"), args).await?
     };
-    rows.iter().map(from_row).collect()
+    from_rows(db, organisation, &rows).await
 }
 
 /// Who is to care for a conversation.
@@ -320,6 +330,12 @@ fn emit(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, kind: &'static
     tx.announce(Change { organisation, topic: "conversation", id: id.to_string(), data: serde_json::json!({ "event": kind, "contact_id": contact }) });
 }
 
+async fn from_rows(db: &mut impl Query, organisation: OrganisationId, rows: &[Row]) -> Result<Vec<Conversation>, DatabaseError> {
+    let mut conversations = rows.iter().map(from_row).collect::<Result<Vec<_>, _>>()?;
+    tags::fill(db, organisation, &mut conversations).await?;
+    Ok(conversations)
+}
+
 fn from_row(row: &Row) -> Result<Conversation, DatabaseError> {
     let status: String = row.get("status")?;
     Ok(Conversation {
@@ -332,6 +348,7 @@ fn from_row(row: &Row) -> Result<Conversation, DatabaseError> {
             .ok_or_else(|| DatabaseError::Column { column: "status".into(), reason: format!("`{status}` is no status of a conversation") })?,
         assigned_user: row.get("assigned_user")?,
         assigned_team: row.get("assigned_team")?,
+        tags: Vec::new(),
         unread: row.get("unread")?,
         last_inbound_at: row.get("last_inbound_at")?,
         last_outbound_at: row.get("last_outbound_at")?,

@@ -22,6 +22,7 @@ pub fn event_types() -> Vec<&'static str> {
         "message.revoked",
         "conversation.opened",
         "conversation.assigned",
+        "conversation.tagged",
         "conversation.closed",
         "contact.unsubscribed",
         "template.status_changed",

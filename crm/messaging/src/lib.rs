@@ -1,4 +1,4 @@
-//! Messaging: conversations, messages, consent, the messaging policy; `receive` (all that comes in) and `send` (the one door
+//! Messaging: conversations, messages, drafts, notifications, consent, the messaging policy; `receive` (all that comes in) and `send` (the one door
 //! out).
 //!
 //! What this crate must never know: a provider's wire format, HTTP. Connectors hand in [`onward_connectors::incoming`] and
@@ -6,12 +6,15 @@
 
 pub mod consent;
 pub mod conversations;
+pub mod drafts;
 pub mod erase;
 pub mod events;
 pub mod inventory;
 mod live;
+pub mod merge;
 pub mod messages;
 pub mod nodes;
+pub mod notifications;
 pub mod policy;
 pub mod raw;
 pub mod receive;
@@ -38,4 +41,9 @@ onward_core::define_id!(
     MessageId
 );
 
-onward_database::id_columns!(ConversationId, MessageId);
+onward_core::define_id!(
+    /// What a user of ours was told.
+    NotificationId
+);
+
+onward_database::id_columns!(ConversationId, MessageId, NotificationId);

@@ -1,5 +1,7 @@
 //! What the tests of this room share: a real database, a connection, a channel that answers as it is told.
 
+mod desk;
+
 use crate::{
     Channels, CrmRecords,
     consent::{self, Statement},

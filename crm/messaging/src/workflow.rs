@@ -4,7 +4,8 @@
 pub const NAME: &str = "send-message";
 
 /// Its source. Its input is that of `message.send`, with `contact_id` and `conversation_id` for the run's records and
-/// `author` for who writes. What may not leave fails the run at once, since a person is waiting for the answer.
+/// `author` for who writes and `draft` for the
+/// draft that it sends. What may not leave fails the run at once, since a person is waiting for the answer.
 pub const SOURCE: &str = r#"name: send-message
 description: Sends one message for a person or a program. Built in; composer and API start it.
 on:
@@ -19,12 +20,15 @@ on:
           text: { type: [string, "null"] }
           template: { type: [string, "null"] }
           params: { type: [object, array, "null"] }
+          header: { type: [object, array, string, number, "null"] }
+          button_params: { type: [array, "null"] }
           buttons: { type: [array, "null"] }
           language: { type: [string, "null"] }
           category: { type: [string, "null"] }
           if_denied: { type: [string, "null"] }
           reply_to: { type: [string, "null"] }
           author: { type: [object, "null"] }
+          draft: { type: [string, "null"] }
         required: [contact_id]
 steps:
   - id: send
@@ -36,12 +40,15 @@ steps:
       text: "{{ input.text | default(none) }}"
       template: "{{ input.template | default(none) }}"
       params: "{{ input.params | default(none) }}"
+      header: "{{ input.header | default(none) }}"
+      button_params: "{{ input.button_params | default(none) }}"
       buttons: "{{ input.buttons | default(none) }}"
       language: "{{ input.language | default(none) }}"
       category: "{{ input.category | default(none) }}"
       if_denied: "{{ input.if_denied | default('fail') }}"
       reply_to: "{{ input.reply_to | default(none) }}"
       author: "{{ input.author | default(none) }}"
+      draft: "{{ input.draft | default(none) }}"
   - stop: { output: "{{ steps.send }}" }
 "#;
 

@@ -73,6 +73,15 @@ pub(crate) fn emit(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, kin
     });
 }
 
+/// Emits that another contact went up in this one.
+pub(crate) fn emit_merged(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, survivor: &Contact, other: ContactId) {
+    let mut data = contact_facts(survivor, actor);
+    data.insert("at".into(), tx.now().to_string().into());
+    data.insert("merged_id".into(), other.to_string().into());
+    put_on_the_bus(tx, organisation, actor, "contact.merged", &survivor.id, data);
+    tx.announce(Change { organisation, topic: "contact", id: other.to_string(), data: serde_json::json!({ "event": "contact.merged", "into": survivor.id }) });
+}
+
 /// Emits that a contact entered or left a segment.
 pub(crate) fn emit_segment(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, kind: &'static str, contact: &Contact, segment: &Segment) {
     let mut data = contact_facts(contact, actor);

@@ -17,9 +17,7 @@ pub async fn add(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, conta
     if text.chars().count() > timeline::NOTE_CHARACTERS {
         return Err(CrmError::invalid("text", format!("a note has at most {} characters", timeline::NOTE_CHARACTERS)));
     }
-    if !contacts::exists(tx, organisation, contact).await? {
-        return Err(CrmError::not_found("contact", contact));
-    }
+    let contact = contacts::get(tx, organisation, contact).await?.ok_or_else(|| CrmError::not_found("contact", contact))?.id;
     let id = timeline::add(tx, organisation, contact, actor, ItemKind::Note, text, None).await?;
     tx.announce(Change { organisation, topic: "contact", id: contact.to_string(), data: serde_json::json!({ "event": "note.added" }) });
     Ok(id)

@@ -35,7 +35,7 @@ pub async fn add(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, conta
     if person.tags.len() + added.len() > TAGS_PER_CONTACT {
         return Err(CrmError::invalid("tags", format!("a contact has at most {TAGS_PER_CONTACT} tags")));
     }
-    insert(tx, organisation, contact, &added).await?;
+    insert(tx, organisation, person.id, &added).await?;
     person.tags.extend(added.iter().cloned());
     person.tags.sort();
     changed(tx, organisation, actor, &mut person, &format!("Tagged: {}", added.join(", "))).await?;
@@ -49,7 +49,7 @@ pub async fn remove(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, co
     if removed.is_empty() {
         return Ok(person);
     }
-    delete(tx, organisation, contact, &removed).await?;
+    delete(tx, organisation, person.id, &removed).await?;
     person.tags.retain(|tag| !removed.contains(tag));
     changed(tx, organisation, actor, &mut person, &format!("Tags removed: {}", removed.join(", "))).await?;
     Ok(person)

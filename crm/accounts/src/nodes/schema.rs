@@ -29,6 +29,18 @@ pub fn record(description: &str) -> Value {
     json!({ "type": ["string", "object", "null"], "description": description })
 }
 
+/// Something of the organisation's that is there or not when the workflow is published: a `user`, `connection` or `template`.
+#[must_use]
+pub fn naming(kind: &str, mut schema: Value) -> Value {
+    schema["x-names"] = kind.into();
+    schema
+}
+
+/// A user, by id or e-mail.
+pub fn user() -> Value {
+    naming("user", record("A user's id or e-mail"))
+}
+
 /// Custom fields.
 pub fn fields() -> Value {
     json!({ "type": ["object", "null"], "description": "Custom fields" })

@@ -39,7 +39,8 @@ pub(super) fn descriptor() -> NodeDescriptor {
                 "category": { "enum": categories, "description": "What the message is for; without it a template counts as marketing where the contact refused that" },
                 "if_denied": { "enum": ["hold", "skip", "fail", null], "description": "When the policy says no: wait until it may leave (default), go on without it (default for marketing), or fail" },
                 "reply_to": text("The provider's id of the message that this one answers"),
-                "author": { "type": ["object", "null"], "description": "Who writes; only for the built-in workflow send-message" }
+                "author": { "type": ["object", "null"], "description": "Who writes; only for the built-in workflow send-message" },
+                "draft": text("The draft that this sends; only for the built-in workflow send-message")
             },
             "additionalProperties": false
         }),

@@ -1,7 +1,10 @@
 //! The input of `message.send`.
 
 use super::template;
-use crate::policy::{Category, MessageForm};
+use crate::{
+    MessageId,
+    policy::{Category, MessageForm},
+};
 use onward_accounts::{Author, CrmError, nodes::input::Input};
 use onward_connectors::channel::{Button, Content, TemplateButton, TemplateHeader};
 use onward_core::Value;
@@ -26,6 +29,8 @@ pub(super) struct SendInput {
     if_denied: Option<IfDenied>,
     pub(super) reply_to: Option<String>,
     pub(super) author: Option<Author>,
+    /// The draft that this sends.
+    pub(super) draft: Option<MessageId>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -79,6 +84,10 @@ impl SendInput {
             category: one_of(input, "category", Category::parse, &Category::ALL.map(Category::as_str))?,
             if_denied: one_of(input, "if_denied", parse_if_denied, &["hold", "skip", "fail"])?,
             reply_to: input.text("reply_to")?,
+            draft: match input.text("draft")? {
+                Some(text) => Some(onward_core::ids::parse(&text).ok_or_else(|| CrmError::not_found("draft", text))?),
+                None => None,
+            },
             author: match input.value("author") {
                 None => None,
                 Some(author) => {

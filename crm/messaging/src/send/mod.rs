@@ -25,6 +25,7 @@ use crate::{
     workflow,
 };
 use address::Address;
+pub(crate) use address::{Wanted, choose};
 use input::{IfDenied, SendInput};
 use onward_accounts::{Actor, Author, CrmError, nodes::input::Input};
 use onward_connectors::channel::{Channel, OutgoingMessage, SendOutcome};
@@ -163,12 +164,14 @@ impl SendNode {
         let author = author(ctx, &input, &actor)?;
         let contact_id = contact_of(&given, ctx)?;
         let contact = contacts::get(tx, ctx.organisation, contact_id).await?.ok_or_else(|| CrmError::not_found("contact", contact_id))?;
-        let address = address::choose(tx, ctx, &self.channels, &contact, &input).await?;
+        let wanted = Wanted { channel: input.channel.as_deref(), connection: input.connection.as_deref() };
+        let address = choose(tx, ctx, &self.channels, &contact, wanted).await?;
         let channel = self.channels.get(&address.channel).ok_or_else(|| cannot_send(&address.channel))?;
-        // A row that was made before keeps its id: it is the one that travels with the call.
-        let id = match &existing {
-            Some(row) => row.id,
-            None => MessageId(tx.fresh_id()),
+        // A row that was made before keeps its id: it is the one that travels with the call. A draft's is its own.
+        let id = match (&existing, input.draft) {
+            (Some(row), _) => row.id,
+            (None, Some(draft)) => draft,
+            (None, None) => MessageId(tx.fresh_id()),
         };
         let message = OutgoingMessage {
             message_id: id.to_string(),
@@ -234,6 +237,9 @@ fn already(row: &Message) -> Option<Outcome> {
 
 /// Who writes: the automation; for the built-in workflow whoever started it.
 fn author(ctx: &StepContext, input: &SendInput, actor: &Actor) -> Result<Author, CrmError> {
+    if input.draft.is_some() && *ctx.workflow != *workflow::NAME {
+        return Err(CrmError::invalid("draft", format!("only the built-in workflow `{}` sends drafts", workflow::NAME)));
+    }
     match &input.author {
         None => Ok(actor.author()),
         Some(author) if *ctx.workflow == *workflow::NAME => Ok(author.clone()),

@@ -2,8 +2,7 @@
 
 use super::{Draft, MessageId, MessageStatus};
 use crate::{
-    conversations::{self, Parties},
-    messages,
+    conversations, drafts, messages,
     receive::{Applied, apply},
 };
 use onward_accounts::CrmError;
@@ -30,11 +29,13 @@ impl Draft<'_> {
             }
             return Ok(());
         }
+        if let Some(draft) = self.input.draft {
+            drafts::take(tx, organisation, draft).await?;
+        }
         let conversation = if let Some(conversation) = self.address.conversation {
             conversation
         } else {
-            let parties = Parties { contact: self.contact.id, channel: &self.address.channel, connection: self.address.connection_id };
-            conversations::open(tx, organisation, self.actor, parties).await?
+            conversations::open(tx, organisation, self.actor, self.address.parties(self.contact.id)).await?
         };
         let now = tx.now();
         let text = self.input.readable();

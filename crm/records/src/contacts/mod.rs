@@ -1,13 +1,15 @@
 //! Contacts: people we know.
 
 mod change;
+mod merge;
 mod read;
 mod remove;
 mod update;
 mod upsert;
 
 pub use change::{ContactChange, ContactPatch, limits};
-pub use read::{ContactFilter, exists, find_by_address, get, get_many, list};
+pub use merge::merge;
+pub use read::{ContactFilter, exists, find_by_address, get, get_many, list, resolve};
 pub use remove::delete;
 pub(crate) use update::note_updated;
 pub use update::{ScoreChange, set_opt_out, set_score, update};

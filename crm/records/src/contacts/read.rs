@@ -27,9 +27,27 @@ pub async fn exists(db: &mut impl Query, organisation: OrganisationId, id: Conta
     Ok(row.is_some())
 }
 
-/// One contact with everything that belongs to it. Two statements.
+/// One contact with everything that belongs to it; of one that was merged into another, that other. Two statements, or three.
 pub async fn get(db: &mut impl Query, organisation: OrganisationId, id: ContactId) -> Result<Option<Contact>, DatabaseError> {
-    Ok(get_many(db, organisation, &[id]).await?.pop())
+    if let Some(found) = get_many(db, organisation, &[id]).await?.pop() {
+        return Ok(Some(found));
+    }
+    match survivor(db, organisation, id).await? {
+        Some(survivor) => Ok(get_many(db, organisation, &[survivor]).await?.pop()),
+        None => Ok(None),
+    }
+}
+
+/// The id under which a contact is found now: its own, or of the contact that it was merged into.
+pub async fn resolve(db: &mut impl Query, organisation: OrganisationId, id: ContactId) -> Result<ContactId, DatabaseError> {
+    Ok(survivor(db, organisation, id).await?.unwrap_or(id))
+}
+
+/// The contact that another one was merged into.
+async fn survivor(db: &mut impl Query, organisation: OrganisationId, id: ContactId) -> Result<Option<ContactId>, DatabaseError> {
+    let row =
+        db.fetch_optional("SELECT merged_into FROM contacts WHERE organisation = $1 AND id = $2 AND merged_into IS NOT NULL", args![organisation, id]).await?;
+    row.map(|row| row.get("merged_into")).transpose()
 }
 
 /// Contacts in the order of `ids`; those that are not there are left out. Two statements, however many.

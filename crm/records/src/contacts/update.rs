@@ -76,7 +76,14 @@ pub async fn set_score(tx: &mut Tx, organisation: OrganisationId, actor: &Actor,
 }
 
 /// Writes the difference, with its timeline items and its event.
-async fn store(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, before: Contact, mut after: Contact, attached: bool) -> Result<Upserted, CrmError> {
+pub(super) async fn store(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    actor: &Actor,
+    before: Contact,
+    mut after: Contact,
+    attached: bool,
+) -> Result<Upserted, CrmError> {
     let changed = difference(&before, &after, attached);
     if changed.is_empty() {
         return Ok(Upserted { contact: before, created: false, changed });

@@ -1,6 +1,6 @@
 //! Upsert: match, then create or merge.
 
-use super::{Contact, ContactChange, get, join_name, update};
+use super::{Contact, ContactChange, get, join_name, resolve, update};
 use crate::{ContactId, IdentityKey, addresses::AddressKind, events, identities, tags, timeline, timeline::ItemKind};
 use onward_accounts::{Actor, CrmError};
 use onward_core::{OrganisationId, ports::Transaction};
@@ -100,6 +100,7 @@ async fn matching(tx: &mut Tx, organisation: OrganisationId, change: &ContactCha
     by_identity.sort();
     by_address.sort();
     if let Some(id) = change.id {
+        let id = if by_identity.is_empty() { id } else { resolve(tx, organisation, id).await? };
         // An address may be shared, an identity may not.
         let others: Vec<ContactId> = by_identity.into_iter().filter(|other| *other != id).collect();
         return if others.is_empty() {

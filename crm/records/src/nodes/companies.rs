@@ -24,7 +24,7 @@ use std::sync::Arc;
 pub(super) fn nodes() -> Vec<Arc<dyn Node<Tx>>> {
     let facts = json!({
         "company": company(), "id": text("The same as `company`"), "name": text("Its name"), "domain": text("Its domain or web address"),
-        "phone": text("A phone number"), "address": text("Where it is"), "owner": record("A user's id or e-mail"), "fields": fields()
+        "phone": text("A phone number"), "address": text("Where it is"), "owner": schema::user(), "fields": fields()
     });
     let described = |id, title, description, input, example, output, binds| Described {
         id,

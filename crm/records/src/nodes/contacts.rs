@@ -2,7 +2,8 @@
 
 mod descriptors;
 
-pub(super) use descriptors::{contact, contact_output};
+pub(super) use descriptors::contact;
+pub use descriptors::contact_output;
 
 use crate::{Contact, ContactChange, ContactId, ContactPatch, IdentityKey, addresses, contacts, notes, tags};
 use onward_accounts::{Actor, CrmError, nodes::input::Input, organisations};

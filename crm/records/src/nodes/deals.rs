@@ -2,7 +2,7 @@
 
 use super::{cleared, id_of, of_run, record_of};
 use crate::{
-    ContactId, DealId,
+    ContactId, DealId, contacts,
     deals::{self, DealFilter, DealPatch, DealStatus, NewDeal},
     pipelines,
 };
@@ -26,8 +26,8 @@ pub(super) fn nodes() -> Vec<Arc<dyn Node<Tx>>> {
     let facts = json!({
         "title": text("As people call it; by default the company's or contact's name"),
         "amount": integer("In minor units: 50000 is 500.00 EUR"), "currency": text("A code like EUR"),
-        "contact": super::contacts::contact(), "company": record("A company's id, or the company; by default the run's, else the contact's"),
-        "owner": record("A user's id or e-mail"), "expected_close": text("A day like 2026-12-24"), "fields": fields()
+        "contact": contact_input(), "company": record("A company's id, or the company; by default the run's, else the contact's"),
+        "owner": schema::user(), "expected_close": text("A day like 2026-12-24"), "fields": fields()
     });
     let named = || json!({ "deal": deal(), "id": text("The same as `deal`") });
     let merged = |mut members: Value, more: &Value| {
@@ -82,7 +82,7 @@ pub(super) fn nodes() -> Vec<Arc<dyn Node<Tx>>> {
                 "The newest deal that fits, or nothing: by default an open one of the run's contact.",
                 schema::input(
                     &json!({
-                        "contact": super::contacts::contact(), "company": record("A company's id, or the company"),
+                        "contact": contact_input(), "company": record("A company's id, or the company"),
                         "pipeline": text("A pipeline's name or id"), "stage": text("A stage's name or id; needs `pipeline`, or is of the organisation's default one"),
                         "status": { "enum": ["open", "won", "lost", "any", null], "description": "open by default" }, "q": text("A part of the title")
                     }),
@@ -172,6 +172,10 @@ async fn find(tx: &mut Tx, ctx: &StepContext, input: Input<'_>) -> Result<Value,
     let q = input.text("q")?;
     let named: Option<ContactId> = id_of(&input, "contact", "contact")?;
     let contact = named.or_else(|| if company.is_none() && q.is_none() { of_run(ctx.contact.as_deref()) } else { None });
+    let contact = match contact {
+        Some(id) => Some(contacts::resolve(tx, ctx.organisation, id).await?),
+        None => None,
+    };
     if contact.is_none() && company.is_none() && q.is_none() {
         return Err(CrmError::invalid("contact", "say which deal to find: contact, company or q"));
     }
@@ -222,6 +226,10 @@ async fn close(tx: &mut Tx, ctx: &StepContext, input: Input<'_>, won: bool) -> R
     let id: DealId = record_of(&input, "deal", ctx.deal.as_deref())?;
     let reason = input.text("reason")?;
     Ok(deals::close(tx, ctx.organisation, &Actor::of_step(ctx), id, won, reason.as_deref()).await?.to_value())
+}
+
+fn contact_input() -> Value {
+    super::contacts::contact()
 }
 
 fn deal() -> Value {

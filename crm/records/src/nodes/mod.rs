@@ -7,7 +7,7 @@ mod scores;
 mod segments;
 mod tasks;
 
-pub use contacts::contact_of;
+pub use contacts::{contact_of, contact_output};
 
 use onward_accounts::{CrmError, nodes::input::Input};
 use onward_core::ports::Node;

@@ -44,7 +44,7 @@ pub(super) fn nodes() -> Vec<Arc<dyn Node<Tx>>> {
                 schema::input(
                     &json!({
                         "title": { "type": "string", "description": "What is to be done" }, "text": text("More about it"),
-                        "due": text("By when: 2026-01-31T09:30:00Z, or from now on: 2d"), "user": record("A user's id or e-mail"),
+                        "due": text("By when: 2026-01-31T09:30:00Z, or from now on: 2d"), "user": schema::user(),
                         "team": text("A team's name"), "contact": super::contacts::contact(),
                         "deal": record("A deal's id, or the deal; by default the run's")
                     }),

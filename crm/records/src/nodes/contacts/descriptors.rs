@@ -55,7 +55,7 @@ pub(in crate::nodes) fn contact() -> Value {
 }
 
 /// The output that is a contact, and an example of it.
-pub(in crate::nodes) fn contact_output() -> (Value, Value) {
+pub fn contact_output() -> (Value, Value) {
     (contact_schema(), example_contact())
 }
 
