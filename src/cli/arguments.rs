@@ -1,7 +1,7 @@
 //! What can be typed: one parser for the whole command line (DESIGN.md, "Command line").
 
 use super::{
-    completions, connection, doctor, event, migrate, nodes, publish, replay, run, runs, schema, serve, simulate, test, token, user, validate, workflows,
+    completions, connection, doctor, event, migrate, nodes, publish, replay, resume, run, runs, schema, serve, simulate, test, token, user, validate, workflows,
 };
 use clap::{Args, Parser, Subcommand, builder::BoolishValueParser};
 
@@ -81,6 +81,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Runs(runs::Runs),
     Replay(replay::Replay),
+    Resume(resume::Resume),
     #[command(subcommand)]
     Nodes(nodes::Nodes),
     #[command(subcommand)]

@@ -38,6 +38,14 @@ impl Failure {
         Self::WrongUse(message.into())
     }
 
+    /// What is told.
+    pub(crate) fn message(&self) -> &str {
+        match self {
+            Self::Failed(message) | Self::WrongUse(message) => message,
+            Self::Shown => "",
+        }
+    }
+
     /// Tells the person, and gives the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         match self {

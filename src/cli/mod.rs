@@ -11,6 +11,7 @@ mod migrate;
 mod nodes;
 mod publish;
 mod replay;
+mod resume;
 mod run;
 mod runs;
 mod schema;
@@ -91,6 +92,7 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Workflows(workflows) => block_on(workflows.run(context)),
         Command::Runs(runs) => block_on(runs.run(context)),
         Command::Replay(replay) => block_on(replay.run(context)),
+        Command::Resume(resume) => block_on(resume.run(context)),
         Command::Nodes(nodes) => nodes.run(&context),
         Command::Event(event) => block_on(event.run(context)),
         Command::Connection(connection) => block_on(connection.run(context)),

@@ -23,7 +23,7 @@ use std::{fs, path::PathBuf};
 /// The most entries of a history; the engine pauses a run before.
 const HISTORY_MOST: usize = 1_000_000;
 
-/// Look at runs, cancel them, export their histories.
+/// Look at runs, cancel them, pause them, export their histories.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
   onward runs list --workflow welcome-new-lead --status failed
@@ -59,6 +59,10 @@ pub(crate) enum Runs {
         #[arg(long)]
         force: bool,
     },
+    /// Hold a run where it stands, or every run that the filter names.
+    Pause(Chosen),
+    /// Let a paused run go on, or every one that the filter names; or a start that waits for a person.
+    Resume(Chosen),
     /// Write a run with its definition and history as one JSON document, enough for `onward replay` without a database.
     Export {
         /// The run's id.
@@ -68,6 +72,49 @@ pub(crate) enum Runs {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+}
+
+/// One run, or those that a filter names.
+#[derive(Args, Debug)]
+pub(crate) struct Chosen {
+    /// The run's id.
+    #[arg(value_name = "RUN_ID", required_unless_present_any = ["workflow", "status", "key", "contact"])]
+    id: Option<String>,
+    #[command(flatten)]
+    filter: List,
+}
+
+impl Chosen {
+    /// Asks it of each, and says how many did and which did not.
+    async fn each(&self, client: &Client, verb: &str) -> Result<Value, Failure> {
+        let ids = match &self.id {
+            Some(id) => vec![id.clone()],
+            None => {
+                let found = client.all(&self.filter.path(), self.filter.limit as usize).await?;
+                found.iter().filter_map(|run| run.get("id").map(text)).collect()
+            }
+        };
+        let mut items = Vec::new();
+        for id in &ids {
+            match client.post(&format!("/api/v1/runs/{}/{verb}", escape(id)), &json!({})).await {
+                Ok(answer) => items.push(answer),
+                // Of many, some have ended meanwhile: that must not keep the others.
+                Err(failure) if self.id.is_none() => items.push(json!({ "run_id": id, "problem": failure.message() })),
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(json!({ "items": items }))
+    }
+}
+
+fn answered(document: &Value) -> String {
+    let line = |item: &Value| {
+        let field = |name: &str| item.get(name).map(text).unwrap_or_default();
+        let problem = field("problem");
+        if problem.is_empty() { format!("run {} is {}", field("run_id"), field("status")) } else { format!("run {}: {problem}", field("run_id")) }
+    };
+    let lines: Vec<String> = items(document).iter().map(line).collect();
+    if lines.is_empty() { "no runs".to_owned() } else { lines.join("\n") }
 }
 
 /// List runs, the newest first.
@@ -122,6 +169,14 @@ impl Runs {
                     Some(status) => format!("run {id} was asked to end; it is {status}"),
                     None => format!("run {id} was asked to end"),
                 });
+            }
+            Self::Pause(chosen) => {
+                let answer = chosen.each(client, "pause").await?;
+                context.print(&answer, answered);
+            }
+            Self::Resume(chosen) => {
+                let answer = chosen.each(client, "resume").await?;
+                context.print(&answer, answered);
             }
             Self::Export { id, out } => {
                 let document = client.get(&format!("/api/v1/runs/{}/export", escape(&id))).await?;

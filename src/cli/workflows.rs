@@ -11,12 +11,14 @@ use serde_json::{Value, json};
 /// More than any list that a person reads.
 const LIST_MOST: usize = 10_000;
 
-/// Look at workflows and their versions.
+/// Look at workflows and their versions, pause them, let them go on.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
   onward workflows list
   onward workflows show welcome-new-lead > welcome.yaml
-  onward workflows versions welcome-new-lead")]
+  onward workflows versions welcome-new-lead
+  onward workflows pause welcome-new-lead --step invoice
+  onward workflows hold welcome-new-lead --version 4")]
 pub(crate) enum Workflows {
     /// List the workflows.
     List,
@@ -30,6 +32,45 @@ pub(crate) enum Workflows {
         /// The workflow's name.
         name: String,
     },
+    /// Hold new starts and runs where they stand; nothing is skipped.
+    Pause {
+        /// The workflow's name.
+        name: String,
+        #[command(flatten)]
+        part: Part,
+        /// Why; shown to others.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Let it go on: what fell due meanwhile is applied in order.
+    Resume {
+        /// The workflow's name.
+        name: String,
+        #[command(flatten)]
+        part: Part,
+    },
+    /// Hold everything that one version started, and its new starts.
+    Hold {
+        /// The workflow's name.
+        name: String,
+        /// The version.
+        #[arg(long)]
+        version: u32,
+        /// Why; shown to others.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+}
+
+/// What of a workflow is meant; without either, all of it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Part {
+    /// Only this step: every run that reaches it is held before it.
+    #[arg(long, conflicts_with = "version")]
+    step: Option<String>,
+    /// Only this version: what it started, and its new starts.
+    #[arg(long)]
+    version: Option<u32>,
 }
 
 impl Workflows {
@@ -42,12 +83,27 @@ impl Workflows {
             Self::Versions { name } => {
                 client.all(&format!("/api/v1/workflows/{}/versions", escape(name)), LIST_MOST).await.map(|items| json!({ "items": items }))
             }
+            Self::Pause { name, part, reason } => {
+                let body = json!({ "step": part.step, "version": part.version, "reason": reason });
+                client.post(&format!("/api/v1/workflows/{}/pause", escape(name)), &body).await
+            }
+            Self::Resume { name, part } => {
+                client.post(&format!("/api/v1/workflows/{}/resume", escape(name)), &json!({ "step": part.step, "version": part.version })).await
+            }
+            Self::Hold { name, version, reason } => {
+                client.post(&format!("/api/v1/workflows/{}/pause", escape(name)), &json!({ "version": version, "reason": reason })).await
+            }
         };
         client.close().await;
         context.print(&result?, |document| match &self {
             Self::List => list(document, look),
             Self::Show { .. } => document.get("source").map(text).unwrap_or_default(),
             Self::Versions { .. } => versions(document, look),
+            Self::Pause { name, .. } => format!("{name} is paused; `onward workflows resume {name}` lets it go on"),
+            Self::Resume { name, .. } => format!("{name} goes on"),
+            Self::Hold { name, version, .. } => {
+                format!("version {version} of {name} is held; `onward workflows resume {name} --version {version}` lets it go on")
+            }
         });
         Ok(())
     }

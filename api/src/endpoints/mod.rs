@@ -14,6 +14,7 @@ mod home;
 mod hooks;
 mod nodes;
 mod notifications;
+mod pauses;
 mod pipelines;
 mod replay;
 mod runs;
@@ -40,6 +41,7 @@ pub(crate) fn described() -> OpenApiRouter<App> {
         .merge(events::routes())
         .merge(workflows::routes())
         .merge(runs::routes())
+        .merge(pauses::routes())
         .merge(replay::routes())
         .merge(simulate::routes())
         .merge(nodes::routes())

@@ -287,6 +287,48 @@ shapes! {
         status: String,
     }
 
+    /// Whether something is paused now.
+    Paused {
+        /// It is.
+        paused: bool,
+    }
+
+    /// Something that is paused.
+    PausedPart {
+        /// `everything`, `organisation`, `step`, `version` or `starts`.
+        scope: String,
+        /// The workflow, for a part of one.
+        workflow: String,
+        /// The step or the version.
+        target: String,
+        /// Since when.
+        at: String,
+        /// By whom.
+        by: String,
+        /// Why.
+        reason: Option<String>,
+    }
+
+    /// What a resume would set going.
+    DueWork {
+        /// Timers that have fallen due.
+        timers: u64,
+        /// When the oldest of them was due.
+        oldest: Option<String>,
+        /// Starts that are held, for whatever reason.
+        held_starts: u64,
+        /// Runs that are paused.
+        paused_runs: u64,
+    }
+
+    /// What is paused, and what is due.
+    Pauses {
+        /// Without paused workflows: those are listed as such.
+        items: Vec<PausedPart>,
+        /// What a resume would set going.
+        due: DueWork,
+    }
+
     /// A run with everything that a replay needs.
     Export {
         /// The run.

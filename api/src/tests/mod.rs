@@ -14,6 +14,7 @@ mod hooks;
 mod idempotency;
 mod isolation;
 mod pages;
+mod pauses;
 mod privacy;
 mod sales;
 mod simulating;

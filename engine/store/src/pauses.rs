@@ -2,7 +2,7 @@
 
 use crate::corrupt;
 use onward_core::{
-    OrganisationId, RunId, Value,
+    OrganisationId, RunId, Timestamp, Value,
     ports::{Pause, PauseScope, StoreError},
 };
 use onward_database::{Query, Row, Tx, args};
@@ -53,4 +53,31 @@ fn pause(row: &Row) -> Result<Pause, StoreError> {
         by: row.get("paused_by")?,
         reason: row.get("reason")?,
     })
+}
+
+/// What a resume of an organisation would set going.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// Timers that have fallen due.
+    pub timers: u64,
+    /// When the oldest of them was due.
+    pub oldest: Option<Timestamp>,
+    /// Starts that are held, for whatever reason.
+    pub held_starts: u64,
+    /// Runs that are paused.
+    pub paused_runs: u64,
+}
+
+/// Counts what is due at this moment.
+pub async fn due<Q: Query>(db: &mut Q, organisation: OrganisationId, now: Timestamp) -> Result<Due, StoreError> {
+    let row = db
+        .fetch_one(
+            "SELECT (SELECT count(*) FROM timers WHERE organisation = $1 AND due <= $2) AS timers,
+                (SELECT min(due) FROM timers WHERE organisation = $1 AND due <= $2) AS oldest,
+                (SELECT count(*) FROM held_starts WHERE organisation = $1) AS held_starts,
+                (SELECT count(*) FROM runs WHERE organisation = $1 AND status = 'paused') AS paused_runs",
+            args![organisation, now],
+        )
+        .await?;
+    Ok(Due { timers: row.get("timers")?, oldest: row.get("oldest")?, held_starts: row.get("held_starts")?, paused_runs: row.get("paused_runs")? })
 }
