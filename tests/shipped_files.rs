@@ -69,7 +69,8 @@ async fn every_workflow_validates_and_takes_a_run() {
         let run = api.get(&format!("/api/v1/runs/{id}")).await;
         assert_eq!(run["workflow"], name.as_str(), "{}: {run:#}", file.place);
         assert_ne!(run["status"], "paused", "{}: the engine could not run it: {run:#}", file.place);
-        assert!(!api.history(&id).await.is_empty(), "{}", file.place);
+        // A start that a limit of its own holds back has not begun.
+        assert!(run["status"] == "held" || !api.history(&id).await.is_empty(), "{}", file.place);
         let cancelled = api.post(&format!("/api/v1/runs/{id}/cancel"), &json!({})).await;
         assert!([200, 202, 409].contains(&cancelled.status), "{}: {}", file.place, cancelled.text);
     }
@@ -89,7 +90,7 @@ async fn start(api: &super::harness::Api, name: &str, source: &str) -> Option<St
     let contact = api.post("/api/v1/contacts", &json!({ "name": "Asha Rao" })).await.expect(201)["id"].clone();
     let data = json!({
         "contact_id": contact, "name": "Asha", "full_name": "Asha Rao", "phone": "+919812345678", "mobile": "+919812345678", "email": "asha@example.com",
-        "source": "whatsapp", "channel": "whatsapp", "kind": "text", "text": "Hi", "order": "4711", "reference": "4711", "amount": 1900, "score": 80,
+        "source": "whatsapp", "channel": "whatsapp", "kind": "text", "text": "Hi", "order": "4711", "order_id": "4711", "account": "acme", "vip": true, "reference": "4711", "amount": 1900, "score": 80,
     });
     let answer = api.post("/api/v1/events", &json!({ "type": kind, "source": "test", "data": data })).await.expect(202);
     let ids: Vec<&Value> = answer["items"][0]["run_ids"].as_array().unwrap().iter().collect();
