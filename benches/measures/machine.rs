@@ -109,6 +109,7 @@ fn play(workflow: &Workflow, number: usize) -> Result<(Vec<Entry>, usize)> {
         event_id: None,
         seed: 1,
         depth: 0,
+        parent: None,
         reads: BTreeMap::new(),
     });
     loop {

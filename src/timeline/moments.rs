@@ -8,7 +8,7 @@ use crate::terminal::Paint;
 use onward_core::{
     Object, StepError, Timestamp, Value,
     definition::Workflow,
-    history::{Entry, Fact, OpenMatch},
+    history::{ChildOutcome, Entry, Fact, OpenMatch},
     machine::EXIT_TARGET,
 };
 use std::collections::BTreeMap;
@@ -110,7 +110,7 @@ impl<'a> Reader<'a> {
                 }
             }
             Fact::StepScheduled { node, attempt, input, .. } => self.scheduled(at, step, node, *attempt, input.as_ref()),
-            Fact::StepCompleted { output, truncated } => {
+            Fact::StepCompleted { output, truncated, .. } => {
                 self.close(at, step, Mark::Good, None);
                 self.value("gave", output);
                 if *truncated {
@@ -131,7 +131,7 @@ impl<'a> Reader<'a> {
                     self.value("stands", output);
                 }
             }
-            Fact::StepCancelled {} => self.close(at, step, Mark::Skipped, Some("cancelled")),
+            Fact::StepCancelled { .. } => self.close(at, step, Mark::Skipped, Some("cancelled")),
             Fact::RetryScheduled { attempt, due, error, free } => {
                 let uncounted = if *free { ", not counted" } else { "" };
                 let again = format!("{attempt} {}: {}; again {}{uncounted}", error.code, error.message, self.almanac.due(*due, at));
@@ -158,7 +158,16 @@ impl<'a> Reader<'a> {
                 self.note("then", "timed out: nothing came");
             }
             Fact::BranchTaken { branch } => {
-                let taken = if branch.parse::<u32>().is_ok() { format!("takes branch {branch}") } else { format!("takes `{branch}`") };
+                let taken = match branch.as_str() {
+                    "all" => "runs its branches side by side".to_owned(),
+                    "try" => "tries".to_owned(),
+                    "finally" => "goes on with `finally`".to_owned(),
+                    other => match other.strip_prefix("catch:") {
+                        Some(clause) => format!("caught by clause {clause}"),
+                        None if other.parse::<u32>().is_ok() => format!("takes branch {other}"),
+                        None => format!("takes `{other}`"),
+                    },
+                };
                 self.moment(at, step, Mark::Choice, taken);
                 self.condition(step, Some(branch));
             }
@@ -209,8 +218,41 @@ impl<'a> Reader<'a> {
                 }
             }
             Fact::RunCancelled { reason } => self.end(at, &reason.as_ref().map_or_else(|| "cancelled".to_owned(), |reason| format!("cancelled: {reason}"))),
+            Fact::IterationStarted { index, items, .. } => {
+                let what = match items.as_ref().and_then(Value::as_array) {
+                    Some(items) => format!("goes through {} items", items.len()),
+                    None => format!("pass {index} begins"),
+                };
+                self.moment(at, step, Mark::Choice, what);
+            }
+            Fact::ChildStarted { workflow, run_id, input } => {
+                self.moment(at, step, Mark::Waiting, format!("runs {workflow} as {run_id}"));
+                self.opened(step);
+                self.value("with", input);
+            }
+            Fact::ChildEnded { outcome, .. } => match outcome {
+                ChildOutcome::Completed { output } => {
+                    self.close(at, step, Mark::Good, Some("its run completed after"));
+                    self.value("gave", output);
+                }
+                ChildOutcome::Failed { .. } => self.note("then", "its run failed"),
+                ChildOutcome::Cancelled {} => self.note("then", "its run was cancelled"),
+            },
+            Fact::AskOpened { question, deadline } => {
+                let until = deadline.map_or_else(String::new, |due| format!(", until {}", self.almanac.due(due, self.now)));
+                let title = question.get("title").and_then(Value::as_str).unwrap_or_default();
+                self.moment(at, step, Mark::Waiting, format!("asks \"{title}\"{until}"));
+                self.opened(step);
+                self.value("who", question.get("who").unwrap_or(&Value::Null));
+            }
+            Fact::AskAnswered { answer, by } => {
+                self.close(at, step, Mark::Good, Some("answered after"));
+                self.note("by", by);
+                self.value("said", answer);
+            }
+            Fact::CompensationStarted { node } => self.moment(at, step, Mark::Choice, format!("is undone by {node}")),
             Fact::EventConsumed { .. } | Fact::Checkpointed {} => {}
-            other => self.moment(at, step, Mark::Note, other.kind().replace('_', " ")),
+            Fact::Migrated { version, .. } => self.moment(at, step, Mark::Choice, format!("moves to version {version}")),
         }
     }
 

@@ -38,6 +38,51 @@ pub struct OpenMatch {
     pub values: BTreeMap<String, Value>,
 }
 
+/// The run that waits for another one's end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parent {
+    /// The run.
+    pub run_id: crate::RunId,
+    /// Its step that waits.
+    pub step: StepPath,
+}
+
+/// How a child run ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum ChildOutcome {
+    /// Well.
+    Completed {
+        /// Its output.
+        output: Value,
+    },
+    /// Badly.
+    Failed {
+        /// Why.
+        error: StepError,
+    },
+    /// On request.
+    Cancelled {},
+}
+
+/// The input of a compensation, or why it could not be made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Undoing {
+    /// What the compensating node gets.
+    Input {
+        /// Its input.
+        input: Value,
+    },
+    /// Rendering it failed: a person must undo the step.
+    Error {
+        /// Why.
+        error: StepError,
+    },
+    /// It was erased with the person whom it was about.
+    Erased(Value),
+}
+
 /// The kinds of entries (DESIGN.md, "Words"), each with its own data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -72,6 +117,9 @@ pub enum Fact {
         /// Causes in a row that led here.
         #[serde(default, skip_serializing_if = "is_zero")]
         depth: u16,
+        /// The run that waits for this one's end.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parent: Option<Parent>,
     },
     /// A node is to be run. Later attempts leave out `input`: it is rendered once (SEMANTICS.md 15).
     StepScheduled {
@@ -99,6 +147,9 @@ pub enum Fact {
         /// The output was longer than allowed and is cut.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         truncated: bool,
+        /// The input of its compensation, rendered now (SEMANTICS.md 25).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        undo: Option<Undoing>,
     },
     /// The step has failed for good.
     StepFailed {
@@ -115,7 +166,11 @@ pub enum Fact {
         output: Option<Value>,
     },
     /// The step was ended by a cancel, an exit or a join.
-    StepCancelled {},
+    StepCancelled {
+        /// Its effect may have happened: the input of its compensation.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        undo: Option<Undoing>,
+    },
     /// An attempt failed and another follows.
     RetryScheduled {
         /// The attempt that failed.
@@ -186,9 +241,12 @@ pub enum Fact {
     IterationStarted {
         /// From 1.
         index: u64,
-        /// The item, for `for_each`.
+        /// The whole list of a `for_each`; its later passes have no entry of their own, the first entry of their steps tells.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        item: Option<Value>,
+        items: Option<Value>,
+        /// How many passes a `repeat` was told to make.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        times: Option<u64>,
     },
     /// `set` gave variables values; without a step, the workflow's own `vars`.
     VarsSet {
@@ -213,13 +271,16 @@ pub enum Fact {
         workflow: String,
         /// The child.
         run_id: crate::RunId,
+        /// Its input.
+        input: Value,
     },
     /// A child run that was waited for has ended.
     ChildEnded {
         /// The child.
         run_id: crate::RunId,
-        /// Its output or error.
-        outcome: Value,
+        /// How.
+        #[serde(flatten)]
+        outcome: ChildOutcome,
     },
     /// `emit` put an event on the bus.
     EventEmitted {
@@ -346,7 +407,7 @@ impl Fact {
             Self::StepCompleted { .. } => "step_completed",
             Self::StepFailed { .. } => "step_failed",
             Self::StepSkipped { .. } => "step_skipped",
-            Self::StepCancelled {} => "step_cancelled",
+            Self::StepCancelled { .. } => "step_cancelled",
             Self::RetryScheduled { .. } => "retry_scheduled",
             Self::TimerSet { .. } => "timer_set",
             Self::TimerFired { .. } => "timer_fired",

@@ -28,6 +28,18 @@ pub const DEFINITION_NODES: usize = 50_000;
 pub const DEFINITION_STEPS: usize = 2_000;
 /// Levels of nesting in JSON that comes from outside.
 pub const JSON_DEPTH: usize = 64;
+/// Branches of one `parallel`.
+pub const PARALLEL_BRANCHES: usize = 50;
+/// Items of one `for_each` at a time.
+pub const PARALLEL_ITEMS: usize = 100;
+/// Items of one `for_each`.
+pub const LOOP_ITEMS: usize = 100_000;
+/// Items whose outputs a `for_each` gives as a list; above it gives their number and a reference.
+pub const LOOP_OUTPUTS: usize = 1_000;
+/// Passes of one `repeat` at the most.
+pub const LOOP_PASSES: u64 = 100_000;
+/// Passes of one `repeat` without `max`.
+pub const LOOP_PASSES_DEFAULT: u64 = 1_000;
 /// Instructions that one expression may spend.
 pub const EXPRESSION_FUEL: u64 = 100_000;
 /// Bytes of one text with code in it (a message, an e-mail).

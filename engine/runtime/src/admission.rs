@@ -2,7 +2,9 @@
 
 use crate::{EngineError, StartRequest, StartedRun, batch::Batch, definitions::Current, engine::Engine, gates::Passage, intake::manual_envelope, live::Live};
 use onward_core::{
-    Event, EventId, OrganisationId, RunId, Shard, Timestamp, Value, digest, limits,
+    Event, EventId, OrganisationId, RunId, Shard, Timestamp, Value, digest,
+    history::Parent,
+    limits,
     machine::{self, Admission, Gates, Happening, Start, State},
     ports::{RoutingNote, Store, StoreError, Transaction as _},
 };
@@ -15,6 +17,8 @@ pub(crate) enum Origin {
     Event { trigger: usize, event: Arc<Event> },
     /// A person or a program.
     Hand,
+    /// A step of another run, with the id that the run gets.
+    Run { run_id: RunId, parent: Parent },
 }
 
 /// A start that wants to be let in: a new one, or one that was held.
@@ -45,20 +49,27 @@ impl Candidate {
     pub(crate) fn event_id(&self) -> Option<EventId> {
         match &self.origin {
             Origin::Event { event, .. } => Some(event.event_id),
-            Origin::Hand => None,
+            Origin::Hand | Origin::Run { .. } => None,
         }
     }
     /// What expressions see as `event`.
     pub(crate) fn envelope(&self, now: Timestamp) -> Value {
         match &self.origin {
             Origin::Event { event, .. } => event.envelope(),
-            Origin::Hand => manual_envelope(self.run_id, now, &self.input),
+            Origin::Hand | Origin::Run { .. } => manual_envelope(self.run_id, now, &self.input),
         }
     }
     pub(crate) fn trigger(&self) -> Option<usize> {
         match &self.origin {
             Origin::Event { trigger, .. } => Some(*trigger),
-            Origin::Hand => None,
+            Origin::Hand | Origin::Run { .. } => None,
+        }
+    }
+    /// The step that waits for the run's end.
+    pub(crate) fn parent(&self) -> Option<Parent> {
+        match &self.origin {
+            Origin::Run { parent, .. } => Some(parent.clone()),
+            Origin::Event { .. } | Origin::Hand => None,
         }
     }
 }
@@ -90,7 +101,10 @@ pub(crate) enum Verdict {
 impl<S: Store> Engine<S> {
     /// Lets a start in, holds it, or refuses it; an event shows which.
     pub(crate) async fn request_start(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, request: Request) -> Result<Verdict, StoreError> {
-        let run_id = RunId(tx.fresh_id());
+        let run_id = match &request.origin {
+            Origin::Run { run_id, .. } => *run_id,
+            Origin::Event { .. } | Origin::Hand => RunId(tx.fresh_id()),
+        };
         let key = request.key.as_deref().map_or_else(|| run_id.to_string(), bounded_key);
         let Request { current, origin, input, reads, gates, depth, .. } = request;
         let candidate = Candidate { current, origin, input, key, reads, gates, depth, run_id, held: None, since: batch.now };
@@ -168,7 +182,7 @@ impl<S: Store> Engine<S> {
         }
         let envelope = match origin {
             Origin::Event { event, .. } => event.envelope(),
-            Origin::Hand => manual_envelope(RunId(uuid::Uuid::nil()), batch.now, input),
+            Origin::Hand | Origin::Run { .. } => manual_envelope(RunId(uuid::Uuid::nil()), batch.now, input),
         };
         let admission = self.admit(tx, batch, current.organisation, |asked| machine::gates_of(workflow, &envelope, input, key, asked)).await?;
         Ok(match admission {
@@ -184,12 +198,13 @@ impl<S: Store> Engine<S> {
         let event_id = candidate.event_id();
         let trigger = candidate.trigger();
         let event = candidate.envelope(batch.now);
+        let parent = candidate.parent();
         let Candidate { current, input, key, reads, depth, run_id, .. } = candidate;
         let workflow = Arc::clone(&current.workflow);
         let shard = Shard::of(organisation, &workflow.name, &key);
         batch.key_change(organisation, &workflow.name, &key).started.push(run_id);
         batch.touched.insert(run_id);
-        let start = Start { version: current.version, key, trigger, input, event, event_id, seed: self.shared.ids.seed(), depth, reads };
+        let start = Start { version: current.version, key, trigger, input, event, event_id, seed: self.shared.ids.seed(), depth, parent, reads };
         metrics::counter!("onward_runs_started_total").increment(1);
         self.runs.insert(Live::new(organisation, shard, workflow, State::new(run_id), 0));
         batch.happen(run_id, Happening::Started(start));

@@ -3,12 +3,13 @@
 use crate::{
     Registry,
     batch::{Batch, Work},
+    children::Child,
     engine::Engine,
     size,
 };
 use onward_core::{
-    Event, OrganisationId, RunId, Timestamp, Value,
-    history::{Entry, Fact},
+    ErrorCode, Event, OrganisationId, RunId, StepError, Timestamp, Value,
+    history::{Entry, Fact, Parent},
     limits,
     machine::{self, Action, Context, Happening, Known, Need},
     ports::{Correlation, HeldQueue, OpenWait, RecordRef, RunStatus, Store, StoreError, Transaction},
@@ -133,10 +134,20 @@ impl<S: Store> Engine<S> {
 
     async fn act(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, run_id: RunId, actions: Vec<Action>) -> Result<(), StoreError> {
         let mut look_back = Vec::new();
+        let mut steps = Vec::new();
         for action in actions {
             let Some(live) = self.runs.get(run_id) else { return Ok(()) };
             match action {
-                Action::Run(call) => self.run_step(tx, batch, run_id, call).await?,
+                Action::Run(call) => steps.push(Work::Run { run_id, call: Box::new(call) }),
+                Action::StartChild { step, run_id: child, workflow, input } => {
+                    let (organisation, depth) = (live.organisation, live.state.depth);
+                    let child = Child { organisation, parent: Parent { run_id, step }, run_id: child, workflow, input, depth: depth.saturating_add(1) };
+                    steps.push(Work::StartChild(Box::new(child)));
+                }
+                Action::CancelChild { run_id: child } => batch.work.push_back(Work::CancelChild { parent: run_id, run_id: child }),
+                Action::TellParent { parent, outcome } => {
+                    batch.happen(parent.run_id, Happening::ChildEnded { step: parent.step, run_id, outcome });
+                }
                 Action::SetTimer { key, due } => batch.set_timer(live, key, planted_due(&self.shared.limits, due)),
                 Action::ClearTimer { key } => batch.clear_timer(live, key),
                 Action::OpenWait { target, which, correlation, since } => {
@@ -168,6 +179,10 @@ impl<S: Store> Engine<S> {
                     }
                 }
             }
+        }
+        // A step runs before whatever else waits its turn, and steps side by side one after the other.
+        for step in steps.into_iter().rev() {
+            batch.work.push_front(step);
         }
         if !look_back.is_empty() {
             self.look_back(tx, batch, run_id, look_back).await?;
@@ -225,6 +240,10 @@ impl<S: Store> Engine<S> {
                 let store = Arc::clone(&self.shared.store);
                 let assigned = store.assign_variant(tx, organisation, &workflow.name, &step, &by, &proposal).await?;
                 known.variants.insert(step, assigned);
+            }
+            Need::Script(call) => {
+                let missing = StepError::new(ErrorCode::Internal, "this server evaluates no scripts");
+                known.scripts.insert(call.step, Err(missing));
             }
         }
         Ok(Ok(()))
@@ -298,6 +317,9 @@ pub(crate) fn entry_bytes(entry: &Entry) -> usize {
             Fact::WaitResolved { event, .. } => size::of(event),
             Fact::VarsSet { values } => values.values().map(size::of).sum(),
             Fact::EventEmitted { data, .. } => size::of(data),
+            Fact::IterationStarted { items: Some(items), .. } => size::of(items),
+            Fact::ChildStarted { input, .. } => size::of(input),
+            Fact::AskOpened { question, .. } => size::of(question),
             _ => 0,
         }
 }

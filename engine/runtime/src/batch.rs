@@ -20,6 +20,12 @@ pub(crate) enum Work {
     Happen { run_id: RunId, happening: Happening },
     /// A call ended: `finish`, then the machine.
     Ended { key: crate::calls::CallKey, outcome: Outcome },
+    /// Run a step that was just scheduled, unless it was cancelled meanwhile.
+    Run { run_id: RunId, call: Box<onward_core::machine::InFlight> },
+    /// Start the run that a step asks for.
+    StartChild(Box<crate::children::Child>),
+    /// Cancel a run that a step started, held or living.
+    CancelChild { parent: RunId, run_id: RunId },
     /// Take it up where it stands.
     TakeUp { run_id: RunId },
     /// Let go what may leave this queue of held starts.

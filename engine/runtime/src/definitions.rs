@@ -162,26 +162,11 @@ pub(crate) fn shapes_of(workflow: &Workflow) -> BTreeSet<(String, Vec<String>)> 
 
 fn collect(block: &Block, shapes: &mut BTreeSet<(String, Vec<String>)>) {
     for step in &block.steps {
-        match &step.verb {
-            Verb::WaitFor { waits, .. } => shapes.extend(waits.iter().map(|(_, rule)| shape_of(rule))),
-            Verb::If { then, otherwise, .. } => {
-                collect(then, shapes);
-                collect(otherwise, shapes);
-            }
-            Verb::Choose { branches, otherwise } => {
-                for (_, branch) in branches {
-                    collect(branch, shapes);
-                }
-                if let Some(otherwise) = otherwise {
-                    collect(otherwise, shapes);
-                }
-            }
-            Verb::Split { variants, .. } => {
-                for variant in variants {
-                    collect(&variant.steps, shapes);
-                }
-            }
-            Verb::Do { .. } | Verb::Delay(_) | Verb::Set(_) | Verb::Emit { .. } | Verb::Stop { .. } => {}
+        if let Verb::WaitFor { waits, .. } = &step.verb {
+            shapes.extend(waits.iter().map(|(_, rule)| shape_of(rule)));
+        }
+        for inner in step.verb.blocks() {
+            collect(inner, shapes);
         }
     }
 }

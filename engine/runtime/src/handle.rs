@@ -6,7 +6,7 @@ use crate::{
     message::{Command, Item, event_bytes},
 };
 use onward_core::{
-    NewEvent, OrganisationId, RunId, Timestamp,
+    NewEvent, OrganisationId, RunId, Timestamp, Value,
     definition::Workflow,
     limits,
     ports::{Body, BoxFuture, Change, Lane, Pause, RunStatus, Store, StoredRun, WriteError, Writer},
@@ -99,6 +99,10 @@ impl<S: Store> EngineHandle<S> {
     /// Lets a run go on.
     pub async fn resume(&self, organisation: OrganisationId, run_id: RunId, by: &str) -> Result<RunStatus, EngineError> {
         self.control(organisation, run_id, Command::Resume { by: by.to_owned() }).await
+    }
+    /// Answers the question that a step asks. The answer must fit its form; who may give it is the caller's to check.
+    pub async fn answer(&self, organisation: OrganisationId, run_id: RunId, step: &str, answer: Value, by: &str) -> Result<RunStatus, EngineError> {
+        self.control(organisation, run_id, Command::Answer { step: step.into(), answer, by: by.to_owned() }).await
     }
     async fn control(&self, organisation: OrganisationId, run_id: RunId, command: Command) -> Result<RunStatus, EngineError> {
         self.ask(|reply| Item::Control { organisation, run_id, command, reply }).await

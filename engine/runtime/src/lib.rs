@@ -12,6 +12,7 @@ mod advance;
 mod batch;
 mod calls;
 mod changes;
+mod children;
 mod commit;
 mod config;
 mod debug_nodes;

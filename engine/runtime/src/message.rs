@@ -4,6 +4,7 @@ use crate::{EngineError, calls::CallKey, ready::Turn, release::Looking, size};
 use onward_core::{
     EventId, NewEvent, OrganisationId, RunId, Value,
     definition::{Problem, Workflow},
+    history::StepPath,
     ports::{Body, BoxFuture, Outcome, Pause, RunStatus, StoredRun, Timer, Transaction, WriteError},
 };
 use serde::Serialize;
@@ -70,6 +71,7 @@ pub(crate) enum Command {
     Cancel { by: String, reason: Option<String>, force: bool },
     Pause { by: String, reason: Option<String> },
     Resume { by: String },
+    Answer { step: StepPath, answer: Value, by: String },
 }
 
 pub(crate) type Reply<R> = oneshot::Sender<Result<R, EngineError>>;

@@ -186,6 +186,7 @@ impl<S: Store> Engine<S> {
             event_id: candidate.event_id(),
             seed: 0,
             depth: candidate.depth,
+            parent: candidate.parent(),
             reads: BTreeMap::new(),
         };
         let known = Known::default();

@@ -13,6 +13,8 @@ use crate::{
 };
 use onward_core::{
     ErrorCode, OrganisationId, RunId, Shard, StepError, Value,
+    history::ChildOutcome,
+    machine::Happening,
     ports::{Change, HeldQueue, HeldStart, RoutingNote, RunRow, RunStatus, RunWrite, Store, StoreError},
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -45,6 +47,7 @@ impl<S: Store> Engine<S> {
             priority: candidate.gates.priority,
             depth: candidate.depth,
             held_at: candidate.since,
+            parent: candidate.parent(),
             key: candidate.key,
             input: candidate.input,
         };
@@ -203,7 +206,10 @@ impl<S: Store> Engine<S> {
         };
         let origin = match (event, held.trigger) {
             (Some(event), Some(trigger)) => Origin::Event { trigger, event: Arc::new(event) },
-            _ => Origin::Hand,
+            _ => match held.parent.clone() {
+                Some(parent) => Origin::Run { run_id: held.run_id, parent },
+                None => Origin::Hand,
+            },
         };
         let snapshot = self.shared.definitions.snapshot();
         let Some(current) = snapshot.current(held.organisation, &held.workflow) else {
@@ -229,7 +235,7 @@ impl<S: Store> Engine<S> {
     }
 
     /// A held start that will never be a run: it is shown as cancelled, with the reason.
-    async fn end_held(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, held: HeldStart, reason: &str) -> Result<(), StoreError> {
+    pub(crate) async fn end_held(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, held: HeldStart, reason: &str) -> Result<(), StoreError> {
         let store = Arc::clone(&self.shared.store);
         store.remove_held(tx, held.organisation, held.id).await?;
         batch.held_change(held.organisation, &held.workflow, &held.key, -1);
@@ -249,6 +255,10 @@ impl<S: Store> Engine<S> {
             ..row
         };
         self.write_row(tx, ended).await?;
+        if let Some(parent) = held.parent {
+            let error = StepError::new(ErrorCode::Conflict, format!("workflow {:?} was not started: {reason}", held.workflow));
+            batch.happen(parent.run_id, Happening::ChildEnded { step: parent.step, run_id: held.run_id, outcome: ChildOutcome::Failed { error } });
+        }
         // Whoever stood behind it in the order of its key is next.
         batch.work.push_back(Work::Release { organisation: held.organisation, queue: HeldQueue::Key { workflow: held.workflow, key: held.key } });
         Ok(())
@@ -340,6 +350,7 @@ impl<S: Store> Engine<S> {
                 Ok(RunStatus::Held)
             }
             Command::Resume { .. } => Err(EngineError::Conflict(format!("run {run_id} has not started; it is held: {}", held.reason))),
+            Command::Answer { .. } => Err(EngineError::Conflict(format!("run {run_id} has not started, so it asks nothing; it is held: {}", held.reason))),
             Command::Pause { .. } => Err(EngineError::Conflict(format!("run {run_id} has not started ({}); cancel it, or pause its workflow", held.reason))),
         }))
     }

@@ -9,7 +9,7 @@ use crate::{
 use futures_util::FutureExt;
 use onward_core::{
     ErrorCode, RunId, StepError, Value,
-    machine::{Happening, InFlight},
+    machine::{CallStanding, Happening, InFlight},
     ports::{Effect, Node, Outcome, StepContext, Store, StoreError},
 };
 use std::{
@@ -18,7 +18,20 @@ use std::{
 };
 
 impl<S: Store> Engine<S> {
-    /// Runs a step that was just scheduled.
+    /// Runs a step that was just scheduled, unless something else in this transaction cancelled it: then nothing was done
+    /// (SEMANTICS.md 26).
+    pub(crate) async fn run_standing_step(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, run_id: RunId, call: InFlight) -> Result<(), StoreError> {
+        match self.runs.get(run_id).map(|live| live.state.standing_of(&call.step, call.attempt)) {
+            Some(CallStanding::Stands) => self.run_step(tx, batch, run_id, call).await,
+            Some(CallStanding::Cancelled) => {
+                batch.work.push_front(ended(run_id, &call, Outcome::failed(ErrorCode::Cancelled, "it was cancelled before it was made")));
+                Ok(())
+            }
+            Some(CallStanding::Gone) | None => Ok(()),
+        }
+    }
+
+    /// Runs a step that was scheduled.
     pub(crate) async fn run_step(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, run_id: RunId, call: InFlight) -> Result<(), StoreError> {
         let Some(node) = self.shared.nodes.get(&call.node).cloned() else {
             let message = format!("node {:?} is not known to this server; the connector that offers it is missing", &*call.node);
@@ -210,6 +223,7 @@ impl<S: Store> Engine<S> {
             }
         }
         self.calls.forget_unstarted(run_id);
+        self.ask_for_children(tx, batch, run_id).await?;
         self.happen(tx, batch, run_id, Happening::Continue).await
     }
 

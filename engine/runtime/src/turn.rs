@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use onward_core::{
     OrganisationId, RunId, Value,
     definition::LANGUAGE_REVISION,
-    machine::Happening,
+    machine::{self, Happening},
     ports::{Body, RunStatus, Store, StoreError, Transaction, WriteError},
 };
 use serde::Serialize;
@@ -135,6 +135,9 @@ impl<S: Store> Engine<S> {
                 match work {
                     Work::Happen { run_id, happening } => self.happen(tx, batch, run_id, happening).await?,
                     Work::Ended { key, outcome } => self.call_ended(tx, batch, key, outcome).await?,
+                    Work::Run { run_id, call } => self.run_standing_step(tx, batch, run_id, *call).await?,
+                    Work::StartChild(child) => self.start_child(tx, batch, *child).await?,
+                    Work::CancelChild { parent, run_id } => self.cancel_child(tx, batch, parent, run_id).await?,
                     Work::TakeUp { run_id } => self.take_up(tx, batch, run_id).await?,
                     Work::Release { organisation, queue } => self.release_some(tx, batch, organisation, &queue).await?,
                 }
@@ -224,12 +227,22 @@ impl<S: Store> Engine<S> {
         if status.is_final() {
             return Err(EngineError::Conflict(format!("run {run_id} has ended ({}); nothing can happen to it any more", status.as_str())));
         }
+        if let Command::Answer { step, answer, .. } = command {
+            let Some((_, question)) = live.state.questions().into_iter().find(|(asked, _)| *asked == step) else {
+                return Err(EngineError::Conflict(format!("step {step} of run {run_id} asks nothing now; it may have been answered already")));
+            };
+            if status == RunStatus::Paused {
+                return Err(EngineError::Conflict(format!("run {run_id} is paused; resume it, then answer")));
+            }
+            machine::check_answer(question, answer).map_err(EngineError::InvalidInput)?;
+        }
         batch.happen(
             run_id,
             match command.clone() {
                 Command::Cancel { by, reason, force } => Happening::Cancel { by, reason, force },
                 Command::Pause { by, reason } => Happening::Pause { by, reason },
                 Command::Resume { by } => Happening::Resume { by },
+                Command::Answer { step, answer, by } => Happening::Answered { step, answer, by },
             },
         );
         if matches!(command, Command::Resume { .. }) {

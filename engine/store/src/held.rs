@@ -3,6 +3,7 @@
 use crate::corrupt;
 use onward_core::{
     OrganisationId, RunId, Timestamp,
+    history::Parent,
     ports::{HeldQueue, HeldStart, StoreError},
 };
 use onward_database::{Query, Row, Tx, args};
@@ -20,11 +21,13 @@ pub(crate) async fn hold(tx: &mut Tx, start: &HeldStart) -> Result<i64, StoreErr
     values.push(u16::from(start.priority));
     values.push(place(&start.queue, start.priority));
     values.push(start.depth);
+    values.push(start.parent.as_ref().map(|parent| parent.run_id));
+    values.push(start.parent.as_ref().map(|parent| &*parent.step));
     let row = tx
         .fetch_one(
             "INSERT INTO held_starts (organisation, workflow, key, trigger_place, event, run, reason, not_before, held_at, input, queue, queue_name,
-                    queue_key, priority, place, depth)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) RETURNING id",
+                    queue_key, priority, place, depth, parent_run, parent_step)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) RETURNING id",
             values,
         )
         .await?;
@@ -150,5 +153,11 @@ fn held_start(row: &Row) -> Result<HeldStart, StoreError> {
         priority: u8::try_from(row.get::<u16>("priority")?).unwrap_or(u8::MAX),
         depth: row.get("depth")?,
         held_at: row.get("held_at")?,
+        parent: parent(row)?,
     })
+}
+
+fn parent(row: &Row) -> Result<Option<Parent>, StoreError> {
+    let (run_id, step) = (row.get::<Option<RunId>>("parent_run")?, row.get::<Option<String>>("parent_step")?);
+    Ok(run_id.zip(step).map(|(run_id, step)| Parent { run_id, step: step.into() }))
 }

@@ -18,7 +18,7 @@ const REFERENCE: &str = "$payload";
 const ERASED: &str = "$erased";
 
 /// The fields of entries that hold what came from outside. The others are structure, and stay.
-const FIELDS: [&str; 11] = ["input", "output", "prepared", "event", "values", "data", "state", "item", "outcome", "question", "answer"];
+const FIELDS: [&str; 11] = ["input", "output", "prepared", "event", "values", "data", "state", "items", "undo", "question", "answer"];
 
 /// A value that lies apart.
 #[derive(Debug, PartialEq)]
@@ -153,7 +153,7 @@ mod tests {
     use serde_json::json;
 
     fn completed(output: Value) -> Vec<Entry> {
-        vec![Entry { seq: 7, at: Timestamp::from_millis(5), step: Some("a".into()), fact: Fact::StepCompleted { output, truncated: false } }]
+        vec![Entry { seq: 7, at: Timestamp::from_millis(5), step: Some("a".into()), fact: Fact::StepCompleted { output, truncated: false, undo: None } }]
     }
 
     fn read_back(text: &str, payloads: Vec<Payload>) -> Result<Vec<Entry>, StoreError> {

@@ -36,6 +36,7 @@ impl HistoryBuilder {
             timezone: "UTC".into(),
             deadline: None,
             depth: 0,
+            parent: None,
         };
         Self { entries: Vec::new(), at: super::simulation::BEGINNING }.fact(None, started)
     }
@@ -64,7 +65,7 @@ impl HistoryBuilder {
     /// A node that was scheduled and completed.
     #[must_use]
     pub fn step(self, step: &str, node: &str, input: Value, output: Value) -> Self {
-        self.scheduled(step, node, input).fact(Some(step), Fact::StepCompleted { output, truncated: false })
+        self.scheduled(step, node, input).fact(Some(step), Fact::StepCompleted { output, truncated: false, undo: None })
     }
 
     /// `run_completed`.

@@ -4,12 +4,16 @@
 //! be known before a run; [`schema`] tells editors the language's shape. What lives in an organisation (templates,
 //! connections, users) is not known here: a workflow lists what it mentions of it.
 
+mod branches;
 mod compiler;
 mod fields;
 mod flow_control;
+mod inner_runs;
+mod loops;
 mod mentions;
 mod names;
 mod node_input;
+mod places;
 mod problems;
 mod retry;
 mod schema;
@@ -19,21 +23,27 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod verbs;
 mod waits;
 mod walk;
 mod workflow;
 
 pub use flow_control::{Concurrency, Debounce, LimitScope, Limits, Rate};
 pub use mentions::{Mention, MentionKind};
+pub use places::{Hop, Place, key_of_path};
 pub use problems::render_problem;
 pub use schema::schema;
+pub use verbs::{Ask, Asked, Catch, Compensation, ForEach, Goal, Join, Repeat, Variant, Verb};
 pub use workflow::compile;
 
 use crate::{
     ErrorCode, Object, Value,
     expression::{Condition, Expression, Template},
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 /// The revision of the language that this build writes; published versions record theirs and are never validated more
 /// strictly later (SEMANTICS.md 21).
@@ -76,6 +86,8 @@ pub struct Workflow {
     pub outline: Vec<OutlineStep>,
     /// What it names of the organisation's.
     pub mentions: Vec<Mention>,
+    /// How to get to each step, by key.
+    pub places: HashMap<Arc<str>, Place>,
 }
 
 /// A line of the outline: one step, in file order.
@@ -160,124 +172,6 @@ pub struct Step {
     pub position: Position,
     /// What it does.
     pub verb: Verb,
-}
-
-/// What a step does. Verbs that LANGUAGE.md names and this enum lacks are refused by name at validation.
-#[derive(Debug)]
-pub enum Verb {
-    /// Runs a node.
-    Do {
-        /// The node's id.
-        node: String,
-        /// Its input.
-        with: Template,
-        /// How often, how far apart; resolved from the step, the workflow's default and the node's effect.
-        retry: RetryPolicy,
-        /// The node's effect, from the catalogue.
-        effect: crate::ports::Effect,
-        /// The record that the node's output becomes when the run has none (`contact`), from the catalogue.
-        binds: Option<String>,
-    },
-    /// One branch or the other.
-    If {
-        /// Decides.
-        condition: Condition,
-        /// When it holds.
-        then: Block,
-        /// When it does not.
-        otherwise: Block,
-    },
-    /// The first branch whose condition holds.
-    Choose {
-        /// In order.
-        branches: Vec<(Condition, Block)>,
-        /// When none holds.
-        otherwise: Option<Block>,
-    },
-    /// A/B/n test.
-    Split {
-        /// In order.
-        variants: Vec<Variant>,
-        /// What the assignment is sticky for; default: contact, else key.
-        by: Option<Template>,
-        /// What counts as success; a projection outside the run.
-        goal: Option<Goal>,
-    },
-    /// A durable sleep.
-    Delay(Delay),
-    /// A durable wait for events.
-    WaitFor {
-        /// By name, in file order; a single wait is named `event`.
-        waits: Vec<(String, WaitRule)>,
-        /// The single form: output and `which` do not speak of a name.
-        single: bool,
-        /// How far back events count.
-        since: Since,
-    },
-    /// Gives variables values.
-    Set(Vec<(String, Template)>),
-    /// Puts an event on the bus.
-    Emit {
-        /// The event's type.
-        event: Template,
-        /// Its data.
-        with: Template,
-    },
-    /// Ends the run.
-    Stop {
-        /// As failed instead of completed.
-        failed: bool,
-        /// Why.
-        reason: Option<Template>,
-        /// The run's output.
-        output: Option<Template>,
-    },
-}
-
-impl Verb {
-    /// The lists of steps inside it, in file order.
-    pub fn blocks(&self) -> Vec<&Block> {
-        match self {
-            Self::If { then, otherwise, .. } => vec![then, otherwise],
-            Self::Choose { branches, otherwise } => branches.iter().map(|(_, block)| block).chain(otherwise).collect(),
-            Self::Split { variants, .. } => variants.iter().map(|variant| &variant.steps).collect(),
-            _ => Vec::new(),
-        }
-    }
-    /// The verb as written.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Do { .. } => "do",
-            Self::If { .. } => "if",
-            Self::Choose { .. } => "choose",
-            Self::Split { .. } => "split",
-            Self::Delay(_) => "delay",
-            Self::WaitFor { .. } => "wait_for",
-            Self::Set(_) => "set",
-            Self::Emit { .. } => "emit",
-            Self::Stop { .. } => "stop",
-        }
-    }
-}
-
-/// A variant of a split.
-#[derive(Debug)]
-pub struct Variant {
-    /// Its name.
-    pub name: String,
-    /// Its share, relative to the others.
-    pub weight: f64,
-    /// Steps of its own.
-    pub steps: Block,
-}
-
-/// A split's goal: an event within a time.
-#[derive(Debug)]
-pub struct Goal {
-    /// What counts.
-    pub rule: WaitRule,
-    /// For how long after the choice.
-    pub within: Option<Span>,
 }
 
 /// How far back a wait looks (SEMANTICS.md 11).
@@ -494,6 +388,14 @@ pub struct RetryPolicy {
 }
 
 impl RetryPolicy {
+    /// The default for nodes of this effect.
+    pub fn of(effect: crate::ports::Effect) -> Self {
+        use crate::ports::Effect;
+        match effect {
+            Effect::External | Effect::AtMostOnce => Self::external(),
+            Effect::Pure | Effect::Transactional => Self::once(),
+        }
+    }
     /// For nodes that are tried once.
     pub fn once() -> Self {
         Self { max_attempts: 1, ..Self::external() }

@@ -60,7 +60,7 @@ impl Compiler<'_> {
         millis
     }
 
-    fn codes(&mut self, tree: &Tree) -> Option<Vec<ErrorCode>> {
+    pub(super) fn codes(&mut self, tree: &Tree) -> Option<Vec<ErrorCode>> {
         let mut codes = Vec::new();
         for item in fields::list(&mut self.problems, tree, "on")? {
             let text = fields::text(&mut self.problems, item, "on")?;

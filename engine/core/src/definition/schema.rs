@@ -1,7 +1,7 @@
 //! The language as JSON Schema 2020-12, for editors: what this version accepts.
 
 use super::{steps, workflow};
-use crate::{ErrorCode, Object, Value};
+use crate::{ErrorCode, Object, Value, limits};
 use serde_json::json;
 
 /// The JSON Schema of a workflow file. It knows shapes; names, references, nodes' inputs and expressions are checked by
@@ -108,7 +108,7 @@ fn definitions() -> Value {
             "anyOf": [
                 { "enum": ["contact", "any"] },
                 {
-                    "type": "object", "minProperties": 1, "maxProperties": crate::limits::MATCH_PATHS,
+                    "type": "object", "minProperties": 1, "maxProperties": limits::MATCH_PATHS,
                     "additionalProperties": { "type": ["string", "number", "boolean"], "minLength": 1 }
                 }
             ]
@@ -260,6 +260,7 @@ fn step(verb: &str, own: &[&str]) -> Value {
     }
     let required: Vec<&str> = match verb {
         "if" => vec!["if", "then"],
+        "for_each" => vec!["for_each", "steps"],
         other => vec![other],
     };
     json!({ "type": "object", "title": verb, "additionalProperties": false, "required": required, "properties": properties })
@@ -275,7 +276,7 @@ fn key_of_step(verb: &str, key: &str) -> Value {
         "if" => refer("condition", "The step is skipped when this is false."),
         "retry" => refer("retry", "How often and how far apart it is tried."),
         "timeout" => json!({
-            "description": "Bounds one attempt of a `do`, or a whole `wait_for`.",
+            "description": "Bounds one attempt of a `do`, or a whole `wait_for` or `ask`.",
             "anyOf": [
                 { "$ref": "#/$defs/duration" },
                 { "type": "object", "additionalProperties": false, "required": ["for"], "properties": { "for": { "$ref": "#/$defs/duration" } } }
@@ -284,6 +285,89 @@ fn key_of_step(verb: &str, key: &str) -> Value {
         "on_error" => json!({ "enum": ["fail", "continue"], "default": "fail", "description": "continue: the run goes on and steps.ID.error tells why." }),
         "do" => json!({ "type": "string", "minLength": 1, "description": "The node to run." }),
         "with" if verb == "emit" => refer("input", "The event's data."),
+        "with" if matches!(verb, "call" | "start") => refer("input", "The other workflow's input."),
+        "compensate" => json!({
+            "type": "object", "additionalProperties": false, "required": ["do"],
+            "description": "Undoes the step when the run later fails or is cancelled, last completed first.",
+            "properties": {
+                "do": { "type": "string", "minLength": 1, "description": "The node that undoes it." },
+                "with": refer("input", "Its input; sees the output of the step."),
+                "retry": { "$ref": "#/$defs/retry" }
+            }
+        }),
+        "parallel" => json!({
+            "description": "Branches side by side, by name.",
+            "type": "object", "minProperties": 1, "maxProperties": limits::PARALLEL_BRANCHES,
+            "propertyNames": { "pattern": "^(?!__)[A-Za-z_][A-Za-z0-9_]*$" },
+            "additionalProperties": { "$ref": "#/$defs/steps" }
+        }),
+        "join" => json!({
+            "description": "How many branches must end well; those not needed are cancelled.", "default": "all",
+            "anyOf": [{ "enum": ["all", "any"] }, { "type": "integer", "minimum": 1 }]
+        }),
+        "for_each" => json!({
+            "description": "A list, or an expression that gives one.",
+            "anyOf": [{ "type": "array" }, { "type": "string", "pattern": "\\{\\{" }]
+        }),
+        "as" => json!({ "type": "string", "pattern": "^(?!__)[A-Za-z_][A-Za-z0-9_]*$", "default": "item", "description": "The name of the current item." }),
+        "max_parallel" => json!({ "type": "integer", "minimum": 1, "maximum": limits::PARALLEL_ITEMS, "default": 1, "description": "Items at a time." }),
+        "on_item_error" => json!({
+            "enum": ["fail", "continue"], "default": "fail",
+            "description": "continue: an item that fails leaves its error as its output, and the loop goes on."
+        }),
+        "steps" => refer("steps", "The steps for every item."),
+        "repeat" => json!({
+            "description": "The steps again and again.",
+            "type": "object", "additionalProperties": false, "required": ["steps"],
+            "anyOf": [{ "required": ["while"] }, { "required": ["until"] }, { "required": ["times"] }],
+            "properties": {
+                "while": refer("condition", "Tested before each pass."),
+                "until": refer("condition", "Tested after each pass."),
+                "times": {
+                    "description": "How many passes.",
+                    "anyOf": [{ "type": "integer", "minimum": 0, "maximum": limits::LOOP_PASSES }, { "type": "string", "pattern": "\\{\\{" }]
+                },
+                "max": {
+                    "type": "integer", "minimum": 1, "maximum": limits::LOOP_PASSES, "default": limits::LOOP_PASSES_DEFAULT,
+                    "description": "Passing this many passes fails the step."
+                },
+                "steps": refer("steps", "One pass.")
+            }
+        }),
+        "call" => json!({ "type": "string", "minLength": 1, "description": "Another workflow: runs it and waits for its output." }),
+        "start" => json!({ "type": "string", "minLength": 1, "description": "Another workflow: starts it and goes on." }),
+        "script" => json!({ "type": "string", "minLength": 1, "description": "rhai; its last expression is the output." }),
+        "try" => refer("steps", "What may fail."),
+        "catch" => json!({
+            "description": "The first clause that takes the error's code.",
+            "type": "array", "minItems": 1,
+            "items": {
+                "type": "object", "additionalProperties": false, "required": ["steps"],
+                "properties": {
+                    "on": { "type": "array", "items": { "anyOf": [{ "enum": ErrorCode::KNOWN }, { "type": "string", "pattern": ":" }] } },
+                    "steps": refer("steps", "What is done then; `error` is in scope.")
+                }
+            }
+        }),
+        "finally" => refer("steps", "Runs whatever happens."),
+        "ask" => json!({
+            "description": "A person decides.",
+            "type": "object", "additionalProperties": false, "required": ["who", "title"],
+            "properties": {
+                "who": {
+                    "description": "Who may answer.",
+                    "anyOf": [
+                        { "const": "contact" },
+                        { "type": "object", "additionalProperties": false, "required": ["role"], "properties": { "role": { "type": "string", "minLength": 1 } } },
+                        { "type": "object", "additionalProperties": false, "required": ["user"], "properties": { "user": { "type": "string", "minLength": 1 } } }
+                    ]
+                },
+                "title": { "type": "string", "minLength": 1, "description": "The question." },
+                "form": { "type": "object", "description": "JSON Schema of the answer; without it: approve or reject." },
+                "values": refer("template", "Prefills the form."),
+                "remind_every": refer("fixed_duration", "Asks again after this long, and again.")
+            }
+        }),
         "with" => refer("input", "The node's input."),
         "then" => refer("steps", "When the condition holds."),
         "else" => refer("steps", "When it does not."),

@@ -1,7 +1,7 @@
 //! Steps: one verb each, and what is common to all.
 
 use super::{
-    Block, OutlineStep, RetryPolicy, Step, Variant, Verb,
+    Block, Compensation, OutlineStep, RetryPolicy, Step, Verb,
     compiler::Compiler,
     fields,
     names::{KnownStep, Standing},
@@ -11,24 +11,30 @@ use crate::{Value, expression::Template, limits, ports::Effect};
 use std::sync::Arc;
 
 /// The verbs, and the keys that each may have besides the common ones; the first is the verb itself.
-pub(super) const VERBS: [(&str, &[&str]); 9] = [
-    ("do", &["do", "with"]),
+pub(super) const VERBS: [(&str, &[&str]); 17] = [
+    ("do", &["do", "with", "compensate"]),
     ("if", &["then", "else"]),
     ("choose", &["choose"]),
     ("split", &["split"]),
     ("delay", &["delay"]),
     ("wait_for", &["wait_for"]),
+    ("parallel", &["parallel", "join"]),
+    ("for_each", &["for_each", "as", "max_parallel", "on_item_error", "steps"]),
+    ("repeat", &["repeat"]),
+    ("call", &["call", "with"]),
+    ("start", &["start", "with"]),
+    ("script", &["script"]),
+    ("try", &["try", "catch", "finally"]),
+    ("ask", &["ask"]),
     ("set", &["set"]),
     ("emit", &["emit", "with"]),
     ("stop", &["stop"]),
 ];
 /// Keys of every step.
 pub(super) const COMMON: [&str; 6] = ["id", "name", "if", "retry", "timeout", "on_error"];
-/// Verbs that LANGUAGE.md has and this version has not.
-const LATER_VERBS: [&str; 8] = ["parallel", "for_each", "repeat", "call", "start", "script", "try", "ask"];
 
 /// Where a block of steps hangs: the key of the nearest step above that has an id.
-type Above<'k> = Option<&'k str>;
+pub(super) type Above<'k> = Option<&'k str>;
 
 impl Compiler<'_> {
     /// A list of steps; `None` when it is no list.
@@ -94,7 +100,7 @@ impl Compiler<'_> {
         }
         let title = name.clone().unwrap_or_else(|| if node.is_empty() { verb.to_owned() } else { format!("{verb} {node}") });
         self.outline.push(OutlineStep { key: key.clone(), title, depth, position: tree.place.clone() });
-        self.names.add_step(&key, KnownStep { number, fields: self.output_fields(verb, node) });
+        self.names.add_step(&key, KnownStep { number, fields: self.output_fields(verb, node, &verb_key.1) });
 
         let below = if id.is_some() { Some(&*key) } else { above };
         let verb = match verb {
@@ -105,6 +111,13 @@ impl Compiler<'_> {
             "delay" => self.delay(&verb_key.1, number),
             "wait_for" => self.wait_for(&verb_key.1, number),
             "set" => self.set(&verb_key.1, number),
+            "parallel" => self.parallel(tree, &verb_key.1, number, below, depth),
+            "for_each" => self.for_each(tree, &verb_key.1, number, below, depth),
+            "repeat" => self.repeat(&verb_key.1, number, below, depth),
+            "call" | "start" => self.call(tree, &verb_key.1, verb, number),
+            "script" => self.script(&verb_key.1),
+            "try" => self.attempt(tree, &verb_key.1, number, below, depth),
+            "ask" => self.ask(&verb_key.1, number),
             "emit" => self.emit(tree, &verb_key.1, number),
             _ => self.stop(&verb_key.1, number),
         }?;
@@ -117,10 +130,6 @@ impl Compiler<'_> {
         let mut found: Vec<(&'static str, &(Key, Tree))> = Vec::new();
         for entry in entries {
             let name = entry.0.text.as_str();
-            if LATER_VERBS.contains(&name) {
-                fields::not_available(&mut self.problems, &entry.0.place, name);
-                return None;
-            }
             // `if` is the verb where there is a branch, and a guard elsewhere.
             if let Some((verb, _)) = VERBS.iter().find(|(verb, _)| *verb == name && (name != "if" || branches)) {
                 found.push((verb, entry));
@@ -196,8 +205,12 @@ impl Compiler<'_> {
     }
 
     /// What the output of such a step has, when that is fixed.
-    fn output_fields(&self, verb: &str, node: &str) -> Option<Vec<String>> {
+    fn output_fields(&self, verb: &str, node: &str, value: &Tree) -> Option<Vec<String>> {
         let fields: &[&str] = match verb {
+            "parallel" => return value.map().map(|branches| branches.iter().map(|(key, _)| key.text.clone()).collect()),
+            "repeat" => &["iterations"],
+            "start" => &["run_id"],
+            "ask" => &["answer", "by", "at", "timed_out"],
             "if" | "choose" => &["taken"],
             "split" => &["variant"],
             "delay" => &["due", "fired"],
@@ -214,8 +227,8 @@ impl Compiler<'_> {
     }
 
     fn timeout(&mut self, tree: &Tree, verb: &str, number: usize) -> Option<super::SpanTemplate> {
-        if !matches!(verb, "do" | "wait_for") {
-            self.problems.warning(&tree.place, "no_effect", format!("`timeout` has no effect on {verb}; it bounds `do` and `wait_for`"));
+        if !matches!(verb, "do" | "wait_for" | "ask") {
+            self.problems.warning(&tree.place, "no_effect", format!("`timeout` has no effect on {verb}; it bounds `do`, `wait_for` and `ask`"));
         }
         let length = match tree.map() {
             Some(entries) => {
@@ -241,84 +254,63 @@ impl Compiler<'_> {
     }
 
     fn run_node(&mut self, tree: &Tree, name: &Tree, number: usize) -> Option<Verb> {
+        let called = self.node_call(tree, name, Standing::Step(number));
+        let compensate = tree.get("compensate").map(|tree| self.compensation(tree, number));
+        let (node, with, effect, binds) = called?;
+        let default = self.retry.clone().unwrap_or_else(|| RetryPolicy::of(effect));
+        let retry = match tree.get("retry") {
+            Some(tree) => self.retry_policy(tree, Some(default))?,
+            None => default,
+        };
+        let compensate = match compensate {
+            Some(compensate) => Some(compensate?),
+            None => None,
+        };
+        Some(Verb::Do { node, with, retry, effect, binds, compensate })
+    }
+
+    /// A node, its input, its effect, and what it binds.
+    fn node_call(&mut self, tree: &Tree, name: &Tree, standing: Standing) -> Option<(String, Template, Effect, Option<String>)> {
         let node = fields::text(&mut self.problems, name, "do")?;
         let Some(descriptor) = self.catalogue.node(node) else {
             let known = self.catalogue.node_ids();
             self.problems.wrong_name(&name.place, "unknown_node", &format!("there is no node \"{node}\""), node, known);
             // Its input cannot be checked, but its expressions can.
             if let Some(with) = tree.get("with") {
-                self.template(with, Standing::Step(number));
+                self.template(with, standing);
             }
             return None;
         };
         let (effect, binds, schema) = (descriptor.effect, descriptor.binds.clone(), descriptor.input.clone());
-        let with = self.input(tree.get("with"), number)?;
+        let with = self.input(tree.get("with"), standing)?;
         let empty = Tree { node: Node::Map(Vec::new()), place: name.place.clone() };
         let given = tree.get("with").filter(|tree| !tree.is_null()).unwrap_or(&empty);
         self.validators.check(&mut self.problems, node, &schema, given);
-        let default = match effect {
-            Effect::External | Effect::AtMostOnce => RetryPolicy::external(),
-            Effect::Pure | Effect::Transactional => RetryPolicy::once(),
-        };
-        let default = self.retry.clone().unwrap_or(default);
+        Some((node.to_owned(), with, effect, binds))
+    }
+
+    fn compensation(&mut self, tree: &Tree, number: usize) -> Option<Compensation> {
+        let entries = fields::map(&mut self.problems, tree, "compensate")?;
+        fields::refuse_unknown(&mut self.problems, entries, &["do", "with", "retry"], "compensate");
+        let name = self.required(tree, "do", "compensate")?;
+        let (node, with, effect, _) = self.node_call(tree, name, Standing::Undoing(number))?;
+        let default = RetryPolicy::of(effect);
         let retry = match tree.get("retry") {
             Some(tree) => self.retry_policy(tree, Some(default))?,
             None => default,
         };
-        Some(Verb::Do { node: node.to_owned(), with, retry, effect, binds })
+        Some(Compensation { node, with, retry, effect })
     }
 
     /// `with`: a map, one expression that gives a map, or nothing.
-    fn input(&mut self, with: Option<&Tree>, number: usize) -> Option<Template> {
+    pub(super) fn input(&mut self, with: Option<&Tree>, standing: Standing) -> Option<Template> {
         let Some(with) = with.filter(|tree| !tree.is_null()) else { return Some(Template::literal(Value::Object(crate::Object::new()))) };
         let expression = with.text().is_some_and(|text| text.trim_start().starts_with("{{"));
         if with.map().is_none() && !expression {
             fields::wrong_type(&mut self.problems, with, "with", "a map");
             return None;
         }
-        self.template(with, Standing::Step(number))
-    }
-
-    fn branch(&mut self, tree: &Tree, condition: &Tree, number: usize, below: Above<'_>, depth: usize) -> Option<Verb> {
-        let condition = self.condition(condition, Standing::Step(number));
-        let then = if let Some(then) = tree.get("then") {
-            self.block(then, "then", below, depth + 1)
-        } else {
-            self.problems.error(&tree.place, "missing_field", "`if` with `else` needs `then`, too".into());
-            None
-        };
-        let otherwise = match tree.get("else") {
-            Some(otherwise) => self.block(otherwise, "else", below, depth + 1),
-            None => Some(Block::default()),
-        };
-        Some(Verb::If { condition: condition?, then: then?, otherwise: otherwise? })
-    }
-
-    fn choose(&mut self, tree: &Tree, number: usize, below: Above<'_>, depth: usize) -> Option<Verb> {
-        let items = fields::list(&mut self.problems, tree, "choose")?;
-        let mut branches = Vec::new();
-        let mut otherwise = None;
-        for (index, item) in items.iter().enumerate() {
-            let Some(entries) = fields::map(&mut self.problems, item, "choose") else { continue };
-            if let Some(block) = item.get("else") {
-                fields::refuse_unknown(&mut self.problems, entries, &["else"], "the last branch of choose");
-                if index + 1 != items.len() {
-                    self.problems.error(&item.place, "bad_value", "`else` must be the last branch: those after it are never reached".into());
-                }
-                otherwise = self.block(block, "else", below, depth + 1);
-                continue;
-            }
-            fields::refuse_unknown(&mut self.problems, entries, &["if", "steps", "else"], "a branch of choose");
-            let condition = self.required(item, "if", "a branch of choose").and_then(|tree| self.condition(tree, Standing::Step(number)));
-            let block = self.required(item, "steps", "a branch of choose").and_then(|tree| self.block(tree, "steps", below, depth + 1));
-            if let (Some(condition), Some(block)) = (condition, block) {
-                branches.push((condition, block));
-            }
-        }
-        if !items.iter().any(|item| item.get("if").is_some()) {
-            self.problems.error(&tree.place, "missing_field", "`choose` needs a branch with `if` and `steps`".into());
-        }
-        Some(Verb::Choose { branches, otherwise })
+        self.template(with, standing)
     }
 
     /// The value of a key that must be there.
@@ -328,48 +320,6 @@ impl Compiler<'_> {
             self.problems.error(&tree.place, "missing_field", format!("{what} needs `{key}`"));
         }
         found
-    }
-
-    fn split(&mut self, tree: &Tree, number: usize, below: Above<'_>, depth: usize) -> Option<Verb> {
-        let entries = fields::map(&mut self.problems, tree, "split")?;
-        fields::refuse_unknown(&mut self.problems, entries, &["variants", "by", "goal"], "split");
-        let variants_tree = self.required(tree, "variants", "split")?;
-        let named = fields::map(&mut self.problems, variants_tree, "variants")?;
-        if named.len() < 2 {
-            self.problems.error(&variants_tree.place, "bad_value", "`variants` needs two variants at least".into());
-        }
-        let mut variants = Vec::with_capacity(named.len());
-        for (key, value) in named {
-            if let Some(variant) = self.variant(key, value, below, depth) {
-                variants.push(variant);
-            }
-        }
-        if variants.len() == named.len() && variants.iter().map(|variant| variant.weight).sum::<f64>() <= 0.0 {
-            self.problems.error(&variants_tree.place, "bad_value", "one variant at least must weigh more than 0".into());
-        }
-        let by = tree.get("by").and_then(|tree| self.template(tree, Standing::Step(number)));
-        let goal = tree.get("goal").and_then(|tree| self.goal(tree, number));
-        Some(Verb::Split { variants, by, goal })
-    }
-
-    fn variant(&mut self, key: &Key, tree: &Tree, below: Above<'_>, depth: usize) -> Option<Variant> {
-        if !super::workflow::is_name(&key.text) {
-            self.problems.error(&key.place, "bad_name", format!("the variant \"{}\" must be named with letters, digits and `_`", key.text));
-        }
-        let (weight, steps) = match tree.map() {
-            Some(entries) => {
-                fields::refuse_unknown(&mut self.problems, entries, &["weight", "steps"], "a variant");
-                let weight = self.required(tree, "weight", "a variant")?;
-                let steps = match tree.get("steps") {
-                    Some(steps) => self.block(steps, "steps", below, depth + 1)?,
-                    None => Block::default(),
-                };
-                (weight, steps)
-            }
-            None => (tree, Block::default()),
-        };
-        let weight = fields::number(&mut self.problems, weight, "weight", 0.0, 1_000_000.0)?;
-        Some(Variant { name: key.text.clone(), weight, steps })
     }
 
     fn set(&mut self, tree: &Tree, number: usize) -> Option<Verb> {
@@ -391,7 +341,7 @@ impl Compiler<'_> {
             self.problems.error(&event.place, "bad_event_type", message);
             return None;
         };
-        Some(Verb::Emit { event, with: self.input(tree.get("with"), number)? })
+        Some(Verb::Emit { event, with: self.input(tree.get("with"), Standing::Step(number))? })
     }
 
     fn stop(&mut self, tree: &Tree, number: usize) -> Option<Verb> {
@@ -419,7 +369,10 @@ fn ends(step: &Step) -> bool {
     let ended = match &step.verb {
         Verb::Stop { .. } => true,
         Verb::If { then, otherwise, .. } => block_ends(then) && block_ends(otherwise),
-        Verb::Choose { branches, otherwise: Some(otherwise) } => branches.iter().all(|(_, block)| block_ends(block)) && block_ends(otherwise),
+        Verb::Choose { branches, otherwise } => branches.iter().all(|(_, block)| block_ends(block)) && block_ends(otherwise),
+        Verb::Try { steps, catch, finally } => {
+            finally.as_ref().is_some_and(block_ends) || (block_ends(steps) && catch.iter().all(|clause| block_ends(&clause.steps)))
+        }
         Verb::Split { variants, .. } => !variants.is_empty() && variants.iter().all(|variant| block_ends(&variant.steps)),
         _ => false,
     };

@@ -21,6 +21,10 @@ impl Verb {
             Self::If { .. } => vec!["then".into(), "else".into()],
             Self::Choose { branches, .. } => (1..=branches.len()).map(|number| number.to_string()).chain(["else".to_owned()]).collect(),
             Self::Split { variants, .. } => variants.iter().map(|variant| variant.name.clone()).collect(),
+            Self::Try { catch, finally, .. } => {
+                let clauses = (1..=catch.len()).map(|number| format!("catch:{number}"));
+                ["try".to_owned()].into_iter().chain(clauses).chain(finally.iter().map(|_| "finally".to_owned())).collect()
+            }
             _ => Vec::new(),
         }
     }

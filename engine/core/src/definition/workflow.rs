@@ -91,6 +91,7 @@ impl Compiler<'_> {
             self.problems.error(&Place::start(), "missing_field", "a workflow needs `steps`".into());
             None
         };
+        let steps = steps?;
         Some(Workflow {
             name: name?,
             description,
@@ -106,7 +107,8 @@ impl Compiler<'_> {
             vars,
             bindings,
             timeout,
-            steps: steps?,
+            places: super::places::places(&steps),
+            steps,
             outline: std::mem::take(&mut self.outline),
             mentions: std::mem::take(&mut self.validators.mentions),
         })
@@ -118,8 +120,7 @@ impl Compiler<'_> {
             return None;
         };
         let name = fields::text(&mut self.problems, tree, "name")?;
-        let letters = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-        if letters && name.len() <= NAME_LETTERS && !name.starts_with('-') && !name.ends_with('-') && !name.contains("--") {
+        if is_workflow_name(name) {
             return Some(name.to_owned());
         }
         let kebab: Vec<String> =
@@ -283,13 +284,19 @@ impl Compiler<'_> {
                 self.problems.error(&key.place, "bad_name", message);
                 continue;
             }
-            self.names.add_variable(&key.text);
+            self.names.add_variable(&key.text, &key.place);
             if let Some(template) = self.template(value, standing) {
                 out.push((key.text.clone(), template));
             }
         }
         out
     }
+}
+
+/// Kebab-case.
+pub(super) fn is_workflow_name(name: &str) -> bool {
+    let letters = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    letters && !name.is_empty() && name.len() <= NAME_LETTERS && !name.starts_with('-') && !name.ends_with('-') && !name.contains("--")
 }
 
 /// `[a-z0-9_.-]+`

@@ -30,6 +30,8 @@ pub struct Start {
     pub seed: u64,
     /// Causes in a row that led here.
     pub depth: u16,
+    /// The run that waits for this one's end.
+    pub parent: Option<crate::history::Parent>,
     /// Record fields that the trigger's expressions used.
     pub reads: BTreeMap<String, Value>,
 }

@@ -2,9 +2,9 @@
 
 use super::{Start, State, turn::Turn};
 use crate::{
-    Event, NewEvent, OrganisationId, Timestamp, Value,
+    Event, NewEvent, OrganisationId, RunId, StepError, Timestamp, Value,
     definition::Workflow,
-    history::{Entry, StepPath},
+    history::{ChildOutcome, Entry, Parent, StepPath},
     ports::{Outcome, RecordRef},
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -60,6 +60,36 @@ pub enum Happening {
         /// Who.
         by: String,
     },
+    /// The run that a `start` step starts was admitted.
+    ChildStarted {
+        /// Which step.
+        step: StepPath,
+    },
+    /// The run that a step starts was not admitted.
+    ChildRefused {
+        /// Which step.
+        step: StepPath,
+        /// Why.
+        error: StepError,
+    },
+    /// The run that a `call` step waits for has ended.
+    ChildEnded {
+        /// Which step.
+        step: StepPath,
+        /// The child.
+        run_id: RunId,
+        /// How.
+        outcome: ChildOutcome,
+    },
+    /// Someone answered a question.
+    Answered {
+        /// Which step.
+        step: StepPath,
+        /// The answer; it fits the form.
+        answer: Value,
+        /// Who.
+        by: String,
+    },
 }
 
 /// What the caller knows when it calls.
@@ -84,6 +114,8 @@ pub struct Known {
     pub recorded_only: bool,
     /// Variants by step path: (variant, it was already stored).
     pub variants: BTreeMap<StepPath, (String, bool)>,
+    /// What scripts gave, by step path.
+    pub scripts: BTreeMap<StepPath, Result<Value, StepError>>,
 }
 
 /// What the machine must know before it can go on. What was decided before stands: get it, then call again with
@@ -101,6 +133,25 @@ pub enum Need {
         /// The variant to store when there is none yet.
         proposal: String,
     },
+    /// What a script gives; answer in [`Known::scripts`].
+    Script(ScriptCall),
+}
+
+/// A script to be evaluated.
+#[derive(Clone, Debug)]
+pub struct ScriptCall {
+    /// The step.
+    pub step: StepPath,
+    /// The rhai source.
+    pub source: Arc<str>,
+    /// What it sees.
+    pub scope: Box<crate::expression::Scope>,
+}
+
+impl PartialEq for ScriptCall {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.step, &self.source) == (&other.step, &other.source)
+    }
 }
 
 /// What to do once the entries are committed (`Run` of a transactional or pure node, and `Emit`: within that commit).
@@ -138,6 +189,29 @@ pub enum Action {
     },
     /// Put an event on the bus, within the same commit.
     Emit(NewEvent),
+    /// Start another run, within the same commit; then say [`Happening::ChildStarted`] or [`Happening::ChildRefused`].
+    StartChild {
+        /// The step that starts it. It waits for the run's end when it is a `call`.
+        step: StepPath,
+        /// The id that the run gets: the same, however often it is asked for.
+        run_id: RunId,
+        /// What it runs.
+        workflow: String,
+        /// Its input.
+        input: Value,
+    },
+    /// Cancel a run that a step of this one started.
+    CancelChild {
+        /// The run.
+        run_id: RunId,
+    },
+    /// Tell the run that waits for this one, with [`Happening::ChildEnded`].
+    TellParent {
+        /// The run and its step.
+        parent: Parent,
+        /// How this one ended.
+        outcome: ChildOutcome,
+    },
     /// A call in flight is not waited for any more.
     Abandon {
         /// The step.
@@ -161,7 +235,7 @@ pub struct Decision {
 /// Decides. Late and repeated happenings give an empty decision.
 pub fn decide(workflow: &Workflow, state: &mut State, happening: Happening, context: &Context<'_>) -> Decision {
     let at = context.now.max(state.at);
-    let mut turn = Turn { workflow, state, context, at, decision: Decision::default() };
+    let mut turn = Turn { workflow, state, context, at, decision: Decision::default(), stuck: false };
     if !turn.state.status.is_final() {
         turn.happen(happening);
     }

@@ -2,10 +2,17 @@
 
 use super::{
     Action, EXIT_TARGET, RUN_TIMER, SETTLE_TIMER,
-    state::{Active, Ending, Phase},
+    groups::Motion,
+    leaf::{Leaf, UNDO},
+    state::{Cause, cleans_up},
+    strand::Trail,
     turn::Turn,
 };
-use crate::{ErrorCode, StepError, Value, history::Fact};
+use crate::{
+    ErrorCode, StepError, Value,
+    definition::Verb,
+    history::{ChildOutcome, Fact, StepPath},
+};
 use std::sync::Arc;
 
 impl Turn<'_, '_> {
@@ -15,49 +22,134 @@ impl Turn<'_, '_> {
             return;
         }
         self.record(None, Fact::CancelRequested { by, reason, force });
-        self.stop_everything(force);
     }
 
-    /// Ends what is in progress. A call in flight gets time to settle, unless `at_once`.
-    pub(super) fn stop_everything(&mut self, at_once: bool) {
-        let (path, in_flight) = match self.state.cursor.leaf() {
-            Some(Active::Node(progress)) => (Arc::clone(&progress.path), progress.phase == Phase::InFlight),
-            Some(Active::Sleep { path, .. } | Active::Wait { path, .. }) => (Arc::clone(path), false),
-            Some(Active::Branch { .. }) | None => {
-                self.finish_ending();
+    /// Takes a run that is ending one step nearer to its end. False: it waits for something.
+    pub(super) fn wind_down(&mut self) -> bool {
+        let Some(ending) = self.state.ending.clone() else { return false };
+        if ending.is_forced() {
+            self.abandon_everything();
+            self.finish(ending.cause);
+            return true;
+        }
+        let standing: Vec<StepPath> = self.state.leaves.keys().filter(|path| !cleans_up(self.workflow, path)).cloned().collect();
+        let is_awaited = |leaf: Option<&Leaf>| leaf.is_some_and(|leaf| leaf.is_in_flight() || matches!(leaf, Leaf::Child { waits: true, .. }));
+        let (awaited, at_rest): (Vec<StepPath>, Vec<StepPath>) = standing.into_iter().partition(|path| is_awaited(self.state.leaves.get(path)));
+        if !self.state.winding_down {
+            self.state.winding_down = true;
+            for path in &awaited {
+                if let Some(Leaf::Child { run_id, .. }) = self.state.leaves.get(path) {
+                    let run_id = *run_id;
+                    self.act(Action::CancelChild { run_id });
+                }
+            }
+            if !awaited.is_empty() || !self.state.detached.is_empty() {
+                self.act(Action::SetTimer { key: SETTLE_TIMER.to_owned(), due: ending.settles_at() });
+            }
+        }
+        if !at_rest.is_empty() {
+            return at_rest.iter().all(|path| self.cancel_leaf(path).is_ok());
+        }
+        if !awaited.is_empty() || !self.state.detached.is_empty() {
+            return false;
+        }
+        match self.run_finally(&Trail::new(), None) {
+            Motion::Moved => return true,
+            Motion::Rests => return false,
+            Motion::Closed => {}
+        }
+        if ending.undoes() {
+            if self.state.leaves.keys().any(|path| path.starts_with(UNDO)) {
+                return false;
+            }
+            if self.undo_last() {
+                return true;
+            }
+        }
+        self.finish(ending.cause);
+        true
+    }
+
+    /// Begins to undo the step that completed last. False: there is none.
+    fn undo_last(&mut self) -> bool {
+        let Some(undo) = self.state.undo.last().cloned() else { return false };
+        let path: StepPath = format!("{UNDO}{}", undo.step).into();
+        let Some(Verb::Do { compensate: Some(compensation), .. }) = self.workflow.step(&undo.step).map(|step| &step.verb) else {
+            self.hold_for_engine(&format!("step {} is to be undone, and this version does not say how", undo.step));
+            return false;
+        };
+        let node = compensation.node.clone();
+        self.record(Some(&undo.step), Fact::CompensationStarted { node: node.clone() });
+        match undo.input {
+            Ok(input) => {
+                let input = Some(Value::clone(&input));
+                self.record(Some(&path), Fact::StepScheduled { node, attempt: 1, generation: 0, input, timeout_ms: None, prepared: None });
+                self.run(&path);
+            }
+            Err(error) => self.fail_step(&path, error),
+        }
+        true
+    }
+
+    /// Calls in flight had their time: what they did or did not do stays unknown, and is undone.
+    pub(super) fn give_up_calls(&mut self) {
+        self.act(Action::ClearTimer { key: SETTLE_TIMER.to_owned() });
+        let calls: Vec<StepPath> = self.state.in_flight().into_iter().map(|call| call.step).collect();
+        for path in calls {
+            if cleans_up(self.workflow, &path) {
+                continue;
+            }
+            if self.state.detached.contains_key(&path) {
+                self.act(Action::Abandon { step: Arc::clone(&path) });
+                self.record(Some(&path), Fact::StepCancelled { undo: None });
+            } else if self.cancel_leaf(&path).is_err() {
                 return;
             }
-        };
-        if in_flight && !at_once {
-            if let Some(ending) = &self.state.ending {
-                let due = ending.settles_at();
-                self.act(Action::SetTimer { key: SETTLE_TIMER.to_owned(), due });
-            }
-            return;
         }
-        self.act(if in_flight { Action::Abandon { step: Arc::clone(&path) } } else { Action::ClearTimer { key: path.to_string() } });
-        self.act(Action::CloseWait { target: path.to_string() });
-        self.record(Some(&path), Fact::StepCancelled {});
-        self.finish_ending();
+    }
+
+    /// Without `finally`, compensation or waiting.
+    fn abandon_everything(&mut self) {
+        let calls: Vec<StepPath> = self.state.detached.keys().cloned().collect();
+        for path in calls {
+            self.act(Action::Abandon { step: Arc::clone(&path) });
+            self.record(Some(&path), Fact::StepCancelled { undo: None });
+        }
+        let leaves: Vec<StepPath> = self.state.leaves.keys().cloned().collect();
+        for path in leaves {
+            if path.starts_with(UNDO) || self.cancel_leaf(&path).is_err() {
+                self.act(Action::Abandon { step: Arc::clone(&path) });
+                self.record(Some(&path), Fact::StepCancelled { undo: None });
+            }
+        }
     }
 
     /// The last entry of a run that is ending.
-    pub(super) fn finish_ending(&mut self) {
-        match self.state.ending.clone() {
-            Some(Ending::Cancelled { reason, .. }) => {
+    fn finish(&mut self, cause: Cause) {
+        match cause {
+            Cause::Cancelled { reason, .. } => {
                 self.clean_up();
+                self.tell_parent(ChildOutcome::Cancelled {});
                 self.record(None, Fact::RunCancelled { reason });
                 self.act(Action::Ended);
             }
-            Some(Ending::Exited { event, .. }) => self.complete(Value::Null, Some(event)),
-            Some(Ending::TimedOut { .. }) => self.fail_run(StepError::new(ErrorCode::Timeout, "the run took longer than its `timeout`")),
-            None => {}
+            Cause::Exited { event, .. } => self.complete(Value::Null, Some(event)),
+            Cause::TimedOut => self.fail_run(StepError::new(ErrorCode::Timeout, "the run took longer than its `timeout`")),
+            Cause::Failed(error) => self.fail_run(error),
+            Cause::Stopped(output) => self.complete(output, None),
+        }
+    }
+
+    fn tell_parent(&mut self, outcome: ChildOutcome) {
+        if let Some(parent) = self.state.parent.clone() {
+            self.act(Action::TellParent { parent, outcome });
         }
     }
 
     /// The good end.
     pub(super) fn complete(&mut self, output: Value, exit: Option<String>) {
         self.clean_up();
+        self.tell_parent(ChildOutcome::Completed { output: output.clone() });
         self.record(None, Fact::RunCompleted { output, exit });
         self.act(Action::Ended);
     }
@@ -72,6 +164,7 @@ impl Turn<'_, '_> {
             "contact_id": self.state.bindings.get("contact"),
         });
         let emits = self.state.event["type"] != "run.failed";
+        self.tell_parent(ChildOutcome::Failed { error: error.clone() });
         self.record(None, Fact::RunFailed { error });
         if emits {
             let id = self.event_id_of("$failed", 0);
@@ -88,6 +181,10 @@ impl Turn<'_, '_> {
         }
         if self.state.ending.is_some() {
             self.act(Action::ClearTimer { key: SETTLE_TIMER.to_owned() });
+        }
+        let calls: Vec<StepPath> = self.state.detached.keys().cloned().collect();
+        for step in calls {
+            self.act(Action::Abandon { step });
         }
         let exits: Vec<usize> = self.state.exits_open.keys().copied().collect();
         for index in exits {

@@ -10,11 +10,16 @@
 //! | `branch_taken`, `variant_chosen` | the cursor at the step | inside the branch |
 //! | `vars_set`, `event_emitted`, `step_skipped`, `step_cancelled` | the cursor at the step | behind the step |
 
-use super::state::{Active, Cursor, Ending, NodeProgress, Opening, Phase, State, weight};
+use super::{
+    leaf::{Leaf, NodeProgress, Phase, UNDO},
+    state::{Cause, Ending, Opening, State, Undo, weight},
+    strand::{Ended, Group, Passes, Progress, Standing, Trail, View, trail_of},
+    tree::{begin_missing_passes, begin_parts, begin_pass, enter, fail, go_on_with, leave, locate, occupy, remove},
+};
 use crate::{
     RunId, StepError, Value,
-    definition::{Block, Step, Verb, Workflow},
-    history::{Entry, Fact, StepPath},
+    definition::{Verb, Workflow, key_of_path},
+    history::{ChildOutcome, Entry, Fact, StepPath, Undoing},
     ports::RunStatus,
 };
 use std::sync::Arc;
@@ -65,58 +70,37 @@ pub fn fold(workflow: &Workflow, state: &mut State, entry: &Entry) -> Result<(),
 }
 
 fn apply(workflow: &Workflow, state: &mut State, entry: &Entry) -> Result<(), String> {
-    if let Some(path) = &entry.step {
-        state.began.entry(Arc::clone(path)).or_insert(entry.at);
+    if let Some(path) = entry.step.as_ref().filter(|path| !path.starts_with('$')) {
+        note_begin(workflow, state, path, entry.at)?;
     }
     match &entry.fact {
         Fact::RunStarted { .. } => started(state, entry),
-        Fact::VarsSet { values } => {
-            let vars = Arc::make_mut(&mut state.vars);
-            for (name, value) in values {
-                state.scope_bytes += weight(value);
-                vars.insert(name.clone(), value.clone());
-            }
-            match &entry.step {
-                Some(path) => leave(workflow, state, path, Value::Object(values.clone())),
-                None => Ok(()),
-            }
-        }
+        Fact::VarsSet { values } => vars_set(workflow, state, entry, values),
         Fact::ValueRead { .. } | Fact::Checkpointed {} => Ok(()),
         Fact::Bound { record, id } => {
             state.bindings.insert(record.clone(), id.clone());
             Ok(())
         }
-        Fact::BranchTaken { branch } => {
-            let taken = branch.parse::<u64>().map_or_else(|_| Value::from(branch.as_str()), Value::from);
-            enter(workflow, state, entry, branch, serde_json::json!({ "taken": taken }))
-        }
-        Fact::VariantChosen { variant, .. } => enter(workflow, state, entry, variant, serde_json::json!({ "variant": variant })),
+        Fact::BranchTaken { branch } => branch_taken(workflow, state, path_of(entry)?, branch),
+        Fact::VariantChosen { variant, .. } => enter(workflow, state, path_of(entry)?, variant, serde_json::json!({ "variant": variant })),
+        Fact::IterationStarted { index, items, times } => pass_begun(workflow, state, path_of(entry)?, *index, items.as_ref(), *times),
         Fact::StepSkipped { output } => leave(workflow, state, path_of(entry)?, output.clone().unwrap_or_default()),
-        Fact::StepCancelled {} => leave(workflow, state, path_of(entry)?, Value::Null),
+        Fact::StepCancelled { undo } => cancelled(workflow, state, path_of(entry)?, undo.as_ref()),
         Fact::StepScheduled { .. } => scheduled(workflow, state, entry),
-        Fact::StepCompleted { output, .. } => {
-            in_flight(workflow, state, path_of(entry)?)?;
-            leave(workflow, state, path_of(entry)?, output.clone())
-        }
-        Fact::StepFailed { error, continued } => {
-            let output = if *continued { serde_json::json!({ "error": { "code": error.code, "message": error.message } }) } else { Value::Null };
-            leave(workflow, state, path_of(entry)?, output)
-        }
+        Fact::StepCompleted { output, undo, .. } => completed(workflow, state, entry, output, undo.as_ref()),
+        Fact::StepFailed { error, continued } => failed(workflow, state, entry, error, *continued),
         Fact::RetryScheduled { due, error, free, .. } => {
-            let progress = in_flight(workflow, state, path_of(entry)?)?;
+            let progress = in_flight(state, path_of(entry)?)?;
             progress.spent += u32::from(!free);
             progress.phase = Phase::Retry { due: *due, code: error.code.clone() };
             Ok(())
         }
         Fact::Held { until, reason } => {
-            let progress = in_flight(workflow, state, path_of(entry)?)?;
+            let progress = in_flight(state, path_of(entry)?)?;
             progress.phase = Phase::Held { until: *until, reason: reason.clone() };
             Ok(())
         }
-        Fact::TimerSet { due } => {
-            let path = Arc::clone(path_of(entry)?);
-            occupy(workflow, state, &path, Active::Sleep { path: Arc::clone(&path), due: *due })
-        }
+        Fact::TimerSet { due } => occupy(workflow, state, path_of(entry)?, Leaf::Sleep { due: *due }),
         Fact::TimerFired { due } => timer_fired(workflow, state, entry, *due),
         Fact::WaitOpened { waits, .. } if entry.step.is_none() => {
             for (target, wait) in waits {
@@ -127,25 +111,35 @@ fn apply(workflow: &Workflow, state: &mut State, entry: &Entry) -> Result<(), St
             Ok(())
         }
         Fact::WaitOpened { waits, since, deadline } => {
-            let path = Arc::clone(path_of(entry)?);
-            let wait = Active::Wait { path: Arc::clone(&path), waits: waits.clone(), since: *since, deadline: *deadline };
-            occupy(workflow, state, &path, wait)
+            let wait = Leaf::Wait { waits: waits.clone(), since: *since, deadline: *deadline };
+            occupy(workflow, state, path_of(entry)?, wait)
         }
         Fact::EventConsumed { event_id } => {
-            state.consumed.entry(Arc::clone(path_of(entry)?)).or_default().insert(*event_id);
+            let key = step_key(workflow, path_of(entry)?)?;
+            state.listened.entry(key).or_default().consumed.insert(*event_id);
             Ok(())
         }
-        Fact::WaitResolved { which, event, .. } => {
+        Fact::WaitResolved { which, event, taken_in_at } => {
             let mut output = event.as_object().cloned().unwrap_or_default();
             output.insert("which".into(), which.as_str().into());
             output.insert("timed_out".into(), false.into());
-            waited(workflow, state, entry, Value::Object(output))
+            waited(workflow, state, path_of(entry)?, *taken_in_at, Value::Object(output))
         }
-        Fact::WaitTimedOut { .. } => waited(workflow, state, entry, serde_json::json!({ "which": null, "timed_out": true })),
-        Fact::EventEmitted { id, .. } => {
-            state.emitted += 1;
-            leave(workflow, state, path_of(entry)?, serde_json::json!({ "event_id": id }))
+        Fact::WaitTimedOut { due } => timed_out(workflow, state, path_of(entry)?, *due),
+        Fact::ChildStarted { workflow: child, run_id, input } => child_started(workflow, state, path_of(entry)?, child, *run_id, input),
+        Fact::ChildEnded { run_id, outcome } => child_ended(workflow, state, path_of(entry)?, *run_id, outcome),
+        Fact::AskOpened { question, deadline } => {
+            let remind_at = remind_at(workflow, state, path_of(entry)?, entry.at);
+            occupy(workflow, state, path_of(entry)?, Leaf::Ask { question: Arc::new(question.clone()), deadline: *deadline, remind_at })
         }
+        Fact::AskAnswered { answer, by } => {
+            let path = path_of(entry)?;
+            if !matches!(state.leaves.get(path), Some(Leaf::Ask { .. })) {
+                return Err(format!("step {path} asks nothing"));
+            }
+            leave(workflow, state, path, serde_json::json!({ "answer": answer, "by": by, "at": entry.at, "timed_out": false }))
+        }
+        Fact::EventEmitted { id, .. } => emitted(workflow, state, entry, id),
         Fact::Paused { by, .. } => {
             state.paused = Some(by.clone());
             Ok(())
@@ -156,13 +150,19 @@ fn apply(workflow: &Workflow, state: &mut State, entry: &Entry) -> Result<(), St
         }
         Fact::Exited { exit, .. } => {
             state.paused = None;
-            state.ending = Some(Ending::Exited { at: entry.at, event: exit.event.clone() });
+            let compensate = workflow.exit_on.get(exit.rule).is_some_and(|rule| rule.compensate);
+            state.ending = Some(Ending { cause: Cause::Exited { event: exit.event.clone(), compensate }, at: entry.at });
             Ok(())
         }
-        Fact::CancelRequested { reason, .. } => {
+        Fact::CancelRequested { reason, force, .. } => {
             state.paused = None;
-            state.ending = Some(Ending::Cancelled { at: entry.at, reason: reason.clone() });
+            let at = state.ending.as_ref().map_or(entry.at, |ending| ending.at);
+            state.ending = Some(Ending { cause: Cause::Cancelled { reason: reason.clone(), force: *force }, at });
             Ok(())
+        }
+        Fact::CompensationStarted { .. } => {
+            let path = path_of(entry)?;
+            if state.undo.iter().any(|undo| undo.step == *path) { Ok(()) } else { Err(format!("step {path} did nothing that could be undone")) }
         }
         Fact::RunCompleted { output, exit } => {
             state.output = output.clone();
@@ -179,14 +179,275 @@ fn apply(workflow: &Workflow, state: &mut State, entry: &Entry) -> Result<(), St
             end(state, RunStatus::Cancelled);
             Ok(())
         }
-        Fact::IterationStarted { .. }
-        | Fact::ChildStarted { .. }
-        | Fact::ChildEnded { .. }
-        | Fact::AskOpened { .. }
-        | Fact::AskAnswered { .. }
-        | Fact::CompensationStarted { .. }
-        | Fact::Reopened { .. }
-        | Fact::Migrated { .. } => Err("this version of the machine does not know how to go on from it; use the version that wrote it".into()),
+        Fact::Reopened { .. } | Fact::Migrated { .. } => {
+            Err("this version of the machine does not know how to go on from it; use the version that wrote it".into())
+        }
+    }
+}
+
+/// The key of the step that a path names, as the definition holds it.
+fn step_key(workflow: &Workflow, path: &str) -> Result<Arc<str>, String> {
+    let found = workflow.places.get_key_value(key_of_path(path));
+    found.map(|(key, _)| Arc::clone(key)).ok_or_else(|| format!("this version has no step {path}"))
+}
+
+/// Notes when a step began, and begins the pass that its path tells of.
+fn note_begin(workflow: &Workflow, state: &mut State, path: &StepPath, at: crate::Timestamp) -> Result<(), String> {
+    // What a cancelled step's call comes to says nothing about where the run stands.
+    if state.detached.contains_key(path) {
+        return Ok(());
+    }
+    let key = step_key(workflow, path)?;
+    let trail = trail_of(workflow, path)?;
+    begin_missing_passes(workflow, state, &trail);
+    if let Some(view) = state.root.view_mut(&trail) {
+        view.began.entry(key).or_insert(at);
+    }
+    Ok(())
+}
+
+fn vars_set(workflow: &Workflow, state: &mut State, entry: &Entry, values: &crate::Object) -> Result<(), String> {
+    let trail = match &entry.step {
+        Some(path) => trail_of(workflow, path)?,
+        None => Trail::new(),
+    };
+    let view = state.root.variables_mut(&trail).ok_or("there are no variables here")?;
+    let vars = Arc::make_mut(view.vars.get_or_insert_default());
+    let mut bytes = 0;
+    for (name, value) in values {
+        bytes += weight(value);
+        vars.insert(name.clone(), value.clone());
+        if !trail.is_empty() {
+            view.set.insert(name.clone());
+        }
+    }
+    view.bytes += bytes;
+    state.scope_bytes += bytes;
+    match &entry.step {
+        Some(path) => leave(workflow, state, path, Value::Object(values.clone())),
+        None => Ok(()),
+    }
+}
+
+fn branch_taken(workflow: &Workflow, state: &mut State, path: &StepPath, branch: &str) -> Result<(), String> {
+    let trail = trail_of(workflow, path)?;
+    let (step, strand) = locate(workflow, &mut state.root, &trail, path)?;
+    match (&step.verb, &strand.standing) {
+        (Verb::Parallel { .. } | Verb::Try { .. }, Standing::Free) => {
+            begin_parts(workflow, state, &trail, step);
+            Ok(())
+        }
+        (Verb::Try { .. }, Standing::Inside(_)) => {
+            let part = step.verb.part_named(branch).ok_or_else(|| format!("step {path} has no branch {branch}"))?;
+            go_on_with(workflow, state, &trail, step, part);
+            Ok(())
+        }
+        _ => {
+            let taken = branch.parse::<u64>().map_or_else(|_| Value::from(branch), Value::from);
+            enter(workflow, state, path, branch, serde_json::json!({ "taken": taken }))
+        }
+    }
+}
+
+fn pass_begun(workflow: &Workflow, state: &mut State, path: &StepPath, index: u64, items: Option<&Value>, times: Option<u64>) -> Result<(), String> {
+    let trail = trail_of(workflow, path)?;
+    let (step, strand) = locate(workflow, &mut state.root, &trail, path)?;
+    match (&step.verb, &strand.standing) {
+        (Verb::ForEach(_), Standing::Free) => {
+            let items = items.and_then(Value::as_array).ok_or_else(|| format!("the list of the loop of step {path} is gone"))?;
+            let passes = Passes { items: Some(Arc::new(items.iter().cloned().map(Arc::new).collect())), ..Passes::default() };
+            strand.standing = Standing::Inside(Box::new(Group::of(Progress::Loop(Box::new(passes)))));
+            state.scope_bytes += items.iter().map(weight).sum::<usize>();
+            Ok(())
+        }
+        (Verb::Repeat(_), Standing::Free) if index == 1 => {
+            let passes = Passes { times, ..Passes::default() };
+            strand.standing = Standing::Inside(Box::new(Group::of(Progress::Loop(Box::new(passes)))));
+            begin_pass(workflow, state, &trail);
+            Ok(())
+        }
+        (Verb::Repeat(_), Standing::Inside(group)) if matches!(&group.progress, Progress::Loop(passes) if passes.begun + 1 == index && passes.ended + 1 == index) =>
+        {
+            begin_pass(workflow, state, &trail);
+            Ok(())
+        }
+        _ => Err(format!("pass {index} of step {path} cannot begin now")),
+    }
+}
+
+/// The undoing of a step, as an entry tells it.
+fn undo_of(path: &StepPath, undo: &Undoing) -> Undo {
+    let input = match undo {
+        Undoing::Input { input } => Ok(Arc::new(input.clone())),
+        Undoing::Error { error } => Err(error.clone()),
+        Undoing::Erased(_) => Err(StepError::new(crate::ErrorCode::InvalidInput, "what the step did was erased; undo it by hand")),
+    };
+    Undo { step: Arc::clone(path), input }
+}
+
+/// The end of an undoing: it is not tried again, whatever came of it.
+fn undone(state: &mut State, path: &str) -> bool {
+    let Some(step) = path.strip_prefix(UNDO) else { return false };
+    state.leaves.remove(path);
+    state.undo.retain(|undo| &*undo.step != step);
+    true
+}
+
+fn completed(workflow: &Workflow, state: &mut State, entry: &Entry, output: &Value, undo: Option<&Undoing>) -> Result<(), String> {
+    let path = path_of(entry)?;
+    if undone(state, path) {
+        return Ok(());
+    }
+    if state.detached.remove(path).is_some() {
+        // It was taken for done when it was cancelled; now its output is known.
+        state.undo.retain(|undo| undo.step != *path);
+        state.undo.extend(undo.map(|undo| undo_of(path, undo)));
+        return Ok(());
+    }
+    match state.leaves.get(path) {
+        Some(Leaf::Node(_)) => {
+            in_flight(state, path)?;
+        }
+        Some(Leaf::Child { waits: false, .. }) => {}
+        Some(_) => return Err(format!("step {path} has no attempt in flight")),
+        None => joined(workflow, state, entry)?,
+    }
+    leave(workflow, state, path, output.clone())?;
+    state.undo.extend(undo.map(|undo| undo_of(path, undo)));
+    let stops = matches!(workflow.step(path).map(|step| &step.verb), Some(Verb::Stop { .. }));
+    if stops && state.ending.is_none() {
+        let error = serde_json::from_value::<Option<StepError>>(output["error"].clone()).unwrap_or_default();
+        let cause = error.map_or_else(|| Cause::Stopped(output["output"].clone()), Cause::Failed);
+        state.ending = Some(Ending { cause, at: entry.at });
+    }
+    Ok(())
+}
+
+/// A step with steps inside ends: what its branches saw becomes what the strand around sees.
+fn joined(workflow: &Workflow, state: &mut State, entry: &Entry) -> Result<(), String> {
+    let path = path_of(entry)?;
+    let trail = trail_of(workflow, path)?;
+    let (step, strand) = locate(workflow, &mut state.root, &trail, path)?;
+    if matches!(step.verb, Verb::Do { .. } | Verb::Delay(_) | Verb::WaitFor { .. } | Verb::Ask(_) | Verb::Call { .. }) {
+        return Err(format!("step {path} has no attempt in flight"));
+    }
+    let Some(Group { progress: Progress::Parallel(ended), .. }) = strand.group_mut() else { return Ok(()) };
+    let mut views: Vec<(usize, View)> = std::mem::take(ended)
+        .into_iter()
+        .filter_map(|(part, ended)| match ended {
+            Ended::Well(view) => Some((part, *view)),
+            Ended::Badly(_) => None,
+        })
+        .collect();
+    views.sort_by_key(|(part, _)| *part);
+    for (part, view) in views {
+        let keys: Vec<Arc<str>> = match step.verb.part(part) {
+            Some(block) => block.steps.iter().flat_map(keys_seen).collect(),
+            None => Vec::new(),
+        };
+        if let Some(around) = state.root.view_mut(&trail) {
+            let outputs = Arc::make_mut(&mut around.outputs);
+            outputs.extend(keys.into_iter().filter_map(|key| Some((Arc::clone(&key), Arc::clone(view.outputs.get(&key)?)))));
+            around.bytes += view.bytes;
+        }
+        let (Some(vars), Some(around)) = (&view.vars, state.root.variables_mut(&trail)) else { continue };
+        let into = Arc::make_mut(around.vars.get_or_insert_default());
+        for name in &view.set {
+            into.insert(name.clone(), vars.get(name).cloned().unwrap_or_default());
+            if !trail.is_empty() {
+                around.set.insert(name.clone());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The steps whose outputs are seen where this step stands: itself and those of its branches, not those of its loops.
+fn keys_seen(step: &crate::definition::Step) -> Vec<Arc<str>> {
+    let mut keys = vec![Arc::clone(&step.key)];
+    if !step.verb.is_loop() {
+        keys.extend(step.verb.blocks().into_iter().flat_map(|block| &block.steps).flat_map(keys_seen));
+    }
+    keys
+}
+
+fn failed(workflow: &Workflow, state: &mut State, entry: &Entry, error: &StepError, continued: bool) -> Result<(), String> {
+    let path = path_of(entry)?;
+    if undone(state, path) {
+        return Ok(());
+    }
+    if state.detached.remove(path).is_some() {
+        // It surely did nothing: there is nothing to undo. What may have happened stays to be undone.
+        if error.code != crate::ErrorCode::OutcomeUnknown {
+            state.undo.retain(|undo| undo.step != *path);
+        }
+        return Ok(());
+    }
+    if continued {
+        return leave(workflow, state, path, error_output(error));
+    }
+    fail(workflow, state, path, error, entry.at)
+}
+
+/// The output of a step that failed and let the run go on.
+pub(super) fn error_output(error: &StepError) -> Value {
+    serde_json::json!({ "error": { "code": error.code, "message": error.message } })
+}
+
+fn cancelled(workflow: &Workflow, state: &mut State, path: &StepPath, undo: Option<&Undoing>) -> Result<(), String> {
+    if undone(state, path) {
+        return Ok(());
+    }
+    if state.detached.remove(path).is_some() {
+        return Ok(());
+    }
+    state.undo.extend(undo.map(|undo| undo_of(path, undo)));
+    let leaf = state.leaves.remove(path);
+    // A run that goes on keeps an ear open for the outcome of the call that it does not wait for.
+    if let (Some(Leaf::Node(progress)), None) = (leaf, &state.ending)
+        && progress.phase == Phase::InFlight
+        && matches!(workflow.step(path).map(|step| &step.verb), Some(Verb::Do { effect, .. }) if effect.is_outside())
+    {
+        state.detached.insert(Arc::clone(path), progress);
+    }
+    remove(workflow, state, path)
+}
+
+fn child_started(workflow: &Workflow, state: &mut State, path: &StepPath, child: &str, run_id: RunId, input: &Value) -> Result<(), String> {
+    let Some(Verb::Call { waits, .. }) = workflow.step(path).map(|step| &step.verb) else { return Err(format!("step {path} starts no run")) };
+    occupy(workflow, state, path, Leaf::Child { workflow: child.to_owned(), run_id, input: Arc::new(input.clone()), waits: *waits })
+}
+
+fn child_ended(workflow: &Workflow, state: &mut State, path: &StepPath, run_id: RunId, outcome: &ChildOutcome) -> Result<(), String> {
+    if !matches!(state.leaves.get(path), Some(Leaf::Child { run_id: waited, .. }) if *waited == run_id) {
+        return Err(format!("step {path} does not wait for run {run_id}"));
+    }
+    match outcome {
+        ChildOutcome::Completed { output } => leave(workflow, state, path, output.clone()),
+        // The entry after it says what the step makes of that.
+        ChildOutcome::Failed { .. } | ChildOutcome::Cancelled {} => Ok(()),
+    }
+}
+
+fn remind_at(workflow: &Workflow, state: &State, path: &str, from: crate::Timestamp) -> Option<crate::Timestamp> {
+    match workflow.step(path).map(|step| &step.verb) {
+        Some(Verb::Ask(ask)) => ask.remind_every.as_ref().map(|every| every.add_to(from, &state.timezone)),
+        _ => None,
+    }
+}
+
+fn emitted(workflow: &Workflow, state: &mut State, entry: &Entry, id: &str) -> Result<(), String> {
+    state.emitted += 1;
+    let path = path_of(entry)?;
+    let again = remind_at(workflow, state, path, entry.at);
+    match state.leaves.get_mut(path) {
+        Some(Leaf::Ask { remind_at, .. }) => {
+            *remind_at = again;
+            Ok(())
+        }
+        // The event that tells of the question, before it is asked.
+        None if again.is_some() || matches!(workflow.step(path).map(|step| &step.verb), Some(Verb::Ask(_))) => Ok(()),
+        _ => leave(workflow, state, path, serde_json::json!({ "event_id": id })),
     }
 }
 
@@ -195,7 +456,7 @@ fn path_of(entry: &Entry) -> Result<&StepPath, String> {
 }
 
 fn started(state: &mut State, entry: &Entry) -> Result<(), String> {
-    let Fact::RunStarted { workflow, version, revision, key, input, event, event_id, seed, timezone, deadline, depth, .. } = &entry.fact else {
+    let Fact::RunStarted { workflow, version, revision, key, input, event, event_id, seed, timezone, deadline, depth, parent, .. } = &entry.fact else {
         return Err("it is not run_started".into());
     };
     if *revision == 0 || *revision > crate::history::REVISION {
@@ -207,6 +468,7 @@ fn started(state: &mut State, entry: &Entry) -> Result<(), String> {
     state.key = key.as_str().into();
     state.seed = *seed;
     state.depth = *depth;
+    state.parent.clone_from(parent);
     state.timezone = timezone.as_str().into();
     state.started_at = entry.at;
     state.input = Arc::new(input.clone());
@@ -221,7 +483,10 @@ fn started(state: &mut State, entry: &Entry) -> Result<(), String> {
 }
 
 fn end(state: &mut State, status: RunStatus) {
-    state.cursor.active = None;
+    state.leaves.clear();
+    state.detached.clear();
+    state.undo.clear();
+    state.root.standing = Standing::Free;
     state.ending = None;
     state.paused = None;
     state.exits_open.clear();
@@ -234,21 +499,22 @@ fn scheduled(workflow: &Workflow, state: &mut State, entry: &Entry) -> Result<()
     };
     let path = path_of(entry)?;
     let prepared = prepared.clone().map(Arc::new);
-    let (_, cursor) = locate(&workflow.steps, &mut state.cursor, path)?;
-    if let Some(active) = cursor.active.as_deref_mut() {
-        let Active::Node(progress) = active else { return Err(format!("step {path} is no node")) };
-        if progress.phase == Phase::InFlight {
-            return Err(format!("attempt {} of step {path} has no outcome yet", progress.attempt));
+    match state.leaves.get_mut(path) {
+        Some(Leaf::Node(progress)) => {
+            if progress.phase == Phase::InFlight {
+                return Err(format!("attempt {} of step {path} has no outcome yet", progress.attempt));
+            }
+            progress.attempt = *attempt;
+            progress.generation = *generation;
+            progress.prepared = prepared;
+            progress.phase = Phase::InFlight;
+            return Ok(());
         }
-        progress.attempt = *attempt;
-        progress.generation = *generation;
-        progress.prepared = prepared;
-        progress.phase = Phase::InFlight;
-        return Ok(());
+        Some(_) => return Err(format!("step {path} is no node")),
+        None => {}
     }
     let input = input.clone().ok_or_else(|| format!("the first attempt of step {path} has no input"))?;
-    cursor.active = Some(Box::new(Active::Node(NodeProgress {
-        path: Arc::clone(path),
+    let leaf = Leaf::Node(NodeProgress {
         node: node.as_str().into(),
         attempt: *attempt,
         spent: 0,
@@ -258,127 +524,48 @@ fn scheduled(workflow: &Workflow, state: &mut State, entry: &Entry) -> Result<()
         prepared,
         first_at: entry.at,
         phase: Phase::InFlight,
-    })));
-    Ok(())
+    });
+    match path.strip_prefix(UNDO) {
+        Some(step) if state.undo.iter().any(|undo| &*undo.step == step) => {
+            state.leaves.insert(Arc::clone(path), leaf);
+            Ok(())
+        }
+        Some(step) => Err(format!("step {step} did nothing that could be undone")),
+        None => occupy(workflow, state, path, leaf),
+    }
 }
 
 fn timer_fired(workflow: &Workflow, state: &mut State, entry: &Entry, due: crate::Timestamp) -> Result<(), String> {
     let Some(path) = &entry.step else {
-        state.ending = Some(Ending::TimedOut { at: entry.at });
+        state.ending = Some(Ending { cause: Cause::TimedOut, at: entry.at });
         return Ok(());
     };
-    let (_, cursor) = locate(&workflow.steps, &mut state.cursor, path)?;
-    if !matches!(cursor.active.as_deref(), Some(Active::Sleep { due: set, .. }) if *set == due) {
+    if !matches!(state.leaves.get(path), Some(Leaf::Sleep { due: set }) if *set == due) {
         return Err(format!("step {path} does not sleep until {due}"));
     }
     leave(workflow, state, path, serde_json::json!({ "due": due, "fired": entry.at }))
 }
 
-fn waited(workflow: &Workflow, state: &mut State, entry: &Entry, output: Value) -> Result<(), String> {
-    let path = path_of(entry)?;
-    let (_, cursor) = locate(&workflow.steps, &mut state.cursor, path)?;
-    if !matches!(cursor.active.as_deref(), Some(Active::Wait { .. })) {
+fn waited(workflow: &Workflow, state: &mut State, path: &StepPath, until: crate::Timestamp, output: Value) -> Result<(), String> {
+    if !matches!(state.leaves.get(path), Some(Leaf::Wait { .. })) {
         return Err(format!("step {path} does not wait"));
     }
+    let key = step_key(workflow, path)?;
+    state.listened.entry(key).or_default().until = Some(until);
     leave(workflow, state, path, output)
 }
 
+fn timed_out(workflow: &Workflow, state: &mut State, path: &StepPath, due: crate::Timestamp) -> Result<(), String> {
+    if matches!(state.leaves.get(path), Some(Leaf::Ask { .. })) {
+        return leave(workflow, state, path, serde_json::json!({ "answer": null, "by": null, "at": null, "timed_out": true }));
+    }
+    waited(workflow, state, path, due, serde_json::json!({ "which": null, "timed_out": true }))
+}
+
 /// The progress of a node's step whose attempt has no outcome yet.
-fn in_flight<'s>(workflow: &Workflow, state: &'s mut State, path: &StepPath) -> Result<&'s mut NodeProgress, String> {
-    let (_, cursor) = locate(&workflow.steps, &mut state.cursor, path)?;
-    match cursor.active.as_deref_mut() {
-        Some(Active::Node(progress)) if progress.phase == Phase::InFlight => Ok(progress),
+fn in_flight<'s>(state: &'s mut State, path: &StepPath) -> Result<&'s mut NodeProgress, String> {
+    match state.leaves.get_mut(path) {
+        Some(Leaf::Node(progress)) if progress.phase == Phase::InFlight => Ok(progress),
         _ => Err(format!("step {path} has no attempt in flight")),
     }
-}
-
-/// Puts a step in progress.
-fn occupy(workflow: &Workflow, state: &mut State, path: &StepPath, active: Active) -> Result<(), String> {
-    let (_, cursor) = locate(&workflow.steps, &mut state.cursor, path)?;
-    if cursor.active.is_some() {
-        return Err(format!("step {path} is already in progress"));
-    }
-    cursor.active = Some(Box::new(active));
-    Ok(())
-}
-
-/// Goes into a branch; an empty one is left at once.
-fn enter(workflow: &Workflow, state: &mut State, entry: &Entry, branch: &str, output: Value) -> Result<(), String> {
-    let path = Arc::clone(path_of(entry)?);
-    let (step, _) = locate(&workflow.steps, &mut state.cursor, &path)?;
-    if branch_block(step, branch).is_none() {
-        return Err(format!("step {path} has no branch {branch}"));
-    }
-    occupy(workflow, state, &path, Active::Branch { branch: branch.into(), cursor: Cursor::default() })?;
-    set_output(state, &path, output);
-    settle(&workflow.steps, &mut state.cursor);
-    Ok(())
-}
-
-/// Ends a step with its output; branches that end with it are left too.
-fn leave(workflow: &Workflow, state: &mut State, path: &StepPath, output: Value) -> Result<(), String> {
-    let (_, cursor) = locate(&workflow.steps, &mut state.cursor, path)?;
-    cursor.active = None;
-    cursor.index += 1;
-    set_output(state, path, output);
-    settle(&workflow.steps, &mut state.cursor);
-    Ok(())
-}
-
-fn set_output(state: &mut State, path: &StepPath, output: Value) {
-    state.scope_bytes += weight(&output);
-    Arc::make_mut(&mut state.outputs).insert(Arc::clone(path), Arc::new(output));
-}
-
-/// Leaves branches that are at their end. True when this block is at its end.
-fn settle(block: &Block, cursor: &mut Cursor) -> bool {
-    if let Some(Active::Branch { branch, cursor: inner, .. }) = cursor.active.as_deref_mut() {
-        let ended = block.steps.get(cursor.index).and_then(|step| branch_block(step, branch)).is_none_or(|block| settle(block, inner));
-        if ended {
-            cursor.active = None;
-            cursor.index += 1;
-        }
-    }
-    cursor.active.is_none() && cursor.index >= block.steps.len()
-}
-
-/// The block of a branch of `if`, `choose` or `split`.
-pub(super) fn branch_block<'w>(step: &'w Step, branch: &str) -> Option<&'w Block> {
-    match &step.verb {
-        Verb::If { then, .. } if branch == "then" => Some(then),
-        Verb::If { otherwise, .. } if branch == "else" => Some(otherwise),
-        Verb::Choose { otherwise, .. } if branch == "else" => Some(otherwise.as_ref().unwrap_or(&EMPTY)),
-        Verb::Choose { branches, .. } => branch.parse::<usize>().ok().and_then(|number| branches.get(number.checked_sub(1)?)).map(|(_, block)| block),
-        Verb::Split { variants, .. } => variants.iter().find(|variant| variant.name == branch).map(|variant| &variant.steps),
-        _ => None,
-    }
-}
-
-static EMPTY: Block = Block { steps: Vec::new() };
-
-/// The step of that path and the cursor that stands at it; an error when no cursor does.
-fn locate<'w, 's>(block: &'w Block, cursor: &'s mut Cursor, path: &str) -> Result<(&'w Step, &'s mut Cursor), String> {
-    let Some(step) = block.steps.get(cursor.index) else {
-        return Err(format!("the run does not stand at step {path}"));
-    };
-    if &*step.key == path {
-        return Ok((step, cursor));
-    }
-    match cursor.active.as_deref_mut() {
-        Some(Active::Branch { branch, cursor: inner, .. }) => match branch_block(step, branch) {
-            Some(inner_block) => locate(inner_block, inner, path),
-            None => Err(format!("step {} has no branch {branch}", step.key)),
-        },
-        _ => Err(format!("the run stands at step {}, not at {path}", step.key)),
-    }
-}
-
-/// The innermost block, its cursor's index and whether a step is in progress there.
-pub(super) fn standing<'w>(block: &'w Block, cursor: &Cursor) -> (&'w Block, usize, bool) {
-    if let Some(Active::Branch { branch, cursor: inner, .. }) = cursor.active.as_deref()
-        && let Some(inner_block) = block.steps.get(cursor.index).and_then(|step| branch_block(step, branch))
-    {
-        return standing(inner_block, inner);
-    }
-    (block, cursor.index, cursor.active.is_some())
 }

@@ -2,14 +2,15 @@
 
 use super::{
     Action, EXIT_TARGET, ExitCause, Happening, RUN_TIMER, SETTLE_TIMER, Start,
-    state::{Active, Opening, Phase, weight},
+    leaf::{Leaf, Phase, UNDO},
+    state::{Opening, Undecided, cleans_up, weight},
     turn::{Stop, Turn, identifier},
 };
 use crate::{
     ErrorCode, Event, StepError, Timestamp, Value,
-    definition::{Block, RetryPolicy, Step, Verb},
+    definition::{Compensation, RetryPolicy, Verb, Workflow},
     digest,
-    history::{Fact, REVISION, StepPath},
+    history::{ChildOutcome, Fact, REVISION, StepPath},
     limits,
     ports::{Effect, Outcome},
 };
@@ -20,11 +21,11 @@ impl Turn<'_, '_> {
     pub(super) fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Started(start) => self.started(start),
-            Happening::Continue => {
-                if let Some((target, which, event)) = self.state.undecided.take() {
-                    self.event(&target, &which, &event);
-                }
-            }
+            Happening::Continue => match self.state.undecided.take() {
+                Some(Undecided::Event(target, which, event)) => self.event(&target, &which, &event),
+                Some(Undecided::Outcome(step, attempt, outcome)) => self.step_ended(&step, attempt, outcome),
+                None => {}
+            },
             Happening::StepEnded { step, attempt, outcome } => self.step_ended(&step, attempt, outcome),
             Happening::Due { key } => self.due(&key),
             Happening::Event { target, which, event } => self.event(&target, &which, &event),
@@ -36,6 +37,14 @@ impl Turn<'_, '_> {
                 }
             }
             Happening::Resume { by } => self.resume(by),
+            Happening::ChildStarted { step } => self.child_started(&step),
+            Happening::ChildRefused { step, error } => {
+                if matches!(self.state.leaves.get(&step), Some(Leaf::Child { .. })) {
+                    self.fail_step(&step, error);
+                }
+            }
+            Happening::ChildEnded { step, run_id, outcome } => self.child_ended(&step, run_id, outcome),
+            Happening::Answered { step, answer, by } => self.answered(&step, answer, by),
         }
         self.advance();
         if self.state.opening == Opening::Done && !self.state.status.is_final() && self.state.ending.is_none() && self.decision.need.is_none() {
@@ -63,6 +72,7 @@ impl Turn<'_, '_> {
                 timezone: self.context.timezone.to_owned(),
                 deadline,
                 depth: start.depth,
+                parent: start.parent,
             },
         );
         if !start.reads.is_empty() {
@@ -74,36 +84,38 @@ impl Turn<'_, '_> {
     }
 
     fn step_ended(&mut self, path: &StepPath, attempt: u32, outcome: Outcome) {
-        let Some(Active::Node(progress)) = self.state.cursor.leaf() else { return };
-        if progress.path != *path || progress.attempt != attempt || progress.phase != Phase::InFlight {
+        if let Some(progress) = self.state.detached.get(path) {
+            if progress.attempt == attempt {
+                self.detached_ended(path, attempt, outcome);
+            }
             return;
         }
-        let (spent, first_at) = (progress.spent + 1, progress.first_at);
-        let Some(step) = find(&self.workflow.steps, path) else { return };
-        let Verb::Do { retry, effect, binds, .. } = &step.verb else { return };
+        let Some(Leaf::Node(progress)) = self.state.leaves.get(path) else { return };
+        if progress.attempt != attempt || progress.phase != Phase::InFlight {
+            return;
+        }
+        let facts = Attempt { number: attempt, spent: progress.spent + 1, first_at: progress.first_at };
+        let Some(rules) = rules_of(self.workflow, path) else { return };
+        // A run that is ending starts nothing new: what would be tried again is at its end (SEMANTICS.md 25).
+        if self.state.ending.is_some() && !cleans_up(self.workflow, path) {
+            let error = match outcome {
+                Outcome::Done { output } => return self.step_done(path, attempt, output, rules.binds),
+                Outcome::Retry { error, .. } | Outcome::Failed { error } => error,
+                Outcome::Hold { reason, .. } => StepError::new(ErrorCode::Cancelled, format!("the run ended while the step was held back: {reason}")),
+                Outcome::Unknown { error } => unknown(error),
+            };
+            self.record(Some(path), Fact::StepFailed { error: error.at_step(&**path), continued: false });
+            return;
+        }
         match outcome {
-            Outcome::Done { output } => self.step_done(path, output, binds.as_deref()),
-            // A run that is ending starts nothing new: what would be tried again is at its end (SEMANTICS.md 25).
-            Outcome::Retry { error, .. } | Outcome::Failed { error } if self.state.ending.is_some() => {
-                self.record(Some(path), Fact::StepFailed { error: error.at_step(&**path), continued: false });
-                self.finish_ending();
-            }
-            Outcome::Hold { reason, .. } if self.state.ending.is_some() => {
-                let error = StepError::new(ErrorCode::Cancelled, format!("the run ended while the step was held back: {reason}"));
-                self.record(Some(path), Fact::StepFailed { error: error.at_step(&**path), continued: false });
-                self.finish_ending();
-            }
-            Outcome::Unknown { error } if self.state.ending.is_some() => {
-                self.record(Some(path), Fact::StepFailed { error: unknown(error).at_step(&**path), continued: false });
-                self.finish_ending();
-            }
-            Outcome::Retry { after_ms, error } => self.retry_or_fail(step, path, retry, Attempt { number: attempt, spent, first_at }, error, after_ms, true),
+            Outcome::Done { output } => self.step_done(path, attempt, output, rules.binds),
+            Outcome::Retry { after_ms, error } => self.retry_or_fail(path, rules.retry, facts, error, after_ms, true),
             Outcome::Failed { error } => {
-                let again = retry.retries(&error.code);
-                self.retry_or_fail(step, path, retry, Attempt { number: attempt, spent, first_at }, error, None, again);
+                let again = rules.retry.retries(&error.code);
+                self.retry_or_fail(path, rules.retry, facts, error, None, again);
             }
-            Outcome::Unknown { error } if *effect == Effect::AtMostOnce => self.fail_step(step, path, unknown(error)),
-            Outcome::Unknown { error } => self.retry_or_fail(step, path, retry, Attempt { number: attempt, spent, first_at }, error, None, true),
+            Outcome::Unknown { error } if rules.effect == Effect::AtMostOnce => self.fail_step(path, unknown(error)),
+            Outcome::Unknown { error } => self.retry_or_fail(path, rules.retry, facts, error, None, true),
             Outcome::Hold { until, reason } => {
                 self.record(Some(path), Fact::Held { until, reason });
                 if let Some(due) = until {
@@ -113,30 +125,52 @@ impl Turn<'_, '_> {
         }
     }
 
-    fn step_done(&mut self, path: &StepPath, output: Value, binds: Option<&str>) {
+    /// The outcome of a step that was cancelled: for its undoing alone (SEMANTICS.md 26).
+    fn detached_ended(&mut self, path: &StepPath, attempt: u32, outcome: Outcome) {
+        match outcome {
+            Outcome::Done { output } => {
+                let (output, truncated) = bounded(output);
+                match self.undoing(path, &output) {
+                    Ok(undo) => self.record(Some(path), Fact::StepCompleted { output, truncated, undo }),
+                    Err(_) => self.state.undecided = Some(Undecided::Outcome(Arc::clone(path), attempt, Outcome::Done { output })),
+                }
+            }
+            Outcome::Failed { error } => self.record(Some(path), Fact::StepFailed { error: error.at_step(&**path), continued: false }),
+            Outcome::Retry { error, .. } | Outcome::Unknown { error } => {
+                self.record(Some(path), Fact::StepFailed { error: unknown(error).at_step(&**path), continued: false });
+            }
+            Outcome::Hold { reason, .. } => {
+                let error = StepError::new(ErrorCode::Cancelled, format!("it was held back: {reason}"));
+                self.record(Some(path), Fact::StepFailed { error: error.at_step(&**path), continued: false });
+            }
+        }
+    }
+
+    fn step_done(&mut self, path: &StepPath, attempt: u32, output: Value, binds: Option<&str>) {
+        let Ok(undo) = self.undoing(path, &output) else {
+            self.state.undecided = Some(Undecided::Outcome(Arc::clone(path), attempt, Outcome::Done { output }));
+            return;
+        };
         let (output, truncated) = bounded(output);
         let bound = binds.filter(|record| !self.state.bindings.contains_key(*record)).and_then(|record| Some((record.to_owned(), identifier(&output["id"])?)));
         let heavy = self.state.scope_bytes + weight(&output) > limits::RUN_SCOPE_BYTES;
-        self.record(Some(path), Fact::StepCompleted { output, truncated });
+        self.record(Some(path), Fact::StepCompleted { output, truncated, undo });
         if let Some((record, id)) = bound {
             self.record(Some(path), Fact::Bound { record, id });
         }
-        if self.state.ending.is_some() {
-            self.finish_ending();
-        } else if heavy {
+        if heavy && self.state.ending.is_none() {
             self.hold_for_engine(&format!("the values of this run exceed {} bytes; keep less in step outputs and variables", limits::RUN_SCOPE_BYTES));
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the facts of one attempt, used in one place")]
-    fn retry_or_fail(&mut self, step: &Step, path: &StepPath, policy: &RetryPolicy, attempt: Attempt, error: StepError, after_ms: Option<i64>, again: bool) {
+    fn retry_or_fail(&mut self, path: &StepPath, policy: &RetryPolicy, attempt: Attempt, error: StepError, after_ms: Option<i64>, again: bool) {
         // `Retry-After` is a floor and costs no attempt.
         let free = after_ms.is_some();
         let pause = self.pause_before(policy, path, attempt.spent);
         let due = self.at.plus_millis(pause.max(after_ms.unwrap_or(0)));
         let in_time = policy.within_ms.is_none_or(|within| due.millis_since(attempt.first_at) <= within);
         if !again || !in_time || (!free && attempt.spent >= policy.max_attempts) {
-            self.fail_step(step, path, error);
+            self.fail_step(path, error);
             return;
         }
         self.record(Some(path), Fact::RetryScheduled { attempt: attempt.number, due, error, free });
@@ -151,13 +185,62 @@ impl Turn<'_, '_> {
         (full * (1.0 - policy.jitter.clamp(0.0, 1.0) * chance)) as i64
     }
 
-    /// Fails a step for good: the run goes on when the step says so, else it fails too.
-    pub(super) fn fail_step(&mut self, step: &Step, path: &StepPath, error: StepError) {
-        let error = error.at_step(&**path);
-        self.record(Some(path), Fact::StepFailed { error: error.clone(), continued: step.continue_on_error });
-        if !step.continue_on_error {
-            self.fail_run(error);
+    /// Fails a step for good: the run goes on when the step says so, else what is around it fails too.
+    pub(super) fn fail_step(&mut self, path: &StepPath, error: StepError) {
+        let continued = !path.starts_with(UNDO) && self.workflow.step(path).is_some_and(|step| step.continue_on_error);
+        // An error that comes from inside the step keeps its place.
+        let error = if error.step.is_some() { error } else { error.at_step(&**path) };
+        self.record(Some(path), Fact::StepFailed { error, continued });
+    }
+
+    fn child_started(&mut self, path: &StepPath) {
+        if let Some(Leaf::Child { run_id, waits: false, .. }) = self.state.leaves.get(path) {
+            let output = serde_json::json!({ "run_id": run_id });
+            self.complete_step(path, output);
         }
+    }
+
+    fn child_ended(&mut self, path: &StepPath, ended: crate::RunId, outcome: ChildOutcome) {
+        let Some(Leaf::Child { workflow, run_id, waits: true, .. }) = self.state.leaves.get(path) else { return };
+        if *run_id != ended {
+            return;
+        }
+        let error = match &outcome {
+            ChildOutcome::Completed { .. } => None,
+            ChildOutcome::Failed { error } => {
+                let message = format!("the run of {workflow} failed: {}", error.message);
+                let details = serde_json::json!({ "run_id": run_id, "error": error });
+                let mut failed = StepError::new(error.code.clone(), message);
+                failed.details = details;
+                Some(failed)
+            }
+            ChildOutcome::Cancelled {} => {
+                let mut cancelled = StepError::new(ErrorCode::Cancelled, format!("the run of {workflow} was cancelled"));
+                cancelled.details = serde_json::json!({ "run_id": run_id });
+                Some(cancelled)
+            }
+        };
+        self.record(Some(path), Fact::ChildEnded { run_id: ended, outcome });
+        if let Some(error) = error {
+            self.fail_step(path, error);
+        }
+    }
+
+    fn answered(&mut self, path: &StepPath, answer: Value, by: String) {
+        if !matches!(self.state.leaves.get(path), Some(Leaf::Ask { .. })) || self.state.paused.is_some() {
+            return;
+        }
+        if self.state.ending.is_some() && !cleans_up(self.workflow, path) {
+            return;
+        }
+        let Some(Leaf::Ask { question, .. }) = self.state.leaves.get(path) else { return };
+        let data = serde_json::json!({
+            "run_id": self.state.run_id, "workflow": self.workflow.name, "step": path, "title": question["title"], "who": question["who"],
+            "answer": answer, "by": by, "contact_id": self.state.bindings.get("contact"),
+        });
+        self.act(Action::ClearTimer { key: path.to_string() });
+        self.record(Some(path), Fact::AskAnswered { answer, by });
+        self.emit(path, super::ANSWERED.to_owned(), data);
     }
 
     fn due(&mut self, key: &str) {
@@ -170,45 +253,52 @@ impl Turn<'_, '_> {
                 {
                     self.act(Action::ClearTimer { key: RUN_TIMER.to_owned() });
                     self.record(None, Fact::TimerFired { due });
-                    self.stop_everything(false);
                 }
             }
             SETTLE_TIMER => {
                 if self.state.ending.as_ref().is_some_and(|ending| ending.settles_at() <= self.at) {
-                    self.stop_everything(true);
+                    self.give_up_calls();
                 }
             }
-            _ if self.state.ending.is_some() => {}
             _ => self.step_due(key),
         }
     }
 
     fn step_due(&mut self, key: &str) {
         let at = self.at;
-        let scheduled = match self.state.cursor.leaf() {
-            Some(Active::Sleep { path, due }) if &**path == key && *due <= at => {
-                let (path, due) = (Arc::clone(path), *due);
+        let Some((path, leaf)) = self.state.leaves.get_key_value(key) else { return };
+        let path = Arc::clone(path);
+        if leaf.due().is_none_or(|due| due > at) {
+            return;
+        }
+        match leaf {
+            Leaf::Sleep { due } => {
+                let due = *due;
                 self.act(Action::ClearTimer { key: key.to_owned() });
                 self.record(Some(&path), Fact::TimerFired { due });
-                return;
             }
-            Some(Active::Wait { path, deadline: Some(due), .. }) if &**path == key && *due <= at => {
-                let (path, due) = (Arc::clone(path), *due);
+            Leaf::Wait { deadline: Some(due), .. } => {
+                let due = *due;
                 self.time_out(&path, due);
-                return;
             }
-            Some(Active::Node(progress)) if &*progress.path == key => match &progress.phase {
-                Phase::Retry { due, .. } | Phase::Held { until: Some(due), .. } if *due <= at => {
-                    Some((Arc::clone(&progress.path), progress.node.to_string(), progress.attempt, progress.generation))
+            Leaf::Ask { deadline: Some(due), .. } if *due <= at => {
+                let due = *due;
+                self.act(Action::ClearTimer { key: key.to_owned() });
+                self.record(Some(&path), Fact::WaitTimedOut { due });
+            }
+            Leaf::Ask { .. } => {
+                self.tell_of_question(&path, super::REMINDED);
+                if let Some(due) = self.state.leaves.get(&path).and_then(Leaf::due) {
+                    self.act(Action::SetTimer { key: key.to_owned(), due });
                 }
-                _ => None,
-            },
-            _ => None,
-        };
-        if let Some((path, node, attempt, generation)) = scheduled {
-            self.act(Action::ClearTimer { key: key.to_owned() });
-            self.record(Some(&path), Fact::StepScheduled { node, attempt: attempt + 1, generation, input: None, timeout_ms: None, prepared: None });
-            self.run_in_flight();
+            }
+            Leaf::Node(progress) => {
+                let (node, attempt, generation) = (progress.node.to_string(), progress.attempt + 1, progress.generation);
+                self.act(Action::ClearTimer { key: key.to_owned() });
+                self.record(Some(&path), Fact::StepScheduled { node, attempt, generation, input: None, timeout_ms: None, prepared: None });
+                self.run(&path);
+            }
+            Leaf::Wait { deadline: None, .. } | Leaf::Child { .. } => {}
         }
     }
 
@@ -220,15 +310,16 @@ impl Turn<'_, '_> {
     }
 
     fn event(&mut self, target: &str, which: &str, event: &Arc<Event>) {
-        if self.state.paused.is_some() || self.state.ending.is_some() || self.state.event_id == Some(event.event_id) {
+        if self.state.paused.is_some() || self.state.event_id == Some(event.event_id) {
             return;
         }
         let result = match target.strip_prefix(EXIT_TARGET) {
+            Some(_) if self.state.ending.is_some() => return,
             Some(number) => number.parse().map_or(Ok(()), |number| self.exit_event(number, event)),
             None => self.wait_event(target, which, event),
         };
         if let Err(Stop::Need) = result {
-            self.state.undecided = Some((target.to_owned(), which.to_owned(), Arc::clone(event)));
+            self.state.undecided = Some(Undecided::Event(target.to_owned(), which.to_owned(), Arc::clone(event)));
         }
     }
 
@@ -244,7 +335,6 @@ impl Turn<'_, '_> {
         }
         let exit = ExitCause { rule: number, event: event.body.kind.clone(), event_id: event.event_id };
         self.record(None, Fact::Exited { exit, event: Value::clone(&envelope), taken_in_at: event.taken_in_at });
-        self.stop_everything(false);
         Ok(())
     }
 
@@ -252,7 +342,8 @@ impl Turn<'_, '_> {
         let Some((waits, since, deadline)) = self.open_wait(target) else { return Ok(()) };
         let Some(wait) = waits.get(which) else { return Ok(()) };
         let path: StepPath = target.into();
-        let consumed = self.state.consumed.get(&path).is_some_and(|events| events.contains(&event.event_id));
+        let listened = self.state.listened.get(crate::definition::key_of_path(target));
+        let consumed = listened.is_some_and(|listened| listened.consumed.contains(&event.event_id));
         if consumed || event.taken_in_at < since || wait.event != event.body.kind || !super::correlation::matches(&wait.values, &event.body.data) {
             return Ok(());
         }
@@ -264,7 +355,7 @@ impl Turn<'_, '_> {
             self.time_out(&path, due);
             return Ok(());
         }
-        let condition = match find(&self.workflow.steps, target).map(|step| &step.verb) {
+        let condition = match self.workflow.step(target).map(|step| &step.verb) {
             Some(Verb::WaitFor { waits, .. }) => waits.iter().find(|(name, _)| name == which).and_then(|(_, rule)| rule.condition.as_ref()),
             _ => return Ok(()),
         };
@@ -285,7 +376,7 @@ impl Turn<'_, '_> {
     /// stranger's odd event must not fail the run.
     fn incoming_passes(&mut self, condition: Option<&crate::expression::Condition>, envelope: &Arc<Value>, path: &StepPath) -> Result<bool, Stop> {
         let Some(condition) = condition else { return Ok(true) };
-        let scope = self.scope(condition.records(), Some(envelope))?;
+        let scope = self.scope(condition.records(), Some(envelope), Some(path))?;
         let passes = condition.test(&scope).unwrap_or(false);
         if passes {
             let step = (!path.starts_with(EXIT_TARGET)).then_some(path);
@@ -303,14 +394,14 @@ impl Turn<'_, '_> {
         for (key, due) in self.state.timers() {
             self.act(Action::SetTimer { key, due });
         }
-        if let Some(Active::Wait { path, waits, since, .. }) = self.state.cursor.leaf() {
-            let mut opened = Vec::new();
+        for (path, leaf) in &self.state.leaves {
+            let Leaf::Wait { waits, since, .. } = leaf else { continue };
             for (which, wait) in waits {
                 if let Ok(correlation) = super::correlation_of(self.context.organisation, &wait.event, &wait.values) {
-                    opened.push(Action::OpenWait { target: path.to_string(), which: which.clone(), correlation, since: Some(*since) });
+                    let open = Action::OpenWait { target: path.to_string(), which: which.clone(), correlation, since: Some(*since) };
+                    self.decision.actions.push(open);
                 }
             }
-            self.decision.actions.append(&mut opened);
         }
         for (index, open) in &self.state.exits_open {
             if let Ok(correlation) = super::correlation_of(self.context.organisation, &open.event, &open.values) {
@@ -318,6 +409,27 @@ impl Turn<'_, '_> {
                 self.decision.actions.push(Action::OpenWait { target: format!("{EXIT_TARGET}{index}"), which: "event".into(), correlation, since });
             }
         }
+    }
+}
+
+/// How a node is run.
+#[derive(Clone, Copy)]
+pub(super) struct CallRules<'w> {
+    pub(super) retry: &'w RetryPolicy,
+    pub(super) effect: Effect,
+    pub(super) binds: Option<&'w str>,
+}
+
+/// How the node of a step, or of its undoing, is run.
+pub(super) fn rules_of<'w>(workflow: &'w Workflow, path: &str) -> Option<CallRules<'w>> {
+    let (undoes, path) = match path.strip_prefix(UNDO) {
+        Some(step) => (true, step),
+        None => (false, path),
+    };
+    match &workflow.step(path)?.verb {
+        Verb::Do { compensate: Some(Compensation { retry, effect, .. }), .. } if undoes => Some(CallRules { retry, effect: *effect, binds: None }),
+        Verb::Do { retry, effect, binds, .. } if !undoes => Some(CallRules { retry, effect: *effect, binds: binds.as_deref() }),
+        _ => None,
     }
 }
 
@@ -346,9 +458,4 @@ fn bounded(output: Value) -> (Value, bool) {
         end -= 1;
     }
     (serde_json::json!({ "truncated": true, "bytes": text.len(), "text": &text[..end] }), true)
-}
-
-/// The step of that key, wherever it stands.
-pub(super) fn find<'w>(block: &'w Block, key: &str) -> Option<&'w Step> {
-    block.steps.iter().find_map(|step| if &*step.key == key { Some(step) } else { step.verb.blocks().into_iter().find_map(|inner| find(inner, key)) })
 }

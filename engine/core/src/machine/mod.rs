@@ -8,15 +8,20 @@
 //! (SEMANTICS.md 14); what is left to do is then read from the state ([`State::in_flight`]).
 
 mod admit;
+mod answer;
 mod correlation;
 mod decide;
 mod ending;
 mod fold;
+mod groups;
 mod happenings;
+mod leaf;
 mod replay;
 mod state;
 mod steps;
+mod strand;
 mod time;
+mod tree;
 mod turn;
 mod what_if;
 
@@ -24,11 +29,12 @@ mod what_if;
 mod tests;
 
 pub use admit::{Admission, Asked, Gates, LimitKey, Start, admit, admit_input, gates_of, priority_of};
+pub use answer::{VERDICTS, check_answer};
 pub use correlation::{correlation_of, correlations_of_event};
-pub use decide::{Action, Context, Decision, Happening, Known, Need, decide};
+pub use decide::{Action, Context, Decision, Happening, Known, Need, ScriptCall, decide};
 pub use fold::{FoldError, fold, fold_all};
 pub use replay::{CallDifference, Difference, Report, replay};
-pub use state::{InFlight, State};
+pub use state::{CallStanding, InFlight, OpenChild, State};
 pub use what_if::replay_against;
 
 use crate::EventId;
@@ -40,6 +46,12 @@ pub const RUN_TIMER: &str = "$run";
 pub const SETTLE_TIMER: &str = "$settle";
 /// Before the number of an `exit_on` rule: the target of its wait.
 pub const EXIT_TARGET: &str = "$exit.";
+/// The event that tells of a new question to a person.
+pub const ASKED: &str = "ask.opened";
+/// The event that reminds of an open question.
+pub const REMINDED: &str = "ask.reminded";
+/// The event that tells of an answer.
+pub const ANSWERED: &str = "ask.answered";
 
 /// Which `exit_on` rule ended a run, by which event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

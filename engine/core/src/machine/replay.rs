@@ -1,7 +1,7 @@
 //! Replay: the same function over recorded outcomes. Touches no node, store, live record, clock or event
 //! (SEMANTICS.md 20).
 
-use super::{Context, Happening, Known, Need, RUN_TIMER, SETTLE_TIMER, Start, State, decide, state::Active};
+use super::{Context, Happening, Known, Need, RUN_TIMER, SETTLE_TIMER, Start, State, decide, leaf::Leaf};
 use crate::{
     ErrorCode, Event, EventId, NewEvent, OrganisationId, RunId, Timestamp, Value,
     definition::Workflow,
@@ -90,7 +90,7 @@ impl<'a> Player<'a> {
                 return Some(difference);
             }
             let next = self.recorded.get(self.position)?;
-            match happening_of(next, self.recorded.get(self.position + 1), &self.state) {
+            match happening_of(&self.recorded[self.position..], &self.state) {
                 Some(following) => happening = following,
                 None => return Some(Difference { seq: next.seq, step: next.step.as_deref().map(str::to_owned), was: shown(next), would: Value::Null }),
             }
@@ -167,6 +167,11 @@ impl<'a> Player<'a> {
                 };
                 known.variants.insert(step, answer);
             }
+            Need::Script(call) => {
+                let recorded = self.recorded[self.position..].iter().filter(|entry| entry.step.as_ref() == Some(&call.step)).find_map(script_outcome);
+                let missing = || Err(crate::StepError::new(ErrorCode::Internal, "the record does not tell what the script gave"));
+                known.scripts.insert(call.step, recorded.unwrap_or_else(missing));
+            }
         }
         known
     }
@@ -224,7 +229,7 @@ pub(super) fn timezone_of(recorded: &[Entry]) -> String {
 
 /// The start that a history tells of.
 pub(super) fn start_of(first: &Entry, second: Option<&Entry>) -> Option<Start> {
-    let Fact::RunStarted { version, key, trigger, input, event, event_id, seed, depth, .. } = &first.fact else { return None };
+    let Fact::RunStarted { version, key, trigger, input, event, event_id, seed, depth, parent, .. } = &first.fact else { return None };
     let reads = match second {
         Some(Entry { step: None, fact: Fact::ValueRead { values }, .. }) if trigger.is_some() => values.clone(),
         _ => BTreeMap::new(),
@@ -238,32 +243,53 @@ pub(super) fn start_of(first: &Entry, second: Option<&Entry>) -> Option<Start> {
         event_id: *event_id,
         seed: *seed,
         depth: *depth,
+        parent: parent.clone(),
         reads,
     })
 }
 
-/// The happening that the next recorded entry tells of, for a run that rests in this state.
-fn happening_of(next: &Entry, after: Option<&Entry>, state: &State) -> Option<Happening> {
-    let step = || next.step.clone();
-    Some(match &next.fact {
-        Fact::StepCompleted { .. } | Fact::StepFailed { .. } | Fact::RetryScheduled { .. } | Fact::Held { .. } => {
-            let attempt = state.in_flight().first().map(|call| call.attempt)?;
-            Happening::StepEnded { step: step()?, attempt, outcome: outcome_of(next)? }
+/// What a script gave, when the entry tells it.
+pub(super) fn script_outcome(entry: &Entry) -> Option<Result<Value, crate::StepError>> {
+    match &entry.fact {
+        Fact::StepCompleted { output, .. } => Some(Ok(output.clone())),
+        Fact::StepFailed { error, .. } => Some(Err(error.clone())),
+        _ => None,
+    }
+}
+
+/// The happening that the next recorded entries tell of, for a run that rests in this state.
+fn happening_of(next: &[Entry], state: &State) -> Option<Happening> {
+    // What was read for a decision stands before it.
+    let at = next.iter().position(|entry| !matches!(entry.fact, Fact::ValueRead { .. }))?;
+    let (entry, after) = (&next[at], next.get(at + 1));
+    let step = || entry.step.clone();
+    let leaf = || state.leaves.get(entry.step.as_ref()?);
+    Some(match (&entry.fact, leaf()) {
+        (Fact::StepCompleted { .. }, Some(Leaf::Child { .. })) => Happening::ChildStarted { step: step()? },
+        (Fact::StepFailed { error, .. }, Some(Leaf::Child { .. })) => Happening::ChildRefused { step: step()?, error: error.clone() },
+        (Fact::StepCompleted { .. } | Fact::StepFailed { .. } | Fact::RetryScheduled { .. } | Fact::Held { .. }, _) => {
+            let step = step()?;
+            let attempt = state.in_flight().iter().find(|call| call.step == step).map(|call| call.attempt)?;
+            Happening::StepEnded { step, attempt, outcome: outcome_of(entry)? }
         }
-        Fact::StepScheduled { .. } | Fact::WaitTimedOut { .. } => Happening::Due { key: step()?.to_string() },
-        Fact::TimerFired { .. } => Happening::Due { key: step().map_or_else(|| RUN_TIMER.to_owned(), |step| step.to_string()) },
-        Fact::StepCancelled {} => Happening::Due { key: SETTLE_TIMER.to_owned() },
-        Fact::EventConsumed { event_id } => {
+        (Fact::StepScheduled { .. } | Fact::WaitTimedOut { .. }, _) | (Fact::EventEmitted { .. }, Some(Leaf::Ask { .. })) => {
+            Happening::Due { key: step()?.to_string() }
+        }
+        (Fact::TimerFired { .. }, _) => Happening::Due { key: step().map_or_else(|| RUN_TIMER.to_owned(), |step| step.to_string()) },
+        (Fact::StepCancelled { .. }, _) => Happening::Due { key: SETTLE_TIMER.to_owned() },
+        (Fact::EventConsumed { event_id }, _) => {
             let Some(Fact::WaitResolved { which, event, taken_in_at }) = after.map(|entry| &entry.fact) else { return None };
             Happening::Event { target: step()?.to_string(), which: which.clone(), event: Arc::new(event_of(event, *event_id, *taken_in_at)) }
         }
-        Fact::Exited { exit, event, taken_in_at } => {
+        (Fact::Exited { exit, event, taken_in_at }, _) => {
             let target = format!("{}{}", super::EXIT_TARGET, exit.rule);
             Happening::Event { target, which: "event".into(), event: Arc::new(event_of(event, exit.event_id, *taken_in_at)) }
         }
-        Fact::CancelRequested { by, reason, force } => Happening::Cancel { by: by.clone(), reason: reason.clone(), force: *force },
-        Fact::Paused { by, reason } => Happening::Pause { by: by.clone(), reason: reason.clone() },
-        Fact::Resumed { by } => Happening::Resume { by: by.clone() },
+        (Fact::ChildEnded { run_id, outcome }, _) => Happening::ChildEnded { step: step()?, run_id: *run_id, outcome: outcome.clone() },
+        (Fact::AskAnswered { answer, by }, _) => Happening::Answered { step: step()?, answer: answer.clone(), by: by.clone() },
+        (Fact::CancelRequested { by, reason, force }, _) => Happening::Cancel { by: by.clone(), reason: reason.clone(), force: *force },
+        (Fact::Paused { by, reason }, _) => Happening::Pause { by: by.clone(), reason: reason.clone() },
+        (Fact::Resumed { by }, _) => Happening::Resume { by: by.clone() },
         _ => return None,
     })
 }
@@ -303,15 +329,10 @@ pub(super) fn event_of(envelope: &Value, event_id: EventId, taken_in_at: Timesta
     }
 }
 
-/// The next moment at which a resting run's own timers let it go on.
-pub(super) fn next_due(state: &State) -> Option<(String, Timestamp)> {
-    state.timers().into_iter().min_by_key(|(_, due)| *due)
-}
-
-/// The step that waits for events, if one does.
-pub(super) fn waiting(state: &State) -> Option<(&StepPath, &BTreeMap<String, crate::history::OpenMatch>)> {
-    match state.cursor.leaf() {
-        Some(Active::Wait { path, waits, .. }) => Some((path, waits)),
+/// The steps that wait for events.
+pub(super) fn waiting(state: &State) -> impl Iterator<Item = (&StepPath, &BTreeMap<String, crate::history::OpenMatch>)> {
+    state.leaves.iter().filter_map(|(path, leaf)| match leaf {
+        Leaf::Wait { waits, .. } => Some((path, waits)),
         _ => None,
-    }
+    })
 }

@@ -1,17 +1,24 @@
 //! The state of a run: the fold of its history. In memory only; rebuilt by folding.
 
-use crate::{
-    ErrorCode, Event, EventId, Object, OrganisationId, RunId, Shard, StepError, Timestamp, Value, digest,
-    history::{Entry, Fact, OpenMatch, StepPath},
-    ports::{RunRow, RunStatus},
+use super::{
+    leaf::{Leaf, NodeProgress, Phase, UNDO},
+    strand::{Strand, View, is_in_finally, trail_of},
 };
+use crate::{
+    Event, EventId, OrganisationId, RunId, Shard, StepError, Timestamp, Value,
+    definition::Workflow,
+    digest,
+    history::{Entry, Fact, OpenMatch, Parent, StepPath},
+    ports::{Outcome, RunRow, RunStatus},
+};
+use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
 /// The state of a run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct State {
     /// The run.
     pub run_id: RunId,
@@ -43,10 +50,6 @@ pub struct State {
     pub event_id: Option<EventId>,
     /// When the whole run times out.
     pub deadline: Option<Timestamp>,
-    /// Variables.
-    pub vars: Arc<Object>,
-    /// Outputs by step key.
-    pub outputs: Arc<BTreeMap<Arc<str>, Arc<Value>>>,
     /// The run's records: `contact` → id ….
     pub bindings: BTreeMap<String, String>,
     /// The run's output, once it has one.
@@ -59,9 +62,17 @@ pub struct State {
     pub paused: Option<String>,
     /// The zone of everything that names none, an IANA name.
     pub timezone: Arc<str>,
-    pub(super) cursor: Cursor,
-    pub(super) began: BTreeMap<StepPath, Timestamp>,
-    pub(super) consumed: BTreeMap<StepPath, BTreeSet<EventId>>,
+    /// The run that waits for this one's end.
+    pub parent: Option<Parent>,
+    pub(super) root: Strand,
+    /// Steps in progress that have no steps inside, and the undoing of steps.
+    pub(super) leaves: BTreeMap<StepPath, Leaf>,
+    /// Calls of steps that were cancelled: their outcomes count for undoing them and decide nothing else.
+    pub(super) detached: BTreeMap<StepPath, NodeProgress>,
+    /// How far each wait has listened, by the step's key.
+    pub(super) listened: BTreeMap<Arc<str>, Listened>,
+    /// What is to be undone, in order of completion.
+    pub(super) undo: Vec<Undo>,
     pub(super) exits_open: BTreeMap<usize, OpenMatch>,
     pub(super) ending: Option<Ending>,
     pub(super) emitted: u64,
@@ -69,13 +80,43 @@ pub struct State {
     /// Bytes of the values in scope, roughly.
     pub(super) scope_bytes: usize,
     /// How much of the beginning (records, variables) is done; transient, a recorded history is past it.
+    #[serde(skip)]
     pub(super) opening: Opening,
-    /// An event whose `if` needs a live record first; transient.
-    pub(super) undecided: Option<(String, String, Arc<Event>)>,
+    /// What an ending run does first is done; transient: doing it again is harmless.
+    #[serde(skip)]
+    pub(super) winding_down: bool,
+    /// What needs a live record before it can be taken in; transient.
+    #[serde(skip)]
+    pub(super) undecided: Option<Undecided>,
+}
+
+/// What needs a live record before it can be taken in.
+#[derive(Clone, Debug)]
+pub(super) enum Undecided {
+    /// An event, for a target and a name of its wait.
+    Event(String, String, Arc<Event>),
+    /// The outcome of an attempt.
+    Outcome(StepPath, u32, Outcome),
+}
+
+/// How far a wait has listened (SEMANTICS.md 11).
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Listened {
+    pub(super) consumed: BTreeSet<EventId>,
+    /// When the event that it last consumed was taken in, or its last time-out.
+    pub(super) until: Option<Timestamp>,
+}
+
+/// A step that is undone when the run fails or is cancelled.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Undo {
+    pub(super) step: StepPath,
+    /// The input of its compensation, rendered when the step completed; or why it could not be.
+    pub(super) input: Result<Arc<Value>, StepError>,
 }
 
 /// The steps before the first step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Opening {
     /// Records are to be bound.
     Bindings,
@@ -84,62 +125,53 @@ pub(super) enum Opening {
     /// Exits are to be opened.
     Exits,
     /// The steps run.
+    #[default]
     Done,
 }
 
-/// A place in a block: the step at `index` is next, or in progress when `active`.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Cursor {
-    pub(super) index: usize,
-    pub(super) active: Option<Box<Active>>,
+/// Why the run is ending (SEMANTICS.md 25).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Ending {
+    pub(super) cause: Cause,
+    pub(super) at: Timestamp,
 }
 
-/// A step in progress.
-#[derive(Clone, Debug)]
-pub(super) enum Active {
-    /// A node is run.
-    Node(NodeProgress),
-    /// A durable sleep.
-    Sleep { path: StepPath, due: Timestamp },
-    /// A durable wait.
-    Wait { path: StepPath, waits: BTreeMap<String, OpenMatch>, since: Timestamp, deadline: Option<Timestamp> },
-    /// A branch of `if`, `choose` or `split`.
-    Branch { branch: Box<str>, cursor: Cursor },
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Cause {
+    Cancelled {
+        reason: Option<String>,
+        force: bool,
+    },
+    Exited {
+        event: String,
+        /// Compensations run too.
+        compensate: bool,
+    },
+    TimedOut,
+    Failed(StepError),
+    /// `stop`.
+    Stopped(Value),
 }
 
-/// How far a node's step is.
-#[derive(Clone, Debug)]
-pub(super) struct NodeProgress {
-    pub(super) path: StepPath,
-    pub(super) node: Arc<str>,
-    pub(super) attempt: u32,
-    /// Attempts that count against the policy.
-    pub(super) spent: u32,
-    pub(super) generation: u32,
-    pub(super) input: Arc<Value>,
-    pub(super) timeout_ms: Option<i64>,
-    pub(super) prepared: Option<Arc<Value>>,
-    pub(super) first_at: Timestamp,
-    pub(super) phase: Phase,
-}
+impl Ending {
+    /// When calls in flight are not waited for any more.
+    pub(super) fn settles_at(&self) -> Timestamp {
+        self.at.plus_millis(crate::limits::SETTLE_MS)
+    }
 
-/// What a node's step waits for.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Phase {
-    /// The attempt's outcome.
-    InFlight,
-    /// The next attempt.
-    Retry { due: Timestamp, code: ErrorCode },
-    /// A hold's end.
-    Held { until: Option<Timestamp>, reason: String },
-}
+    pub(super) fn is_forced(&self) -> bool {
+        matches!(self.cause, Cause::Cancelled { force: true, .. })
+    }
 
-/// Why the run is ending while calls may still be in flight (SEMANTICS.md 25).
-#[derive(Clone, Debug)]
-pub(super) enum Ending {
-    Cancelled { at: Timestamp, reason: Option<String> },
-    Exited { at: Timestamp, event: String },
-    TimedOut { at: Timestamp },
+    /// Whether what was done is undone.
+    pub(super) fn undoes(&self) -> bool {
+        match &self.cause {
+            Cause::Cancelled { force, .. } => !force,
+            Cause::Exited { compensate, .. } => *compensate,
+            Cause::TimedOut | Cause::Failed(_) => true,
+            Cause::Stopped(_) => false,
+        }
+    }
 }
 
 /// A call without a recorded outcome.
@@ -180,41 +212,91 @@ impl State {
             event: Arc::default(),
             event_id: None,
             deadline: None,
-            vars: Arc::default(),
-            outputs: Arc::default(),
             bindings: BTreeMap::new(),
             output: Value::Null,
             error: None,
             exit: None,
             paused: None,
             timezone: "UTC".into(),
-            cursor: Cursor::default(),
-            began: BTreeMap::new(),
-            consumed: BTreeMap::new(),
+            parent: None,
+            root: Strand::new(Some(View { vars: Some(Arc::default()), ..View::default() })),
+            leaves: BTreeMap::new(),
+            detached: BTreeMap::new(),
+            listened: BTreeMap::new(),
+            undo: Vec::new(),
             exits_open: BTreeMap::new(),
             ending: None,
             emitted: 0,
             facts: Arc::default(),
             scope_bytes: 0,
             opening: Opening::Bindings,
+            winding_down: false,
             undecided: None,
         }
     }
 
+    /// The run's variables, as the top of the file sees them.
+    pub fn vars(&self) -> Option<&crate::Object> {
+        self.root.variables(&[]).map(|vars| &**vars)
+    }
+
+    /// The output of a step, as the top of the file sees it.
+    pub fn output_of(&self, step: &str) -> Option<&Arc<Value>> {
+        self.root.view.as_ref()?.outputs.get(step)
+    }
+
     /// Calls without a recorded outcome: after a crash, what to reconcile, repeat or give up.
     pub fn in_flight(&self) -> Vec<InFlight> {
-        match self.cursor.leaf() {
-            Some(Active::Node(progress)) if progress.phase == Phase::InFlight && !self.status.is_final() => vec![self.call(progress)],
-            _ => Vec::new(),
+        if self.status.is_final() {
+            return Vec::new();
+        }
+        let standing = self.leaves.iter().filter_map(|(path, leaf)| match leaf {
+            Leaf::Node(progress) if progress.phase == Phase::InFlight => Some(self.call(path, progress)),
+            _ => None,
+        });
+        standing.chain(self.detached.iter().map(|(path, progress)| self.call(path, progress))).collect()
+    }
+
+    /// Where an attempt stands.
+    pub fn standing_of(&self, step: &str, attempt: u32) -> CallStanding {
+        if let Some(Leaf::Node(progress)) = self.leaves.get(step)
+            && progress.attempt == attempt
+            && progress.phase == Phase::InFlight
+        {
+            return CallStanding::Stands;
+        }
+        match self.detached.get(step) {
+            Some(progress) if progress.attempt == attempt => CallStanding::Cancelled,
+            _ => CallStanding::Gone,
         }
     }
 
-    pub(super) fn call(&self, progress: &NodeProgress) -> InFlight {
+    /// The runs that steps of this one started and whose start or end they wait for.
+    pub fn children(&self) -> Vec<OpenChild> {
+        let open = self.leaves.iter().filter_map(|(path, leaf)| match leaf {
+            Leaf::Child { workflow, run_id, input, .. } => {
+                Some(OpenChild { step: Arc::clone(path), workflow: workflow.clone(), run_id: *run_id, input: Value::clone(input) })
+            }
+            _ => None,
+        });
+        open.collect()
+    }
+
+    /// The questions that are open: step and question.
+    pub fn questions(&self) -> Vec<(&StepPath, &Value)> {
+        let open = self.leaves.iter().filter_map(|(path, leaf)| match leaf {
+            Leaf::Ask { question, .. } => Some((path, &**question)),
+            _ => None,
+        });
+        open.collect()
+    }
+
+    pub(super) fn call(&self, path: &StepPath, progress: &NodeProgress) -> InFlight {
         InFlight {
-            step: Arc::clone(&progress.path),
+            step: Arc::clone(path),
             node: Arc::clone(&progress.node),
             attempt: progress.attempt,
-            idempotency_key: idempotency_key(self.run_id, &progress.path, progress.generation),
+            idempotency_key: idempotency_key(self.run_id, path, progress.generation),
             input: Arc::clone(&progress.input),
             prepared: progress.prepared.clone(),
             timeout_ms: progress.timeout_ms,
@@ -227,21 +309,12 @@ impl State {
             return Vec::new();
         }
         let mut timers = Vec::new();
-        if let Some(deadline) = self.deadline.filter(|_| self.ending.is_none()) {
-            timers.push((super::RUN_TIMER.to_owned(), deadline));
+        match (&self.ending, self.deadline) {
+            (Some(ending), _) => timers.push((super::SETTLE_TIMER.to_owned(), ending.settles_at())),
+            (None, Some(deadline)) => timers.push((super::RUN_TIMER.to_owned(), deadline)),
+            (None, None) => {}
         }
-        if let Some(ending) = &self.ending {
-            timers.push((super::SETTLE_TIMER.to_owned(), ending.settles_at()));
-            return timers;
-        }
-        match self.cursor.leaf() {
-            Some(Active::Sleep { path, due } | Active::Wait { path, deadline: Some(due), .. }) => timers.push((path.to_string(), *due)),
-            Some(Active::Node(progress)) => match &progress.phase {
-                Phase::Retry { due, .. } | Phase::Held { until: Some(due), .. } => timers.push((progress.path.to_string(), *due)),
-                Phase::InFlight | Phase::Held { until: None, .. } => {}
-            },
-            _ => {}
-        }
+        timers.extend(self.leaves.iter().filter_map(|(path, leaf)| Some((path.to_string(), leaf.due()?))));
         timers
     }
 
@@ -251,9 +324,7 @@ impl State {
         if let Some(Entry { fact: Fact::StepScheduled { prepared, .. }, .. }) = scheduled {
             *prepared = Some(value.clone());
         }
-        if let Some(Active::Node(progress)) = self.cursor.leaf_mut()
-            && &*progress.path == step
-        {
+        if let Some(Leaf::Node(progress)) = self.leaves.get_mut(step) {
             progress.prepared = Some(Arc::new(value));
         }
     }
@@ -283,7 +354,8 @@ impl State {
     }
 
     /// What the run waits for, for people and programs: `null`, or an object with `kind`
-    /// (`event|timer|retry|hold|step|settle|resume`; a run that is held back has `start`), the step, and what belongs to it.
+    /// (`event|timer|retry|hold|step|run|ask|settle|resume`; a run that is held back has `start`), the step, and what belongs
+    /// to it. A run that waits for several things at once tells the others in `also`, a few of them.
     pub fn waiting_on(&self) -> Value {
         if self.status.is_final() {
             return Value::Null;
@@ -291,26 +363,27 @@ impl State {
         if let Some(by) = &self.paused {
             return serde_json::json!({ "kind": "resume", "paused_by": by });
         }
-        if let Some(ending) = &self.ending {
+        let mut leaves = self.leaves.iter();
+        let Some((path, first)) = leaves.next() else {
+            return match &self.ending {
+                Some(ending) => serde_json::json!({ "kind": "settle", "until": ending.settles_at() }),
+                None => Value::Null,
+            };
+        };
+        if let (Some(ending), Leaf::Node(progress)) = (&self.ending, first)
+            && progress.phase == Phase::InFlight
+            && !path.starts_with(UNDO)
+        {
             return serde_json::json!({ "kind": "settle", "until": ending.settles_at() });
         }
-        match self.cursor.leaf() {
-            Some(Active::Sleep { path, due }) => serde_json::json!({ "kind": "timer", "step": path, "until": due }),
-            Some(Active::Wait { path, waits, deadline, .. }) => {
-                let events: Vec<&str> = waits.values().map(|wait| wait.event.as_str()).collect();
-                serde_json::json!({ "kind": "event", "step": path, "events": events, "until": deadline })
-            }
-            Some(Active::Node(progress)) => match &progress.phase {
-                Phase::InFlight => serde_json::json!({ "kind": "step", "step": progress.path, "node": progress.node, "attempt": progress.attempt }),
-                Phase::Retry { due, code } => {
-                    serde_json::json!({ "kind": "retry", "step": progress.path, "node": progress.node, "attempt": progress.attempt + 1, "until": due, "after": code })
-                }
-                Phase::Held { until, reason } => {
-                    serde_json::json!({ "kind": "hold", "step": progress.path, "node": progress.node, "until": until, "reason": reason })
-                }
-            },
-            Some(Active::Branch { .. }) | None => Value::Null,
+        let mut told = first.told(path);
+        let also: Vec<Value> = leaves.take(ALSO_TOLD).map(|(path, leaf)| leaf.told(path)).collect();
+        if !also.is_empty()
+            && let Some(told) = told.as_object_mut()
+        {
+            told.insert("also".into(), also.into());
         }
+        told
     }
 
     /// The status that follows from everything else.
@@ -321,42 +394,42 @@ impl State {
         if self.paused.is_some() {
             return RunStatus::Paused;
         }
-        match self.cursor.leaf() {
-            Some(Active::Sleep { .. } | Active::Wait { .. }) => RunStatus::Waiting,
-            Some(Active::Node(progress)) if progress.phase != Phase::InFlight => RunStatus::Waiting,
-            _ => RunStatus::Running,
-        }
+        let rests = !self.leaves.is_empty() && self.leaves.values().all(Leaf::rests) && (self.ending.is_none() || self.detached.is_empty());
+        if rests { RunStatus::Waiting } else { RunStatus::Running }
     }
 }
 
-impl Cursor {
-    /// The innermost step in progress.
-    pub(super) fn leaf(&self) -> Option<&Active> {
-        let mut cursor = self;
-        loop {
-            match cursor.active.as_deref() {
-                Some(Active::Branch { cursor: inner, .. }) => cursor = inner,
-                other => return other,
-            }
-        }
-    }
-
-    pub(super) fn leaf_mut(&mut self) -> Option<&mut Active> {
-        match self.active.as_deref_mut() {
-            Some(Active::Branch { cursor, .. }) => cursor.leaf_mut(),
-            other => other,
-        }
-    }
+/// Whether a step is part of the cleaning up of a run that is ending: of a `finally`, or an undoing.
+pub(super) fn cleans_up(workflow: &Workflow, path: &str) -> bool {
+    path.starts_with(UNDO) || trail_of(workflow, path).is_ok_and(|trail| is_in_finally(workflow, &trail, 0))
 }
 
-impl Ending {
-    /// When calls in flight are not waited for any more.
-    pub(super) fn settles_at(&self) -> Timestamp {
-        match self {
-            Self::Cancelled { at, .. } | Self::Exited { at, .. } | Self::TimedOut { at, .. } => at.plus_millis(crate::limits::SETTLE_MS),
-        }
-    }
+/// Where an attempt stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallStanding {
+    /// Its outcome is awaited.
+    Stands,
+    /// The step was cancelled; the outcome counts for its undoing alone.
+    Cancelled,
+    /// Nobody waits for it.
+    Gone,
 }
+
+/// A run that a step started.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OpenChild {
+    /// The step.
+    pub step: StepPath,
+    /// What the child runs.
+    pub workflow: String,
+    /// The child.
+    pub run_id: RunId,
+    /// Its input.
+    pub input: Value,
+}
+
+/// Waits that are told besides the first.
+const ALSO_TOLD: usize = 9;
 
 /// Constant over all attempts of a generation (SEMANTICS.md 15); 32 hex digits. The iteration path is part of the step path.
 fn idempotency_key(run: RunId, path: &str, generation: u32) -> String {

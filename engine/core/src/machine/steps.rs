@@ -1,15 +1,16 @@
 //! How each verb begins.
 
 use super::{
-    Action, Need, correlation_of,
-    fold::branch_block,
-    state::{Active, Opening},
+    Action, Need, ScriptCall, correlation_of,
+    leaf::{Leaf, Phase},
+    state::Opening,
+    strand::trail_of,
     time,
     turn::{Stop, Turn, identifier},
 };
 use crate::{
     ErrorCode, NewEvent, StepError, Timestamp, Value,
-    definition::{Block, Delay, Match, Since, Span, SpanTemplate, Step, Until, UntilPhrase, Variant, Verb, WaitRule, Zone},
+    definition::{Ask, Asked, Delay, Match, Place, Since, Span, SpanTemplate, Step, Until, UntilPhrase, Variant, Verb, WaitRule, Workflow, Zone, key_of_path},
     digest,
     expression::{Condition, Template, moment},
     history::{Fact, OpenMatch, StepPath},
@@ -18,63 +19,155 @@ use std::{collections::BTreeMap, sync::Arc};
 
 impl Turn<'_, '_> {
     /// Begins the step at which the run stands.
-    pub(super) fn begin(&mut self, step: &Step) -> Result<(), Stop> {
-        let path = Arc::clone(&step.key);
+    pub(super) fn begin(&mut self, step: &Step, path: &StepPath) -> Result<(), Stop> {
         if let Some(guard) = &step.guard
-            && !self.test(guard, &path)?
+            && !self.test(guard, path)?
         {
-            self.record(Some(&path), Fact::StepSkipped { output: None });
+            self.record(Some(path), Fact::StepSkipped { output: None });
             return Ok(());
         }
         match &step.verb {
-            Verb::Do { node, with, .. } => self.begin_node(step, &path, node, with),
+            Verb::Do { node, with, .. } => self.begin_node(step, path, node, with),
             Verb::If { condition, .. } => {
-                let branch = if self.test(condition, &path)? { "then" } else { "else" };
-                self.record(Some(&path), Fact::BranchTaken { branch: branch.to_owned() });
+                let branch = if self.test(condition, path)? { "then" } else { "else" };
+                self.record(Some(path), Fact::BranchTaken { branch: branch.to_owned() });
                 Ok(())
             }
             Verb::Choose { branches, .. } => {
                 let mut taken = "else".to_owned();
                 for (index, (condition, _)) in branches.iter().enumerate() {
-                    if self.test(condition, &path)? {
+                    if self.test(condition, path)? {
                         taken = (index + 1).to_string();
                         break;
                     }
                 }
-                self.record(Some(&path), Fact::BranchTaken { branch: taken });
+                self.record(Some(path), Fact::BranchTaken { branch: taken });
                 Ok(())
             }
-            Verb::Split { variants, by, .. } => self.begin_split(step, &path, variants, by.as_ref()),
-            Verb::Delay(delay) => self.begin_delay(&path, delay),
-            Verb::WaitFor { waits, since, .. } => self.begin_wait(step, &path, waits, since),
+            Verb::Split { variants, by, .. } => self.begin_split(step, path, variants, by.as_ref()),
+            Verb::Delay(delay) => self.begin_delay(path, delay),
+            Verb::WaitFor { waits, since, .. } => self.begin_wait(step, path, waits, since),
+            Verb::Parallel { .. } => {
+                self.record(Some(path), Fact::BranchTaken { branch: "all".to_owned() });
+                Ok(())
+            }
+            Verb::Try { .. } => {
+                self.record(Some(path), Fact::BranchTaken { branch: "try".to_owned() });
+                Ok(())
+            }
+            Verb::ForEach(for_each) => self.begin_for_each(path, for_each),
+            Verb::Repeat(repeat) => self.begin_repeat(path, repeat),
+            Verb::Call { workflow, with, .. } => self.begin_child(path, workflow, with),
+            Verb::Script { source } => self.begin_script(path, source),
+            Verb::Ask(ask) => self.begin_ask(step, path, ask),
             Verb::Set(values) => {
                 let mut set = crate::Object::new();
                 for (name, template) in values {
-                    let value = self.render(template, &path)?;
+                    let value = self.render(template, path)?;
                     set.insert(name.clone(), value);
                 }
-                self.record(Some(&path), Fact::VarsSet { values: set });
+                self.record(Some(path), Fact::VarsSet { values: set });
                 Ok(())
             }
-            Verb::Emit { event, with } => self.begin_emit(&path, event, with),
-            Verb::Stop { failed, reason, output } => {
-                let reason = match reason {
-                    Some(template) => Some(as_text(&self.render(template, &path)?)),
-                    None => None,
-                };
-                let output = match output {
-                    Some(template) => self.render(template, &path)?,
-                    None => Value::Null,
-                };
-                if *failed {
-                    let message = reason.unwrap_or_else(|| "the workflow stopped here".into());
-                    self.fail_run(StepError::new(ErrorCode::Provider("workflow:stopped".into()), message).at_step(&*path));
-                } else {
-                    self.complete(output, None);
-                }
+            Verb::Emit { event, with } => self.begin_emit(path, event, with),
+            Verb::Stop { failed, reason, output } => self.begin_stop(path, *failed, reason.as_ref(), output.as_ref()),
+        }
+    }
+
+    fn begin_stop(&mut self, path: &StepPath, failed: bool, reason: Option<&Template>, output: Option<&Template>) -> Result<(), Stop> {
+        let reason = match reason {
+            Some(template) => Some(as_text(&self.render(template, path)?)),
+            None => None,
+        };
+        let output = match output {
+            Some(template) => self.render(template, path)?,
+            None => Value::Null,
+        };
+        let error = failed.then(|| {
+            let message = reason.clone().unwrap_or_else(|| "the workflow stopped here".into());
+            StepError::new(ErrorCode::Provider("workflow:stopped".into()), message).at_step(&**path)
+        });
+        self.complete_step(path, serde_json::json!({ "reason": reason, "output": output, "error": error }));
+        Ok(())
+    }
+
+    fn begin_child(&mut self, path: &StepPath, workflow: &Template, with: &Template) -> Result<(), Stop> {
+        let workflow = as_text(&self.render(workflow, path)?);
+        let input = self.render(with, path)?;
+        let run_id = self.child_id(path);
+        self.record(Some(path), Fact::ChildStarted { workflow: workflow.clone(), run_id, input: input.clone() });
+        self.act(Action::StartChild { step: Arc::clone(path), run_id, workflow, input });
+        Ok(())
+    }
+
+    /// The id of the run that a step starts: the same whenever it is asked for, and in order of time like every other.
+    fn child_id(&self, path: &str) -> crate::RunId {
+        let digest = digest::hash(&[self.state.run_id.0.as_bytes(), b"child", path.as_bytes()]);
+        let mut random = [0; 10];
+        random.copy_from_slice(&digest[..10]);
+        let millis = u64::try_from(self.at.as_millis()).unwrap_or_default();
+        crate::RunId(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+    }
+
+    fn begin_script(&mut self, path: &StepPath, source: &Arc<str>) -> Result<(), Stop> {
+        match self.context.known.scripts.get(path).cloned() {
+            Some(Ok(output)) => {
+                self.complete_step(path, output);
                 Ok(())
+            }
+            Some(Err(error)) => Err(Stop::Failed(error)),
+            None => {
+                let records: Vec<&'static str> = crate::expression::RECORD_NAMES.into_iter().filter(|name| source.contains(name)).collect();
+                let scope = self.scope(&records, None, Some(path))?;
+                self.decision.need = Some(Need::Script(ScriptCall { step: Arc::clone(path), source: Arc::clone(source), scope: Box::new(scope) }));
+                Err(Stop::Need)
             }
         }
+    }
+
+    fn begin_ask(&mut self, step: &Step, path: &StepPath, ask: &Ask) -> Result<(), Stop> {
+        let who = match &ask.who {
+            Asked::Role(role) => serde_json::json!({ "role": role }),
+            Asked::User(user) => {
+                let user = self.render(user, path)?;
+                let user = identifier(&user)
+                    .ok_or_else(|| Stop::Failed(StepError::new(ErrorCode::InvalidInput, format!("ask: `user` is {user}; it must be the id of a user"))))?;
+                serde_json::json!({ "user": user })
+            }
+            Asked::Contact => {
+                let contact = self.state.bindings.get("contact").ok_or_else(|| {
+                    let message = "ask: the run has no contact yet; find or upsert one in a step before";
+                    Stop::Failed(StepError::new(ErrorCode::InvalidInput, message))
+                })?;
+                serde_json::json!({ "contact": contact })
+            }
+        };
+        let title = as_text(&self.render(&ask.title, path)?);
+        let values = match &ask.values {
+            Some(values) => self.render(values, path)?,
+            None => Value::Null,
+        };
+        let deadline = match &step.timeout {
+            Some(template) => Some(self.span_end(template, path)?),
+            None => None,
+        };
+        let question = serde_json::json!({ "who": who, "title": title, "form": ask.form, "values": values });
+        self.record(Some(path), Fact::AskOpened { question, deadline });
+        self.tell_of_question(path, super::ASKED);
+        if let Some(due) = self.state.leaves.get(path).and_then(Leaf::due) {
+            self.act(Action::SetTimer { key: path.to_string(), due });
+        }
+        Ok(())
+    }
+
+    /// Puts an event about an open question on the bus.
+    pub(super) fn tell_of_question(&mut self, path: &StepPath, kind: &str) {
+        let Some(Leaf::Ask { question, deadline, .. }) = self.state.leaves.get(path) else { return };
+        let data = serde_json::json!({
+            "run_id": self.state.run_id, "workflow": self.workflow.name, "step": path, "who": question["who"], "title": question["title"],
+            "form": question["form"], "values": question["values"], "until": deadline, "contact_id": self.state.bindings.get("contact"),
+        });
+        self.emit(path, kind.to_owned(), data);
     }
 
     fn begin_node(&mut self, step: &Step, path: &StepPath, node: &str, with: &Template) -> Result<(), Stop> {
@@ -84,13 +177,16 @@ impl Turn<'_, '_> {
             None => None,
         };
         self.record(Some(path), Fact::StepScheduled { node: node.to_owned(), attempt: 1, generation: 0, input: Some(input), timeout_ms, prepared: None });
-        self.run_in_flight();
+        self.run(path);
         Ok(())
     }
 
-    /// Hands the call that is now in flight to the runtime.
-    pub(super) fn run_in_flight(&mut self) {
-        for call in self.state.in_flight() {
+    /// Hands the call of a step, which is now in flight, to the runtime.
+    pub(super) fn run(&mut self, path: &StepPath) {
+        if let Some(Leaf::Node(progress)) = self.state.leaves.get(path)
+            && progress.phase == Phase::InFlight
+        {
+            let call = self.state.call(path, progress);
             self.act(Action::Run(call));
         }
     }
@@ -116,7 +212,7 @@ impl Turn<'_, '_> {
             return Err(Stop::Need);
         };
         // A stored variant that this version does not have any more gives way to the one proposed.
-        let (variant, sticky) = if branch_block(step, &stored).is_some() { (stored, sticky) } else { (proposal, false) };
+        let (variant, sticky) = if step.verb.part_named(&stored).is_some() { (stored, sticky) } else { (proposal, false) };
         self.record(Some(path), Fact::VariantChosen { variant, by, sticky });
         Ok(())
     }
@@ -175,7 +271,7 @@ impl Turn<'_, '_> {
             Some(template) => Some(self.span_end(template, path)?),
             None => None,
         };
-        let since = self.since(step, since);
+        let since = self.since(path, since);
         let mut listens = Vec::with_capacity(open.len());
         for (which, wait) in &open {
             let correlation = correlation_of(self.context.organisation, &wait.event, &wait.values)
@@ -206,16 +302,20 @@ impl Turn<'_, '_> {
     }
 
     /// From when on events count for a wait (SEMANTICS.md 11).
-    fn since(&self, step: &Step, since: &Since) -> Timestamp {
-        let began = |key: &Arc<str>| self.state.began.get(key).copied();
-        match since {
-            Since::Run => self.state.started_at,
-            Since::Step(key) => began(key).unwrap_or(self.state.started_at),
-            Since::Preceding => match preceding(&self.workflow.steps, None, &step.key) {
-                Some(Preceding::Step(key)) => began(key).unwrap_or(self.state.started_at),
-                Some(Preceding::Nothing) | None => self.state.started_at,
-            },
-        }
+    fn since(&self, path: &StepPath, since: &Since) -> Timestamp {
+        let began = |key: &str| {
+            let trail = trail_of(self.workflow, path).unwrap_or_default();
+            (0..=trail.len()).rev().find_map(|depth| self.state.root.at(trail.get(..depth)?)?.view.as_ref()?.began.get(key).copied())
+        };
+        let key = key_of_path(path);
+        // In a loop: after what it last consumed, or its last time-out.
+        let listened = self.state.listened.get(key).and_then(|listened| listened.until);
+        let named = match since {
+            Since::Run => return self.state.started_at,
+            Since::Step(key) => began(key),
+            Since::Preceding => self.workflow.places.get(key).and_then(|place| preceding(self.workflow, place)).and_then(|key| began(&key)),
+        };
+        listened.or(named).unwrap_or(self.state.started_at)
     }
 
     fn begin_emit(&mut self, path: &StepPath, event: &Template, with: &Template) -> Result<(), Stop> {
@@ -227,11 +327,15 @@ impl Turn<'_, '_> {
             )));
         }
         let data = self.render(with, path)?;
+        self.emit(path, kind, data);
+        Ok(())
+    }
+
+    pub(super) fn emit(&mut self, path: &StepPath, kind: String, data: Value) {
         let id = self.event_id_of(path, self.state.emitted);
         self.record(Some(path), Fact::EventEmitted { event: kind.clone(), id: id.clone(), data: data.clone() });
         let event = self.own_event(kind, id, data);
         self.act(Action::Emit(event));
-        Ok(())
     }
 
     /// hash(run, step path, n) (SEMANTICS.md 8).
@@ -261,7 +365,7 @@ impl Turn<'_, '_> {
         // A rule that listens from the start needs no look back; one that had to wait for a step or a contact does.
         let since = (self.state.opening == Opening::Done).then_some(self.state.started_at);
         for (index, exit) in self.workflow.exit_on.iter().enumerate() {
-            if self.state.exits_open.contains_key(&index) || !exit.after.iter().all(|step| self.state.outputs.contains_key(step)) {
+            if self.state.exits_open.contains_key(&index) || !exit.after.iter().all(|step| self.state.output_of(step).is_some()) {
                 continue;
             }
             let path: StepPath = format!("{}{index}", super::EXIT_TARGET).into();
@@ -282,7 +386,7 @@ impl Turn<'_, '_> {
 
     /// Whether a condition holds; notes what it read.
     pub(super) fn test(&mut self, condition: &Condition, path: &StepPath) -> Result<bool, Stop> {
-        let scope = self.scope(condition.records(), None)?;
+        let scope = self.scope(condition.records(), None, Some(path))?;
         let holds = condition.test(&scope)?;
         self.note_reads(Some(path), &scope);
         Ok(holds)
@@ -290,7 +394,7 @@ impl Turn<'_, '_> {
 
     /// A template's value; notes what it read.
     pub(super) fn render(&mut self, template: &Template, path: &StepPath) -> Result<Value, Stop> {
-        let scope = self.scope(template.records(), None)?;
+        let scope = self.scope(template.records(), None, Some(path))?;
         let value = template.render(&scope)?;
         self.note_reads(Some(path), &scope);
         Ok(value)
@@ -310,7 +414,7 @@ impl Turn<'_, '_> {
 
     /// One field of a live record, noted as read.
     fn read_field(&mut self, record: &'static str, field: &str, path: &StepPath) -> Result<Value, Stop> {
-        let scope = self.scope(&[record], None)?;
+        let scope = self.scope(&[record], None, Some(path))?;
         let value = scope.records.known.get(record).and_then(|record| record.get(field)).cloned().unwrap_or_default();
         if scope.records.known.get(record).is_some_and(|record| !record.is_null()) {
             scope.records.note_used(format!("{record}.{field}"), value.clone());
@@ -338,31 +442,19 @@ impl Turn<'_, '_> {
 
     /// Whether a wait is open at this path, with its facts.
     pub(super) fn open_wait(&self, path: &str) -> Option<(BTreeMap<String, OpenMatch>, Timestamp, Option<Timestamp>)> {
-        match self.state.cursor.leaf() {
-            Some(Active::Wait { path: open, waits, since, deadline }) if &**open == path => Some((waits.clone(), *since, *deadline)),
+        match self.state.leaves.get(path) {
+            Some(Leaf::Wait { waits, since, deadline }) => Some((waits.clone(), *since, *deadline)),
             _ => None,
         }
     }
 }
 
-/// What stands before a step: the sibling before it, or else the step around it.
-enum Preceding<'w> {
-    Step(&'w Arc<str>),
-    /// It is the first step of all.
-    Nothing,
-}
-
-fn preceding<'w>(block: &'w Block, around: Option<&'w Arc<str>>, key: &str) -> Option<Preceding<'w>> {
-    for (index, step) in block.steps.iter().enumerate() {
-        if &*step.key == key {
-            let before = index.checked_sub(1).and_then(|index| block.steps.get(index)).map(|sibling| &sibling.key);
-            return Some(before.or(around).map_or(Preceding::Nothing, Preceding::Step));
-        }
-        if let Some(found) = step.verb.blocks().into_iter().find_map(|inner| preceding(inner, Some(&step.key), key)) {
-            return Some(found);
-        }
+/// What stands before a step: the sibling before it, or else the step around it. `None`: it is the first step of all.
+fn preceding(workflow: &Workflow, place: &Place) -> Option<Arc<str>> {
+    match place.index.checked_sub(1) {
+        Some(before) => workflow.block_at(&place.hops)?.steps.get(before).map(|step| Arc::clone(&step.key)),
+        None => workflow.around(&place.hops).map(|step| Arc::clone(&step.key)),
     }
-    None
 }
 
 /// The variant at this chance (0 to 1), by weight.

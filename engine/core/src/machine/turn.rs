@@ -3,8 +3,10 @@
 
 use super::{
     Action, Context, Decision, Need, State,
-    fold::{fold, standing},
+    fold::fold,
+    groups::Motion,
     state::Opening,
+    strand::{Standing, Trail, block_of, path_in, trail_of},
 };
 use crate::{
     ErrorCode, StepError, Timestamp, Value,
@@ -23,6 +25,8 @@ pub(super) struct Turn<'a, 'c> {
     pub(super) context: &'a Context<'c>,
     pub(super) at: Timestamp,
     pub(super) decision: Decision,
+    /// Nothing can be recorded any more.
+    pub(super) stuck: bool,
 }
 
 /// Why a turn cannot go on with what it was doing.
@@ -57,8 +61,10 @@ impl Turn<'_, '_> {
             return;
         }
         let entry = Entry { seq: self.state.seq + 1, at: self.at, step: None, fact: Fact::Paused { by: "engine".into(), reason: Some(reason.to_owned()) } };
-        if fold(self.workflow, self.state, &entry).is_ok() {
-            self.decision.entries.push(entry);
+        match fold(self.workflow, self.state, &entry) {
+            Ok(()) => self.decision.entries.push(entry),
+            // Not even that can be recorded, as of a run that never began: nothing may go on from here.
+            Err(_) => self.stuck = true,
         }
     }
 
@@ -68,35 +74,66 @@ impl Turn<'_, '_> {
 
     /// Goes on from step to step until the run rests.
     pub(super) fn advance(&mut self) {
-        while self.may_go_on() {
-            if self.state.opening != Opening::Done {
-                if self.open().is_err() {
-                    return;
-                }
-                continue;
-            }
-            if self.state.seq >= limits::RUN_ENTRIES {
+        while !self.stuck && !self.state.status.is_final() && self.state.paused.is_none() && self.decision.need.is_none() {
+            if self.state.seq >= limits::RUN_ENTRIES && self.state.ending.is_none() {
                 self.hold_for_engine(&format!("the history has {} entries, the most that a run may have", limits::RUN_ENTRIES));
                 return;
             }
-            let (block, index, in_progress) = standing(&self.workflow.steps, &self.state.cursor);
-            if in_progress {
-                return;
-            }
-            let Some(step) = block.steps.get(index) else {
-                self.complete(Value::Null, None);
-                return;
+            let moved = if self.state.ending.is_some() {
+                self.wind_down()
+            } else if self.state.opening != Opening::Done {
+                self.open().is_ok()
+            } else {
+                self.work(&Trail::new())
             };
-            match self.begin(step) {
-                Ok(()) => {}
-                Err(Stop::Need) => return,
-                Err(Stop::Failed(error)) => self.fail_step(step, &Arc::clone(&step.key), error),
+            if !moved {
+                return;
             }
         }
     }
 
-    fn may_go_on(&self) -> bool {
-        !self.state.status.is_final() && self.state.paused.is_none() && self.state.ending.is_none() && self.decision.need.is_none()
+    /// Takes one step forward in the strand at the end of the trail, or in one inside it. False: all of it rests.
+    pub(super) fn work(&mut self, trail: &Trail) -> bool {
+        let workflow = self.workflow;
+        let (Some(block), Some(strand)) = (block_of(workflow, trail), self.state.root.at(trail)) else { return false };
+        let index = strand.index;
+        match &strand.standing {
+            Standing::Busy => false,
+            Standing::Free => match block.steps.get(index) {
+                Some(step) => {
+                    let path = path_in(&step.key, trail);
+                    match self.begin(step, &path) {
+                        Ok(()) => true,
+                        Err(Stop::Need) => false,
+                        Err(Stop::Failed(error)) => {
+                            self.fail_step(&path, error);
+                            true
+                        }
+                    }
+                }
+                None if trail.is_empty() => {
+                    self.complete(Value::Null, None);
+                    true
+                }
+                None => false,
+            },
+            Standing::Inside(group) => {
+                let Some(step) = block.steps.get(index) else { return false };
+                if let Some(next) = super::groups::next(step, group) {
+                    return self.take(step, trail, next) == Motion::Moved;
+                }
+                let members: Vec<_> = group.strands.keys().copied().collect();
+                let mut inner = trail.clone();
+                for member in members {
+                    inner.push((index, member));
+                    if self.work(&inner) {
+                        return true;
+                    }
+                    inner.pop();
+                }
+                false
+            }
+        }
     }
 
     /// The beginning of a run: its records, its variables, its exits.
@@ -129,7 +166,7 @@ impl Turn<'_, '_> {
                 continue;
             }
             let id = if let Some(expression) = self.workflow.bindings.get(record) {
-                let scope = self.scope(expression.records(), None)?;
+                let scope = self.scope(expression.records(), None, None)?;
                 let value = expression.evaluate(&scope)?;
                 self.note_reads(None, &scope);
                 identifier(if value.is_object() { &value["id"] } else { &value })
@@ -150,7 +187,7 @@ impl Turn<'_, '_> {
         }
         let mut values = crate::Object::new();
         for (name, template) in &self.workflow.vars {
-            let scope = self.scope(template.records(), None)?;
+            let scope = self.scope(template.records(), None, None)?;
             values.insert(name.clone(), template.render(&scope)?);
             self.note_reads(None, &scope);
         }
@@ -158,8 +195,10 @@ impl Turn<'_, '_> {
         Ok(())
     }
 
-    /// What an expression sees, with the live records that it names; asks for those that are not known yet.
-    pub(super) fn scope(&mut self, records: &[&'static str], incoming: Option<&Arc<Value>>) -> Result<Scope, Stop> {
+    /// What an expression of this step (`None`: at the top) sees, with the live records that it names; asks for those that
+    /// are not known yet.
+    pub(super) fn scope(&mut self, records: &[&'static str], incoming: Option<&Arc<Value>>, step: Option<&str>) -> Result<Scope, Stop> {
+        let trail = step.filter(|step| !step.starts_with('$')).and_then(|step| trail_of(self.workflow, step).ok()).unwrap_or_default();
         let mut known = BTreeMap::new();
         let mut asked = Vec::new();
         for name in RECORD_NAMES.iter().filter(|name| records.contains(name)) {
@@ -180,16 +219,18 @@ impl Turn<'_, '_> {
         }
         let mut reads = RecordReads::live(known);
         reads.recorded_only = self.context.known.recorded_only;
+        let root = &self.state.root;
+        let error = root.caught(&trail).map(|error| serde_json::to_value(error).unwrap_or_default());
         Ok(Scope {
             event: Arc::clone(&self.state.event),
             input: Arc::clone(&self.state.input),
-            vars: Arc::clone(&self.state.vars),
-            steps: Arc::clone(&self.state.outputs),
+            vars: root.variables(&trail).map(Arc::clone).unwrap_or_default(),
+            steps: root.view(&trail).map(|view| Arc::clone(&view.outputs)).unwrap_or_default(),
             run: Arc::clone(&self.state.facts),
             now: self.at,
             incoming: incoming.map(Arc::clone),
-            error: None,
-            locals: Vec::new(),
+            error: error.map(Arc::new),
+            locals: root.locals(&trail),
             records: Arc::new(reads),
             timezone: Some(Arc::clone(&self.state.timezone)),
         })

@@ -4,13 +4,14 @@
 
 use super::{
     CallDifference, Context, Difference, EXIT_TARGET, Happening, Known, Need, RUN_TIMER, Report, SETTLE_TIMER, State, decide,
-    replay::{ended_as, event_of, next_due, outcome_of, same, shown, start_of, timezone_of, waiting},
+    leaf::Leaf,
+    replay::{ended_as, event_of, outcome_of, same, script_outcome, shown, start_of, timezone_of, waiting},
 };
 use crate::{
     Event, OrganisationId, RunId, Timestamp, Value,
     definition::Workflow,
     digest,
-    history::{Entry, Fact},
+    history::{ChildOutcome, Entry, Fact, StepPath},
     ports::Outcome,
 };
 use std::{
@@ -77,6 +78,8 @@ struct Moment {
 enum Outside {
     Event(Arc<Event>),
     Request(Box<Happening>),
+    /// The run that this step waits for ended.
+    Child(StepPath, ChildOutcome),
 }
 
 enum Next {
@@ -111,17 +114,23 @@ impl<'a> WhatIf<'a> {
     /// What the record tells of the world: outcomes, events, requests, fields of records.
     fn read_record(&mut self) {
         let mut calls: BTreeMap<String, (String, String, String)> = BTreeMap::new();
+        let mut children = BTreeSet::new();
+        // What may have begun the end of the run.
+        let mut ending: Option<Timestamp> = None;
         for (index, entry) in self.recorded.iter().enumerate() {
             let moment = Moment { seq: entry.seq, at: entry.at };
             let step = entry.step.as_deref().map(str::to_owned);
             let timer = match &entry.fact {
-                Fact::RunStarted { deadline, .. } | Fact::WaitOpened { deadline, .. } => *deadline,
+                Fact::RunStarted { deadline, .. } | Fact::WaitOpened { deadline, .. } | Fact::AskOpened { deadline, .. } => *deadline,
                 Fact::RetryScheduled { due, .. } | Fact::TimerSet { due } => Some(*due),
                 Fact::Held { until, .. } => *until,
                 _ => None,
             };
             if let Some(due) = timer {
                 self.set.insert((step.clone().unwrap_or_else(|| RUN_TIMER.to_owned()), due));
+            }
+            if matches!(&entry.fact, Fact::CancelRequested { .. } | Fact::Exited { .. } | Fact::StepFailed { continued: false, .. } | Fact::TimerFired { .. }) {
+                ending.get_or_insert(entry.at);
             }
             match (&entry.fact, step) {
                 (Fact::StepScheduled { node, input: Some(input), .. }, Some(step)) => {
@@ -137,7 +146,10 @@ impl<'a> WhatIf<'a> {
                 }
                 (Fact::TimerFired { .. } | Fact::WaitTimedOut { .. }, Some(step)) => self.fired.entry(step).or_default().push_back(moment),
                 (Fact::TimerFired { .. }, None) => self.fired.entry(RUN_TIMER.to_owned()).or_default().push_back(moment),
-                (Fact::StepCancelled {}, _) => self.fired.entry(SETTLE_TIMER.to_owned()).or_default().push_back(moment),
+                // Time to settle was over; a join or a cancel ends at once what it ends.
+                (Fact::StepCancelled { .. }, _) if ending.is_some_and(|at| entry.at >= at.plus_millis(crate::limits::SETTLE_MS)) => {
+                    self.fired.entry(SETTLE_TIMER.to_owned()).or_default().push_back(moment);
+                }
                 (Fact::EventConsumed { event_id }, _) => {
                     if let Some(Fact::WaitResolved { event, taken_in_at, .. }) = self.recorded.get(index + 1).map(|entry| &entry.fact) {
                         self.outside.push_back((moment, Outside::Event(Arc::new(event_of(event, *event_id, *taken_in_at)))));
@@ -154,6 +166,20 @@ impl<'a> WhatIf<'a> {
                     self.outside.push_back((moment, Outside::Request(Box::new(Happening::Pause { by: by.clone(), reason: reason.clone() }))));
                 }
                 (Fact::Resumed { by }, _) => self.outside.push_back((moment, Outside::Request(Box::new(Happening::Resume { by: by.clone() })))),
+                (Fact::ChildEnded { outcome, .. }, Some(step)) => {
+                    children.remove(&step);
+                    self.outside.push_back((moment, Outside::Child(step.into(), outcome.clone())));
+                }
+                (Fact::AskAnswered { answer, by }, Some(step)) => {
+                    let happening = Happening::Answered { step: step.into(), answer: answer.clone(), by: by.clone() };
+                    self.outside.push_back((moment, Outside::Request(Box::new(happening))));
+                }
+                (Fact::ChildStarted { .. }, Some(step)) => drop(children.insert(step)),
+                (Fact::StepFailed { error, .. }, Some(step)) if children.remove(&step) => {
+                    let refused = Happening::ChildRefused { step: step.into(), error: error.clone() };
+                    self.outside.push_back((moment, Outside::Request(Box::new(refused))));
+                }
+                (Fact::EventEmitted { event, .. }, Some(step)) if event == super::REMINDED => self.fired.entry(step).or_default().push_back(moment),
                 (Fact::ValueRead { values }, _) => self.values.extend(values.clone()),
                 _ => {}
             }
@@ -187,6 +213,14 @@ impl<'a> WhatIf<'a> {
                     });
                     known.variants.insert(step, recorded.unwrap_or((proposal, false)));
                 }
+                Need::Script(call) => {
+                    let recorded = self.recorded.iter().filter(|entry| entry.step.as_ref() == Some(&call.step)).find_map(script_outcome);
+                    let Some(recorded) = recorded else {
+                        self.unknown = Some(format!("step {}: the record does not tell what its script gives", call.step));
+                        return;
+                    };
+                    known.scripts.insert(call.step, recorded);
+                }
             }
             happening = Happening::Continue;
         }
@@ -198,14 +232,21 @@ impl<'a> WhatIf<'a> {
         if self.state.status.is_final() || self.unknown.is_some() {
             return Next::End;
         }
-        let call = self.state.in_flight().into_iter().next();
-        let outcome = call.as_ref().and_then(|call| self.outcomes.get(&call_key(&call.step, &call.node, &call.input))?.front()).map(|(moment, _)| *moment);
-        if let (Some(call), None) = (&call, outcome)
-            && !self.is_unanswered(call)
-        {
-            return Next::Call(call.clone());
+        if let Some(step) = self.state.leaves.iter().find_map(|(path, leaf)| matches!(leaf, Leaf::Child { waits: false, .. }).then(|| Arc::clone(path))) {
+            return Next::Happening(Happening::ChildStarted { step });
         }
-        let due = next_due(&self.state).filter(|_| self.state.paused.is_none());
+        let mut call = None;
+        let mut outcome: Option<Moment> = None;
+        for open in self.state.in_flight() {
+            let recorded = self.outcomes.get(&call_key(&open.step, &open.node, &open.input)).and_then(VecDeque::front).map(|(moment, _)| *moment);
+            match recorded {
+                None if !self.is_unanswered(&open) => return Next::Call(open),
+                Some(moment) if outcome.is_none_or(|earlier| moment.seq < earlier.seq) => (call, outcome) = (Some(open), Some(moment)),
+                None if call.is_none() => call = Some(open),
+                _ => {}
+            }
+        }
+        let due = if self.state.paused.is_none() { self.next_timer() } else { None };
         let fired = due.as_ref().and_then(|(key, _)| self.fired.get(key)?.front()).copied();
         // Before which moment of the record the timer comes.
         let timer_before = |moment: Moment, taken_in_at: Timestamp| match (&due, fired) {
@@ -217,7 +258,7 @@ impl<'a> WhatIf<'a> {
         let outside = self.outside.front().map(|(moment, outside)| {
             let counted = match outside {
                 Outside::Event(event) => event.taken_in_at,
-                Outside::Request(_) => moment.at,
+                Outside::Request(_) | Outside::Child(..) => moment.at,
             };
             (*moment, counted)
         });
@@ -233,12 +274,25 @@ impl<'a> WhatIf<'a> {
         }
     }
 
+    /// The timer that takes effect next: the first of those that the record knows to have fired, else the first that is due.
+    fn next_timer(&self) -> Option<(String, Timestamp)> {
+        let timers = self.state.timers();
+        let fired = timers.iter().filter_map(|timer| Some((self.fired.get(&timer.0)?.front()?.seq, timer))).min_by_key(|(seq, _)| *seq);
+        if let Some((_, timer)) = fired {
+            return Some(timer.clone());
+        }
+        // Time to settle that nobody needed takes no effect.
+        let own = timers.iter().filter(|(key, _)| key != SETTLE_TIMER).min_by_key(|(_, due)| *due);
+        own.or(timers.first()).cloned()
+    }
+
     fn timer(&mut self, due: Option<(String, Timestamp)>, fired: Option<Moment>, calling: bool) -> Next {
         // Beyond the end of a record that is not finished, nobody knows what else came in.
         let finished = self.recorded.last().is_some_and(ends);
         let horizon = self.recorded.last().map_or(Timestamp::MIN, |entry| entry.at);
         match due {
-            Some((key, due)) if fired.is_some() || finished || due <= horizon => {
+            // One that the record set too, and that took no effect before its end, has not done so yet.
+            Some((key, due)) if fired.is_some() || finished || (due <= horizon && !self.set.contains(&(key.clone(), due))) => {
                 self.fired.get_mut(&key).and_then(VecDeque::pop_front);
                 self.now = self.now.max(due).max(fired.map_or(due, |fired| fired.at));
                 Next::Happening(Happening::Due { key })
@@ -257,12 +311,17 @@ impl<'a> WhatIf<'a> {
         self.now = self.now.max(at);
         match outside {
             Outside::Request(happening) => Next::Happening(*happening),
+            Outside::Child(step, outcome) => match self.state.leaves.get(&step) {
+                Some(Leaf::Child { run_id, .. }) => Next::Happening(Happening::ChildEnded { step, run_id: *run_id, outcome }),
+                _ => Next::Happening(Happening::Continue),
+            },
             Outside::Event(event) => {
-                if let Some((path, waits)) = waiting(&self.state)
-                    && let Some((which, _)) =
-                        waits.iter().find(|(_, wait)| wait.event == event.body.kind && super::correlation::matches(&wait.values, &event.body.data))
-                {
-                    return Next::Happening(Happening::Event { target: path.to_string(), which: which.clone(), event });
+                let found = waiting(&self.state).find_map(|(path, waits)| {
+                    let fits = |wait: &crate::history::OpenMatch| wait.event == event.body.kind && super::correlation::matches(&wait.values, &event.body.data);
+                    waits.iter().find(|(_, wait)| fits(wait)).map(|(which, _)| (path.to_string(), which.clone()))
+                });
+                if let Some((target, which)) = found {
+                    return Next::Happening(Happening::Event { target, which, event });
                 }
                 let exit = self.workflow.exit_on.iter().position(|exit| exit.rule.event == event.body.kind);
                 let target = format!("{EXIT_TARGET}{}", exit.unwrap_or(usize::MAX));

@@ -1,6 +1,6 @@
 //! Starts that are held back, and what holds them.
 
-use crate::{EventId, OrganisationId, RunId, Timestamp, Value, machine::LimitKey};
+use crate::{EventId, OrganisationId, RunId, Timestamp, Value, history::Parent, machine::LimitKey};
 use serde::{Deserialize, Serialize};
 
 /// The queue in which a held start waits. It leaves it for the next one, or starts.
@@ -124,4 +124,6 @@ pub struct HeldStart {
     pub depth: u16,
     /// When it was first held; for a burst when that began.
     pub held_at: Timestamp,
+    /// The step that waits for the run's end.
+    pub parent: Option<Parent>,
 }

@@ -19,6 +19,13 @@ pub enum Effect {
     AtMostOnce,
 }
 
+impl Effect {
+    /// Whether it reaches beyond our own database.
+    pub fn is_outside(self) -> bool {
+        matches!(self, Self::External | Self::AtMostOnce)
+    }
+}
+
 /// What people and programs must know of a node.
 #[derive(Clone, Debug, Serialize)]
 pub struct NodeDescriptor {

@@ -122,7 +122,7 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
             None => (None, by_hand(run_id, self.now, &request.input), None),
         };
         let seed = self.stage.chance(&[b"run", &run.to_be_bytes()]);
-        let start = Start { version: 1, key, trigger, input: request.input, event, event_id, seed, depth: request.depth, reads: request.reads };
+        let start = Start { version: 1, key, trigger, input: request.input, event, event_id, seed, depth: request.depth, parent: None, reads: request.reads };
         self.runs.push(Played { workflow: index, state: State::new(run_id), timers: BTreeMap::new(), history: Vec::new() });
         self.does(run, Happening::Started(start));
     }

@@ -32,18 +32,12 @@ pub struct Gap {
 
 impl Coverage {
     /// Adds what a run of the workflow went through.
-    pub fn add(&mut self, workflow: &Workflow, history: &[Entry]) {
-        // A `stop` leaves no entry of its own: it is what comes after the last step of a run that ended.
-        if let Some(Entry { fact: Fact::RunCompleted { exit: None, .. } | Fact::RunFailed { .. }, .. }) = history.last()
-            && let Some(step) = after_the_last(workflow, history).filter(|step| matches!(step.verb, Verb::Stop { .. }))
-        {
-            self.steps.insert(step.key.to_string());
-        }
+    pub fn add(&mut self, history: &[Entry]) {
         for entry in history {
             let Some(path) = entry.step.as_deref() else { continue };
             let key = key_of(path);
             match &entry.fact {
-                Fact::StepSkipped { .. } | Fact::StepCancelled {} => continue,
+                Fact::StepSkipped { .. } | Fact::StepCancelled { .. } => continue,
                 Fact::BranchTaken { branch } => self.branch(key, branch),
                 Fact::VariantChosen { variant, .. } => self.branch(key, variant),
                 Fact::WaitResolved { which, .. } => self.branch(key, which),
@@ -111,14 +105,6 @@ pub struct Covered {
     pub covered: usize,
     /// There are.
     pub all: usize,
-}
-
-/// The step that follows the last one of a history.
-fn after_the_last<'w>(workflow: &'w Workflow, history: &[Entry]) -> Option<&'w Step> {
-    let Some((path, fact)) = history.iter().rev().find_map(|entry| Some((entry.step.as_deref()?, &entry.fact))) else {
-        return workflow.steps.steps.first();
-    };
-    following(&workflow.steps, key_of(path), branch_in(fact), None)
 }
 
 /// The branch that an entry tells of.

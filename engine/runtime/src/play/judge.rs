@@ -127,7 +127,7 @@ impl Judge<'_> {
             self.differ("expected_waiting", "waiting_on", waits, &waits.value, &state.waiting_on(), Scope::Named);
         }
         if let Some(variables) = &expect.variables {
-            let got = Value::Object((*state.vars).clone());
+            let got = Value::Object(state.vars().cloned().unwrap_or_default());
             self.differ("expected_variables", "variables", variables, &Value::Object(variables.value.clone()), &got, Scope::Named);
         }
         self.steps(history);
@@ -332,7 +332,7 @@ fn taken(history: &[Entry]) -> Vec<&str> {
     let mut taken = Vec::new();
     for entry in history {
         let Some(path) = entry.step.as_deref() else { continue };
-        if matches!(entry.fact, Fact::StepSkipped { .. } | Fact::StepCancelled {} | Fact::ValueRead { .. }) || !met.insert(path) {
+        if matches!(entry.fact, Fact::StepSkipped { .. } | Fact::StepCancelled { .. } | Fact::ValueRead { .. }) || !met.insert(path) {
             continue;
         }
         taken.push(key_of(path));

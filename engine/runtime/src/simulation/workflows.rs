@@ -2,7 +2,7 @@
 
 /// The file of each workflow.
 pub(super) const WORKFLOWS: &[&str] =
-    &[CHAIN, WAIT, ANY, SINGLE, QUEUED, RESTART, EXIT, SPLIT, EMIT, LOOP, FAIL, FAILED, COLLECT, MESSAGES, LONG, SHARED_A, SHARED_B, RATED, BURST];
+    &[CHAIN, WAIT, ANY, SINGLE, QUEUED, RESTART, EXIT, SPLIT, EMIT, LOOP, FAIL, FAILED, COLLECT, MESSAGES, LONG, SHARED_A, SHARED_B, RATED, BURST, SIDE, SAGA, PARENT, CALLEE];
 
 /// Runs of [`SHARED_A`] and [`SHARED_B`] at a time.
 pub(super) const SHARED_MAX: usize = 2;
@@ -250,4 +250,80 @@ pub(super) const EVENTS: &[&str] = &[
     "answer",
     "answer",
     "stop",
+    "go.side",
+    "go.saga",
+    "go.parent",
 ];
+
+/// Branches side by side, a race, a loop.
+const SIDE: &str = r#"
+name: side
+on: [{ event: go.side }]
+steps:
+  - id: p
+    parallel:
+      a:
+        - { id: a_call, do: test.call, with: { n: 1 }, on_error: continue }
+        - { id: a_count, do: test.count, with: {} }
+      b:
+        - { id: b_wait, wait_for: { event: answer, match: { k: "{{ event.data.k }}" } }, timeout: 2h }
+        - { id: b_count, do: test.count, with: {} }
+      c:
+        - id: each
+          for_each: [1, 2, 3]
+          max_parallel: 2
+          on_item_error: continue
+          steps:
+            - { id: c_call, do: test.call, with: { n: "{{ item }}" } }
+            - { id: c_count, do: test.count, with: {} }
+  - id: race
+    join: any
+    on_error: continue
+    parallel:
+      fast: [{ id: fast_call, do: test.call, with: { n: 2 } }, { id: fast_count, do: test.count, with: {} }]
+      slow: [{ id: slow_call, do: test.order, with: { n: 3 } }, { id: slow_count, do: test.count, with: {} }]
+      time: [{ id: time_delay, delay: 3h }]
+  - { id: last, do: test.count, with: {} }
+"#;
+
+/// What is caught, what always runs, and what is undone when the run ends badly.
+const SAGA: &str = r#"
+name: saga
+on: [{ event: go.saga }]
+timeout: 10d
+steps:
+  - id: t
+    try:
+      - { id: book, do: test.call, with: { n: 1 }, compensate: { do: test.count, with: {} } }
+      - { id: note, do: test.count, with: {}, compensate: { do: test.call, with: { of: "{{ steps.note }}" } } }
+      - { id: bill, do: test.pay, with: { n: 2 }, compensate: { do: test.send, with: { n: 2 } } }
+      - { id: rest, delay: 1h }
+    catch:
+      - { on: [timeout, outcome_unknown], steps: [{ id: caught, do: test.count, with: {} }] }
+    finally:
+      - { id: always, do: test.count, with: {} }
+  - { id: way, if: event.data.n > 3, stop: { status: failed, reason: "it was planned" } }
+  - { id: tail, do: test.call, with: { n: 3 } }
+"#;
+
+/// Runs that run others.
+const PARENT: &str = r#"
+name: parent
+on: [{ event: go.parent }]
+steps:
+  - { id: sub, call: callee, with: { k: "{{ event.data.k }}" }, on_error: continue }
+  - { id: fire, start: callee, with: { k: "{{ event.data.k }}" }, on_error: continue }
+  - { id: last, do: test.count, with: {} }
+"#;
+
+const CALLEE: &str = r#"
+name: callee
+on: [{ manual: {} }]
+key: "{{ input.k }}"
+mode: queued
+steps:
+  - { id: a, do: test.call, with: { k: "{{ input.k }}" } }
+  - { id: nap, delay: 10m }
+  - { id: b, do: test.count, with: {} }
+  - { id: end, stop: { output: { k: "{{ input.k }}" } } }
+"#;

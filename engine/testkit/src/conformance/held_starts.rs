@@ -3,6 +3,7 @@
 use super::fixture::{at, commit_at, look, org, organisation, run_id};
 use onward_core::{
     EventId, OrganisationId, RunId, Shard,
+    history::Parent,
     machine::LimitKey,
     ports::{HeldQueue, HeldStart, KeyState, Store},
 };
@@ -34,6 +35,7 @@ pub(super) fn start(number: u128, key: &str, queue: HeldQueue) -> HeldStart {
         priority: 5,
         depth: 3,
         held_at: at(1),
+        parent: number.is_multiple_of(2).then(|| Parent { run_id: run_id(number + 100), step: "sub#2".into() }),
     }
 }
 

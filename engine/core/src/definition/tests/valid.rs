@@ -230,7 +230,7 @@ fn hints_and_warnings_do_not_keep_a_workflow_from_running() {
         [
             "f.yaml:2:7 warning no_effect: `mode` has no effect without `key`: each run then is about itself",
             "f.yaml:3:15 hint unknown_event_type: nobody declares the event type \"lead.capturd\"; did you mean \"lead.captured\"?",
-            "f.yaml:6:14 warning no_effect: `timeout` has no effect on delay; it bounds `do` and `wait_for`",
+            "f.yaml:6:14 warning no_effect: `timeout` has no effect on delay; it bounds `do`, `wait_for` and `ask`",
             "f.yaml:7:12 warning no_effect: `retry` has no effect on delay; only `do` is tried again",
         ]
     );

@@ -28,6 +28,45 @@ steps:
           - { id: last, do: test.call, with: { n: \"{{ steps.w.data.n }}\" } }
 ";
 
+/// Steps with steps inside, and what undoes them.
+const GROUPS: &str = "name: test
+on:
+  - event: start
+exit_on:
+  - { event: contact.unsubscribed, match: any, compensate: true }
+timeout: 30h
+steps:
+  - id: t
+    try:
+      - { id: book, do: test.call, compensate: { do: test.send, with: { n: \"{{ steps.book.n | default(0) }}\" } } }
+      - id: p
+        join: 2
+        parallel:
+          a: [{ id: say, do: test.send, on_error: continue }, { set: { a: 1 } }]
+          b:
+            - id: inner
+              try: [{ id: w, wait_for: { event: message.received, match: any, if: incoming.data.n > 3 }, timeout: 4h }]
+              finally: [{ id: last, do: test.call }]
+          c: [{ id: inb, do: test.call, compensate: { do: test.call, with: {} } }]
+      - id: each
+        for_each: [x, y, z]
+        max_parallel: 2
+        on_item_error: continue
+        steps: [{ id: item_call, do: test.call, with: { item: \"{{ item }}\" } }]
+    catch:
+      - { on: [not_found], steps: [{ id: who, do: test.contact, on_error: continue }] }
+    finally:
+      - { id: nap, delay: 1h }
+  - id: again
+    repeat:
+      until: steps.poll.n > 100
+      times: 3
+      steps: [{ id: poll, do: test.call }]
+  - { id: sub, call: other-flow, on_error: continue }
+  - { id: ok, ask: { who: { role: manager }, title: Go on?, remind_every: 1h }, timeout: 3h }
+  - { id: mark, stop: { status: failed, reason: planned } }
+";
+
 #[derive(Clone, Debug)]
 enum Push {
     Wait(i64),
@@ -45,6 +84,8 @@ enum Push {
     Pause,
     Resume,
     Continue,
+    Answer,
+    ChildEnds(u8),
 }
 
 fn push() -> impl Strategy<Value = Push> {
@@ -64,13 +105,16 @@ fn push() -> impl Strategy<Value = Push> {
         1 => Just(Push::Pause),
         2 => Just(Push::Resume),
         1 => Just(Push::Continue),
+        2 => Just(Push::Answer),
+        2 => any::<u8>().prop_map(Push::ChildEnds),
     ]
 }
 
 fn apply(play: &mut Play, push: &Push) {
-    let call = play.state.in_flight().pop();
-    let outcome = |play: &mut Play, outcome| {
-        if let Some(call) = call {
+    let mut calls = play.state.in_flight();
+    let mut outcome = |play: &mut Play, which: u8, outcome| {
+        if !calls.is_empty() {
+            let call = calls.swap_remove(usize::from(which) % calls.len());
             play.happen(Happening::StepEnded { step: call.step, attempt: call.attempt, outcome });
         }
     };
@@ -78,17 +122,17 @@ fn apply(play: &mut Play, push: &Push) {
     let names = ["who", "inb", "say", "nap", "w", "last", RUN_TIMER, SETTLE_TIMER, "nosuch"];
     match push {
         Push::Wait(millis) => play.now += millis,
-        Push::Done(n) => outcome(play, Outcome::done(json!({ "id": format!("c{}", n % 3), "n": n }))),
+        Push::Done(n) => outcome(play, *n, Outcome::done(json!({ "id": format!("c{}", n % 3), "n": n }))),
         Push::Fail(n) => {
             let code = ["unavailable", "invalid_input", "timeout", "not_found"][usize::from(n % 4)];
-            outcome(play, Outcome::Failed { error: error(code) });
+            outcome(play, *n, Outcome::Failed { error: error(code) });
         }
-        Push::RetryAfter(n) => outcome(play, Outcome::Retry { after_ms: Some(i64::from(*n) * 100), error: error("rate_limited") }),
+        Push::RetryAfter(n) => outcome(play, *n, Outcome::Retry { after_ms: Some(i64::from(*n) * 100), error: error("rate_limited") }),
         Push::Hold(n) => {
             let until = (n % 5 > 0).then(|| Timestamp::from_millis(play.now + i64::from(*n) * 1_000));
-            outcome(play, Outcome::Hold { until, reason: "held".into() });
+            outcome(play, *n, Outcome::Hold { until, reason: "held".into() });
         }
-        Push::Unknown => outcome(play, Outcome::Unknown { error: error("unavailable") }),
+        Push::Unknown => outcome(play, 0, Outcome::Unknown { error: error("unavailable") }),
         Push::Late(n) => {
             let step = path(names[usize::from(*n) % names.len()]);
             play.happen(Happening::StepEnded { step, attempt: u32::from(n % 4), outcome: Outcome::done(json!({ "late": n })) });
@@ -120,14 +164,27 @@ fn apply(play: &mut Play, push: &Push) {
         Push::Continue => {
             play.happen(Happening::Continue);
         }
+        Push::Answer => {
+            play.happen(Happening::Answered { step: path("ok"), answer: json!("approve"), by: "u1".into() });
+        }
+        Push::ChildEnds(n) => {
+            if let Some(child) = play.state.children().into_iter().next() {
+                let outcome = match n % 3 {
+                    0 => crate::history::ChildOutcome::Completed { output: json!({ "n": n }) },
+                    1 => crate::history::ChildOutcome::Failed { error: error("declined") },
+                    _ => crate::history::ChildOutcome::Cancelled {},
+                };
+                play.happen(Happening::ChildEnded { step: child.step, run_id: child.run_id, outcome });
+            }
+        }
     }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 250, ..ProptestConfig::default() })]
     #[test]
-    fn any_interleaving_keeps_the_promises(pushes in prop::collection::vec(push(), 0..60)) {
-        let mut play = Play::started(SOURCE, json!({ "n": 1 }));
+    fn any_interleaving_keeps_the_promises(groups in any::<bool>(), pushes in prop::collection::vec(push(), 0..60)) {
+        let mut play = Play::started(if groups { GROUPS } else { SOURCE }, json!({ "n": 1 }));
         play.records.insert("contact".into(), json!({ "id": "c1", "name": "Asha" }));
         for push in &pushes {
             let (ended, before) = (play.state.status.is_final(), play.history.len());

@@ -46,7 +46,10 @@ fn guards_branches_and_variables() {
         "  - { id: end, stop: { output: { level: \"{{ vars.level }}\", low: \"{{ steps.low }}\" } } }\n",
     ));
     let play = Play::started(&source, json!({ "vip": false, "score": 6 }));
-    assert_eq!(play.kinds(), ["run_started", "step_skipped", "vars_set", "branch_taken", "vars_set", "branch_taken", "vars_set", "run_completed"]);
+    assert_eq!(
+        play.kinds(),
+        ["run_started", "step_skipped", "vars_set", "branch_taken", "vars_set", "branch_taken", "vars_set", "step_completed", "run_completed"]
+    );
     assert_eq!(play.output("way"), json!({ "taken": "then" }));
     assert_eq!(play.output("pick"), json!({ "taken": 2 }));
     assert_eq!(play.state.output, json!({ "level": 12, "low": null }), "a step that was not reached is null, numbers keep their type");
@@ -117,7 +120,7 @@ fn a_run_started_by_run_failed_emits_none_of_its_own() {
 fn on_error_continue_shows_the_error_and_goes_on() {
     let mut play =
         Play::started(&steps("  - { id: a, do: test.call, on_error: continue }\n  - { id: b, stop: { output: \"{{ steps.a.error.code }}\" } }\n"), json!({}));
-    assert_eq!(play.fails("not_found"), ["step_failed", "run_completed"]);
+    assert_eq!(play.fails("not_found"), ["step_failed", "step_completed", "run_completed"]);
     assert_eq!(play.state.output, json!("not_found"));
     completed(&play);
 }
@@ -127,7 +130,7 @@ fn an_unknown_outcome_is_final_for_at_most_once_and_repeated_for_external() {
     let unknown = || Outcome::Unknown { error: StepError::new(crate::ErrorCode::Unavailable, "no answer") };
     let mut send =
         Play::started(&steps("  - { id: a, do: test.send, on_error: continue }\n  - { id: b, stop: { output: \"{{ steps.a.error.code }}\" } }\n"), json!({}));
-    assert_eq!(send.ends(unknown()), ["step_failed", "run_completed"]);
+    assert_eq!(send.ends(unknown()), ["step_failed", "step_completed", "run_completed"]);
     assert_eq!(send.state.output, json!("outcome_unknown"));
     completed(&send);
     let mut call = Play::started(&steps("  - { id: a, do: test.call }\n"), json!({}));

@@ -43,7 +43,10 @@ fn an_event_of_the_contact_resumes_the_run() {
     play.after(HOUR);
     assert!(play.event("w", "message.received", json!({ "contact_id": "c2" })).is_empty(), "a stranger's message");
     assert!(play.event("w", "message.sent", json!({ "contact_id": "c1" })).is_empty(), "another type");
-    assert_eq!(play.event("w", "message.received", json!({ "contact_id": "c1", "text": "yes" })), ["event_consumed", "wait_resolved", "run_completed"]);
+    assert_eq!(
+        play.event("w", "message.received", json!({ "contact_id": "c1", "text": "yes" })),
+        ["event_consumed", "wait_resolved", "step_completed", "run_completed"]
+    );
     assert_eq!(play.output("w")["data"]["text"], "yes");
     assert_eq!(play.state.output, json!(false));
     completed(&play);
@@ -53,7 +56,7 @@ fn an_event_of_the_contact_resumes_the_run() {
 fn a_wait_that_gives_up_says_so() {
     let mut play = waiting();
     assert!(play.after(24 * HOUR - 1).due("w").is_empty());
-    assert_eq!(play.after(1).due("w"), ["wait_timed_out", "run_completed"]);
+    assert_eq!(play.after(1).due("w"), ["wait_timed_out", "step_completed", "run_completed"]);
     assert_eq!(play.state.output, json!(true));
     completed(&play);
 }
@@ -64,7 +67,10 @@ fn an_event_taken_in_by_the_due_time_beats_the_time_out_however_late_it_is_proce
     play.after(24 * HOUR);
     let event = play.new_event("message.received", json!({ "contact_id": "c1" }));
     play.after(HOUR);
-    assert_eq!(play.happen(Happening::Event { target: "w".into(), which: "event".into(), event }), ["event_consumed", "wait_resolved", "run_completed"]);
+    assert_eq!(
+        play.happen(Happening::Event { target: "w".into(), which: "event".into(), event }),
+        ["event_consumed", "wait_resolved", "step_completed", "run_completed"]
+    );
     completed(&play);
 }
 
@@ -72,7 +78,7 @@ fn an_event_taken_in_by_the_due_time_beats_the_time_out_however_late_it_is_proce
 fn an_event_taken_in_after_the_due_time_loses_however_late_the_time_out_is_processed() {
     let mut play = waiting();
     play.after(24 * HOUR + 1);
-    assert_eq!(play.event("w", "message.received", json!({ "contact_id": "c1" })), ["wait_timed_out", "run_completed"]);
+    assert_eq!(play.event("w", "message.received", json!({ "contact_id": "c1" })), ["wait_timed_out", "step_completed", "run_completed"]);
     completed(&play);
 }
 

@@ -1,0 +1,110 @@
+//! Runs that steps of other runs start: `call` waits for the child's end, `start` only for its admission.
+
+use crate::{
+    admission::{Origin, Request, Verdict},
+    batch::{Batch, Work},
+    engine::Engine,
+};
+use onward_core::{
+    ErrorCode, OrganisationId, RunId, StepError, Value,
+    history::{ChildOutcome, Parent},
+    machine::{self, Admission, Happening},
+    ports::{Store, StoreError},
+};
+use std::sync::Arc;
+
+/// A run that a step asks for.
+#[derive(Clone, Debug)]
+pub(crate) struct Child {
+    pub(crate) organisation: OrganisationId,
+    /// The step that asks.
+    pub(crate) parent: Parent,
+    /// The id that it gets: the same whenever it is asked for.
+    pub(crate) run_id: RunId,
+    pub(crate) workflow: String,
+    pub(crate) input: Value,
+    /// Causes in a row that led to it.
+    pub(crate) depth: u16,
+}
+
+impl<S: Store> Engine<S> {
+    /// Starts the run that a step asks for, unless the step was cancelled meanwhile; tells the step what became of it.
+    pub(crate) async fn start_child(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, child: Child) -> Result<(), StoreError> {
+        let parent = child.parent.clone();
+        let stands = |live: &crate::live::Live| live.state.children().iter().any(|open| open.step == parent.step && open.run_id == child.run_id);
+        if !self.runs.get(parent.run_id).is_some_and(stands) {
+            return Ok(());
+        }
+        let refuse = |code, message: String| Happening::ChildRefused { step: Arc::clone(&parent.step), error: StepError::new(code, message) };
+        let snapshot = self.shared.definitions.snapshot();
+        let told = match snapshot.current(child.organisation, &child.workflow) {
+            None => Some(refuse(ErrorCode::NotFound, format!("there is no published workflow {:?}", child.workflow))),
+            Some(current) => {
+                let workflow = Arc::clone(&current.workflow);
+                match self.admit(tx, batch, child.organisation, |asked| machine::admit_input(&workflow, &child.input, asked)).await? {
+                    Admission::Yes { input, key, reads, gates } => {
+                        let origin = Origin::Run { run_id: child.run_id, parent: parent.clone() };
+                        let request = Request { current: Arc::clone(current), origin, input, key, reads, gates, depth: child.depth };
+                        match self.request_start(tx, batch, request).await? {
+                            Verdict::Started(_) | Verdict::Held { .. } => Some(Happening::ChildStarted { step: Arc::clone(&parent.step) }),
+                            Verdict::Refused(reason) | Verdict::TooMany(reason) => Some(refuse(ErrorCode::Conflict, format!("workflow {:?} was not started: {reason}", child.workflow))),
+                        }
+                    }
+                    Admission::Error(message) => Some(refuse(ErrorCode::InvalidInput, message)),
+                    Admission::No | Admission::Need(_) => {
+                        Some(refuse(ErrorCode::InvalidInput, format!("workflow {:?} does not start with this input", child.workflow)))
+                    }
+                }
+            }
+        };
+        if let Some(happening) = told {
+            batch.work.push_front(Work::Happen { run_id: parent.run_id, happening });
+        }
+        Ok(())
+    }
+
+    /// Cancels a run that a step started. One that is still held is taken out of its queue.
+    pub(crate) async fn cancel_child(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, parent: RunId, run_id: RunId) -> Result<(), StoreError> {
+        let Some(organisation) = self.runs.get(parent).map(|live| live.organisation) else { return Ok(()) };
+        let store = Arc::clone(&self.shared.store);
+        let reason = format!("run {parent}, which waits for it, is ending");
+        if let Some(held) = store.held_start(tx, organisation, run_id).await? {
+            return self.end_held(tx, batch, held, &reason).await;
+        }
+        self.load(tx, batch, &[run_id]).await?;
+        if self.runs.get(run_id).is_some() {
+            batch.happen(run_id, Happening::Cancel { by: "parent".into(), reason: Some(reason), force: false });
+            return Ok(());
+        }
+        let step = self.runs.get(parent).and_then(|live| live.state.children().into_iter().find(|child| child.run_id == run_id)).map(|child| child.step);
+        if let Some(step) = step {
+            batch.happen(parent, Happening::ChildEnded { step, run_id, outcome: ChildOutcome::Cancelled {} });
+        }
+        Ok(())
+    }
+
+    /// After a crash: every child that a run waits for is there, or is asked for again.
+    pub(crate) async fn ask_for_children(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, run_id: RunId) -> Result<(), StoreError> {
+        let Some(live) = self.runs.get(run_id) else { return Ok(()) };
+        let (organisation, depth, children) = (live.organisation, live.state.depth.saturating_add(1), live.state.children());
+        let store = Arc::clone(&self.shared.store);
+        for child in children {
+            if self.runs.get(child.run_id).is_some() || store.load_runs(tx, &[child.run_id]).await?.into_iter().flatten().next().is_some() {
+                continue;
+            }
+            if store.held_start(tx, organisation, child.run_id).await?.is_some() {
+                continue;
+            }
+            let parent = Parent { run_id, step: child.step };
+            batch.work.push_back(Work::StartChild(Box::new(Child {
+                organisation,
+                parent,
+                run_id: child.run_id,
+                workflow: child.workflow,
+                input: child.input,
+                depth,
+            })));
+        }
+        Ok(())
+    }
+}
