@@ -47,7 +47,9 @@ impl<S: Store> Engine<S> {
                         let request = Request { current: Arc::clone(current), origin, input, key, reads, gates, depth: child.depth };
                         match self.request_start(tx, batch, request).await? {
                             Verdict::Started(_) | Verdict::Held { .. } => Some(Happening::ChildStarted { step: Arc::clone(&parent.step) }),
-                            Verdict::Refused(reason) | Verdict::TooMany(reason) => Some(refuse(ErrorCode::Conflict, format!("workflow {:?} was not started: {reason}", child.workflow))),
+                            Verdict::Refused(reason) | Verdict::TooMany(reason) => {
+                                Some(refuse(ErrorCode::Conflict, format!("workflow {:?} was not started: {reason}", child.workflow)))
+                            }
                         }
                     }
                     Admission::Error(message) => Some(refuse(ErrorCode::InvalidInput, message)),

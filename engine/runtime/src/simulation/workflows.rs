@@ -1,8 +1,10 @@
 //! The workflows of the simulation: small, and together all that the runtime does.
 
 /// The file of each workflow.
-pub(super) const WORKFLOWS: &[&str] =
-    &[CHAIN, WAIT, ANY, SINGLE, QUEUED, RESTART, EXIT, SPLIT, EMIT, LOOP, FAIL, FAILED, COLLECT, MESSAGES, LONG, SHARED_A, SHARED_B, RATED, BURST, SIDE, SAGA, PARENT, CALLEE];
+pub(super) const WORKFLOWS: &[&str] = &[
+    CHAIN, WAIT, ANY, SINGLE, QUEUED, RESTART, EXIT, SPLIT, EMIT, LOOP, FAIL, FAILED, COLLECT, MESSAGES, LONG, SHARED_A, SHARED_B, RATED, BURST, SIDE, SAGA,
+    PARENT, CALLEE,
+];
 
 /// Runs of [`SHARED_A`] and [`SHARED_B`] at a time.
 pub(super) const SHARED_MAX: usize = 2;
