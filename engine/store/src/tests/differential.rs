@@ -75,7 +75,7 @@ impl Maker {
                 seq: *last + 1,
                 at: at(*last as i64),
                 step: Some("s".into()),
-                fact: Fact::StepCompleted { output: json!("x".repeat(size)), truncated: false },
+                fact: Fact::StepCompleted { output: json!("x".repeat(size)), truncated: false, undo: None },
             });
             // Now and then the same place again: a conflict, which both must refuse.
             if self.world.executor.random_below(12) > 0 {
@@ -142,6 +142,7 @@ impl Maker {
             priority: 1 + self.below(10) as u8,
             depth: self.below(3) as u16,
             held_at: at(self.below(9) as i64),
+            parent: None,
         }
     }
 
