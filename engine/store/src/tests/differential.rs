@@ -20,7 +20,7 @@ enum Operation {
     Events(Vec<(NewEvent, Vec<Correlation>)>),
     Runs(Vec<RunWrite>),
     Note(OrganisationId, usize, RoutingNote),
-    Hold(HeldStart),
+    Hold(Box<HeldStart>),
     Unhold(OrganisationId, i64),
     Move(OrganisationId, i64, HeldQueue),
     Permit(OrganisationId, LimitKey, u128),
@@ -155,7 +155,7 @@ impl Maker {
             0..=2 => Operation::Events((0..=self.below(5)).map(|_| self.event()).collect()),
             3..=6 => Operation::Runs((0..=self.below(4)).map(|_| self.write()).collect()),
             7 => Operation::Note(self.organisation(), self.below(20) as usize, RoutingNote::Started { run_id: run_id(1), workflow: self.name(3) }),
-            8 => Operation::Hold(self.held_start()),
+            8 => Operation::Hold(Box::new(self.held_start())),
             9 => Operation::Unhold(self.organisation(), self.below(9) as i64),
             10 => {
                 let message = InboxMessage::Event { target: self.name(2), which: "event".into(), event_id: EventId(Uuid::nil()) };
