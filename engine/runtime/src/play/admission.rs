@@ -10,8 +10,9 @@ use crate::{
     gates::{Meeting, meet},
 };
 use onward_core::{
-    Event, Value,
+    ErrorCode, Event, RunId, StepError, Value,
     definition::{Mode, TriggerKind, Workflow},
+    history::{ChildOutcome, Parent},
     limits,
     machine::{Admission, Asked, Happening, Known, Need, Start, State, admit, admit_input},
     ports::KeyState,
@@ -25,10 +26,12 @@ const NEEDS: usize = 16;
 #[derive(Debug)]
 pub(super) struct Held {
     /// The trigger and its event; `None`: by hand.
-    origin: Option<(usize, Arc<Event>)>,
-    input: Value,
-    reads: BTreeMap<String, Value>,
-    depth: u16,
+    pub(super) origin: Option<(usize, Arc<Event>)>,
+    /// The id of a run that another one starts, and who waits for it.
+    pub(super) child: Option<(RunId, Parent)>,
+    pub(super) input: Value,
+    pub(super) reads: BTreeMap<String, Value>,
+    pub(super) depth: u16,
 }
 
 impl<O: Outside, W: Watch> World<'_, O, W> {
@@ -36,7 +39,7 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
     pub fn start_by_hand(&mut self, input: &Value) {
         let Some(workflow) = self.stage.workflows.first().map(Arc::clone) else { return };
         match self.ask(|asked| admit_input(&workflow, input, asked)) {
-            Admission::Yes { input, key, reads, .. } => self.request(0, key.as_deref(), Held { origin: None, input, reads, depth: 0 }),
+            Admission::Yes { input, key, reads, .. } => drop(self.request(0, key.as_deref(), Held::of_its_own(None, input, reads, 0))),
             Admission::Error(reason) => self.refuse(&workflow, reason),
             Admission::No | Admission::Need(_) => self.refuse(&workflow, "it does not start with this input".into()),
         }
@@ -54,7 +57,8 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
                 let envelope = Arc::clone(envelope.get_or_insert_with(|| Arc::new(event.envelope())));
                 match self.ask(|asked| admit(workflow, trigger, &envelope, asked)) {
                     Admission::Yes { input, key, reads, .. } => {
-                        self.request(index, key.as_deref(), Held { origin: Some((trigger, Arc::clone(event))), input, reads, depth: event.body.depth });
+                        let origin = Some((trigger, Arc::clone(event)));
+                        drop(self.request(index, key.as_deref(), Held::of_its_own(origin, input, reads, event.body.depth)));
                     }
                     Admission::No => self.refuse(workflow, format!("the `if` of trigger {} does not hold", trigger + 1)),
                     Admission::Error(message) => self.refuse(workflow, format!("trigger {} failed: {message}", trigger + 1)),
@@ -64,7 +68,7 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
         }
     }
 
-    fn ask(&mut self, ask: impl Fn(Asked<'_>) -> Admission) -> Admission {
+    pub(super) fn ask(&mut self, ask: impl Fn(Asked<'_>) -> Admission) -> Admission {
         let mut known = Known::default();
         for _ in 0..NEEDS {
             match ask(Asked { known: &known, now: self.now, timezone: &self.stage.timezone }) {
@@ -84,24 +88,30 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
         self.watch.refused(&Refused { workflow: workflow.name.clone(), reason });
     }
 
-    /// Lets a start in, holds it, or refuses it.
-    fn request(&mut self, index: usize, key: Option<&str>, request: Held) {
-        let Some(workflow) = self.stage.workflows.get(index).map(Arc::clone) else { return };
+    /// Lets a start in, holds it, or refuses it: `Err` says why.
+    pub(super) fn request(&mut self, index: usize, key: Option<&str>, request: Held) -> Result<(), String> {
+        let Some(workflow) = self.stage.workflows.get(index).map(Arc::clone) else { return Ok(()) };
         if request.depth > limits::EVENT_DEPTH {
             let reason = format!("more than {} causes in a row led here: the automations trigger each other", limits::EVENT_DEPTH);
-            return self.refuse(&workflow, reason);
+            self.refuse(&workflow, reason.clone());
+            return Err(reason);
         }
-        let key = key.map_or_else(|| self.stage.run_id(self.runs.len()).to_string(), bounded_key);
+        let own = request.child.as_ref().map_or_else(|| self.stage.run_id(self.runs.len()), |(run_id, _)| *run_id);
+        let key = key.map_or_else(|| own.to_string(), bounded_key);
         let state = self.key_state(index, &key);
         match meet(workflow.mode, &workflow.reentry, &state, None, self.now) {
             Meeting::Go => self.begin(index, key, request),
-            Meeting::Refuse(reason) => self.refuse(&workflow, reason),
+            Meeting::Refuse(reason) => {
+                self.refuse(&workflow, reason.clone());
+                return Err(reason);
+            }
             Meeting::Hold(_) => self.held.entry((index, key)).or_default().push_back(request),
             Meeting::Replace(_) => {
                 self.replace(&state);
                 self.held.entry((index, key)).or_default().push_back(request);
             }
         }
+        Ok(())
     }
 
     /// Cancels the living runs of a key, for a newer start.
@@ -116,13 +126,13 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
 
     fn begin(&mut self, index: usize, key: String, request: Held) {
         let run = self.runs.len();
-        let run_id = self.stage.run_id(run);
+        let (run_id, parent) = request.child.map_or_else(|| (self.stage.run_id(run), None), |(run_id, parent)| (run_id, Some(parent)));
         let (trigger, event, event_id) = match &request.origin {
             Some((trigger, event)) => (Some(*trigger), event.envelope(), Some(event.event_id)),
             None => (None, by_hand(run_id, self.now, &request.input), None),
         };
         let seed = self.stage.chance(&[b"run", &run.to_be_bytes()]);
-        let start = Start { version: 1, key, trigger, input: request.input, event, event_id, seed, depth: request.depth, parent: None, reads: request.reads };
+        let start = Start { version: 1, key, trigger, input: request.input, event, event_id, seed, depth: request.depth, parent, reads: request.reads };
         self.runs.push(Played { workflow: index, state: State::new(run_id), timers: BTreeMap::new(), history: Vec::new() });
         self.does(run, Happening::Started(start));
     }
@@ -169,6 +179,10 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
         let Some(request) = newest else { return };
         match meet(workflow.mode, &workflow.reentry, &KeyState { oldest_held: None, newest_held: None, ..state }, None, self.now) {
             Meeting::Refuse(reason) => {
+                if let Some((run_id, parent)) = request.child {
+                    let error = StepError::new(ErrorCode::Conflict, format!("workflow {:?} was not started: {reason}", workflow.name));
+                    self.tell(run_id, parent, ChildOutcome::Failed { error });
+                }
                 self.refuse(&workflow, reason);
                 self.work.push_back(Work::Release { workflow: index, key: key.to_owned() });
             }

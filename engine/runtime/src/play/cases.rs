@@ -5,6 +5,7 @@ use super::{
     harden::Trial,
     judge,
     scripted::{Scripted, drafted},
+    world::Played,
 };
 use onward_core::{
     Timestamp,
@@ -13,11 +14,14 @@ use onward_core::{
         testing::{Begin, Case, LaterKind, Setting, TestFile},
     },
     history::Entry,
-    machine::{Happening, State},
+    machine::{Happening, State, check_answer},
     ports::RunStatus,
 };
 use serde::Serialize;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 /// A case, ready to be played.
 pub struct CaseSetup<'s> {
@@ -175,7 +179,20 @@ fn come(world: &mut World<'_, Scripted<'_>, Recorder>, kind: &LaterKind) -> Resu
         LaterKind::Cancel(reason) => world.happen(living?, Happening::Cancel { by: by(), reason: reason.clone(), force: false }),
         LaterKind::Pause => world.happen(living?, Happening::Pause { by: by(), reason: None }),
         LaterKind::Resume => world.happen(living?, Happening::Resume { by: by() }),
-        LaterKind::Answer { .. } => return Err("no step asks".into()),
+        LaterKind::Answer { step, answer, by } => {
+            let asked = |run: &Played| {
+                let mut questions =
+                    run.state.questions().into_iter().filter(|(path, _)| step.as_ref().is_none_or(|step| super::judge::key_of(path) == step.value));
+                questions.next().map(|(path, question)| (Arc::clone(path), question.clone()))
+            };
+            let found = world.runs.iter().enumerate().find_map(|(run, played)| Some((run, asked(played)?)));
+            let (run, (path, question)) = found.ok_or_else(|| match step {
+                Some(step) => format!("step {} does not ask at that moment", step.value),
+                None => "no step asks at that moment".to_owned(),
+            })?;
+            check_answer(&question, answer)?;
+            world.happen(run, Happening::Answered { step: path, answer: answer.clone(), by: by.clone() });
+        }
     }
     Ok(())
 }

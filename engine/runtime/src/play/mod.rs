@@ -10,6 +10,7 @@
 
 mod admission;
 mod cases;
+mod children;
 mod compare;
 mod contacts;
 mod coverage;

@@ -137,6 +137,11 @@ impl Outside for Scripted<'_> {
         self.setting.variants.iter().find(|(name, _)| name.value == step).map(|(_, variant)| variant.value.clone())
     }
 
+    fn mocks(&self, step: &str, workflow: &str) -> bool {
+        let key = step.split('#').next().unwrap_or_default();
+        self.setting.mocks.iter().any(|mock| mock.target.value == key || mock.target.value == workflow)
+    }
+
     fn waited(&mut self, stage: &Stage, step: &str, waits: &BTreeMap<String, OpenMatch>) -> Vec<(i64, NewEvent)> {
         let key = step.split('#').next().unwrap_or_default();
         let Some((_, answers)) = self.answers.iter().find(|(name, _)| name.value == key) else { return Vec::new() };

@@ -320,6 +320,49 @@ fn a_run_that_the_engine_holds_is_told() {
     assert!(reports(&[workflow], "  - { name: x, event: { type: go }, expect: { status: completed } }\n")[0].passed);
 }
 
+#[test]
+fn called_workflows_are_played_or_mocked_and_people_answer() {
+    let parent = workflow(
+        "name: parent\non: [{ event: go }]\nsteps:\n  - { id: ask, ask: { who: { role: manager }, title: Discount? }, timeout: 2d }\n  - { id: sub, call: child, with: { n: 2 } }\n  - stop: { output: { said: '{{ steps.ask.answer }}', got: '{{ steps.sub.twice }}' } }\n",
+    );
+    let child = workflow("name: child\non: [{ manual: {} }]\nsteps:\n  - { id: nap, delay: 1h }\n  - stop: { output: { twice: '{{ input.n * 2 }}' } }\n");
+    pass(
+        &[Arc::clone(&parent), child],
+        r"
+  - name: played
+    event: { type: go }
+    then: [{ after: 1d, answer: { step: ask, answer: approve, by: asha } }]
+    expect: { status: completed, runs: 2, output: { said: approve, got: 4 }, took: { over: 1d 59m, under: 1d 61m } }
+  - name: cancelled with its parent
+    event: { type: go }
+    then: [{ after: 1d, answer: { answer: reject } }, { after: 30m, cancel: enough }]
+    expect: { status: cancelled, runs: 2, run: 2, took: { under: 31m } }
+",
+    );
+    pass(
+        &[Arc::clone(&parent)],
+        r"
+  - name: mocked by its step
+    event: { type: go }
+    mock: { sub: { twice: 8 } }
+    then: [{ answer: { answer: approve } }]
+    expect: { status: completed, runs: 1, output: { said: approve, got: 8 } }
+  - name: mocked by its name
+    event: { type: go }
+    mock: { child: { error: declined } }
+    then: [{ answer: { answer: approve } }]
+    expect: { status: failed, error: declined, calls: [{ step: sub, with: { n: 2 } }] }
+  - name: not there
+    event: { type: go }
+    then: [{ answer: { answer: approve } }]
+    expect: { status: failed, error: { code: not_found } }
+",
+    );
+    let report =
+        &reports(&[parent], "  - { name: x, event: { type: go }, then: [{ answer: { answer: perhaps } }], for: 1h, expect: { status: waiting } }\n")[0];
+    assert!(told(report)[0].contains("must be one of approve, reject"), "{:?}", told(report));
+}
+
 fn crowd(scenario: &Scenario, contacts_: u64, threads: usize, seed: u64) -> Counts {
     let nodes = Nodes::default();
     let mut stage = Stage::new(vec![workflow(WELCOME)]);

@@ -5,9 +5,9 @@ use super::{
     world::{Coming, Listening, Work},
 };
 use onward_core::{
-    ErrorCode, Event, RunId, StepError, Timestamp, Value,
+    ErrorCode, Event, StepError, Timestamp, Value,
     definition::Workflow,
-    history::{ChildOutcome, Entry, Fact, StepPath},
+    history::{Entry, Fact},
     machine::{self, Action, Context, Decision, Happening, InFlight, Known, Need, State, correlations_of_event, decide},
     ports::{Effect, Outcome},
 };
@@ -106,9 +106,11 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
                 self.watch.emitted(run, &event);
                 self.arrive(event);
             }
-            Action::StartChild { step, run_id, workflow: child, input } => self.child(run, step, run_id, &child, input),
-            // Its outcome comes late and changes nothing. Runs that other runs start are mocked: they have no run of their own.
-            Action::Abandon { .. } | Action::CancelChild { .. } | Action::TellParent { .. } | Action::Ended => {}
+            Action::StartChild { step, run_id, workflow: child, input } => self.start_child(run, &step, run_id, &child, input),
+            Action::CancelChild { run_id } => self.cancel_child(run, run_id),
+            Action::TellParent { parent, outcome } => self.tell_parent(run, parent, outcome),
+            // Its outcome comes late and changes nothing.
+            Action::Abandon { .. } | Action::Ended => {}
         }
     }
 
@@ -126,28 +128,6 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
         } else {
             self.does(run, Happening::StepEnded { step: call.step, attempt: call.attempt, outcome });
         }
-    }
-
-    /// Another workflow comes to what the outside says of it, by its name or that of the step.
-    fn child(&mut self, run: usize, step: StepPath, run_id: RunId, workflow: &str, input: Value) {
-        self.does(run, Happening::ChildStarted { step: Arc::clone(&step) });
-        let call = InFlight {
-            step: Arc::clone(&step),
-            node: workflow.into(),
-            attempt: 1,
-            idempotency_key: run_id.to_string(),
-            input: Arc::new(input),
-            prepared: None,
-            timeout_ms: None,
-        };
-        let answered = self.outside.call(self.stage, &call, self.now);
-        self.watch.called(run, self.now, &call, &answered);
-        let outcome = match answered.outcome {
-            Outcome::Done { output } => ChildOutcome::Completed { output },
-            Outcome::Failed { error } | Outcome::Retry { error, .. } | Outcome::Unknown { error } => ChildOutcome::Failed { error },
-            Outcome::Hold { reason, .. } => ChildOutcome::Failed { error: StepError::new(ErrorCode::Conflict, reason) },
-        };
-        self.does(run, Happening::ChildEnded { step, run_id, outcome });
     }
 
     /// Opens a wait, looks back as far as it wants to, and lets the outside know.

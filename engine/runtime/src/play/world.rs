@@ -21,6 +21,8 @@ pub trait Outside {
     fn record(&mut self, record: &RecordRef) -> Value;
     /// The variant that a split must choose; `None` leaves it to its weights.
     fn variant(&mut self, step: &str) -> Option<String>;
+    /// Whether a called workflow comes to what this says, instead of being played.
+    fn mocks(&self, step: &str, workflow: &str) -> bool;
     /// A wait opened: what comes because of it, and after how many milliseconds.
     fn waited(&mut self, stage: &Stage, step: &str, waits: &BTreeMap<String, OpenMatch>) -> Vec<(i64, NewEvent)>;
 }
@@ -242,6 +244,11 @@ impl<'c, O: Outside, W: Watch> World<'c, O, W> {
     /// To be done now, after what is to be done already.
     pub(super) fn does(&mut self, run: usize, happening: Happening) {
         self.work.push_back(Work::Happen { run, happening: Box::new(happening) });
+    }
+
+    /// To be done now, before what is to be done already.
+    pub(super) fn does_first(&mut self, run: usize, happening: Happening) {
+        self.work.push_front(Work::Happen { run, happening: Box::new(happening) });
     }
 
     pub(super) fn comes(&mut self, after_ms: i64, what: Coming) {

@@ -1,12 +1,17 @@
 //! Names of a test file or a scenario against the workflow and the nodes.
 
 use super::{Case, Mock, Placed, Scenario, Setting, TestFile, test_file::LaterKind};
-use crate::definition::{Catalogue, Problem, Step, Workflow, problems::Problems};
-use std::collections::BTreeMap;
+use crate::{
+    Value,
+    definition::{Catalogue, Problem, Step, Verb, Workflow, problems::Problems},
+};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the names are compared with.
 struct Names<'a> {
     steps: BTreeMap<&'a str, &'a Step>,
+    /// Workflows that are called: what they come to may be mocked by their name.
+    called: BTreeSet<String>,
     catalogue: &'a dyn Catalogue,
     problems: Problems,
 }
@@ -38,12 +43,18 @@ impl Scenario {
 impl<'a> Names<'a> {
     fn new(workflows: &[&'a Workflow], catalogue: &'a dyn Catalogue) -> Self {
         let mut steps = BTreeMap::new();
+        let mut called = BTreeSet::new();
         for workflow in workflows {
             workflow.steps.each_step(&mut |step| {
+                if let Verb::Call { workflow, .. } = &step.verb
+                    && let Some(name) = workflow.as_literal().and_then(Value::as_str)
+                {
+                    called.insert(name.to_owned());
+                }
                 steps.entry(&*step.key).or_insert(step);
             });
         }
-        Self { steps, catalogue, problems: Problems::default() }
+        Self { steps, called, catalogue, problems: Problems::default() }
     }
 
     fn setting(&mut self, setting: &Setting) {
@@ -87,8 +98,11 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// A node or a step.
+    /// A node, a step, or a workflow that is called.
     fn target(&mut self, target: &Placed<String>) {
+        if self.called.contains(&target.value) {
+            return;
+        }
         if target.value.contains('.') && !self.steps.contains_key(target.value.as_str()) {
             self.node(target);
         } else {
