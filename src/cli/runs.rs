@@ -87,12 +87,11 @@ pub(crate) struct Chosen {
 impl Chosen {
     /// Asks it of each, and says how many did and which did not.
     async fn each(&self, client: &Client, verb: &str) -> Result<Value, Failure> {
-        let ids = match &self.id {
-            Some(id) => vec![id.clone()],
-            None => {
-                let found = client.all(&self.filter.path(), self.filter.limit as usize).await?;
-                found.iter().filter_map(|run| run.get("id").map(text)).collect()
-            }
+        let ids: Vec<String> = if let Some(id) = &self.id {
+            vec![id.clone()]
+        } else {
+            let found = client.all(&self.filter.path(), self.filter.limit as usize).await?;
+            found.iter().filter_map(|run| run.get("id").map(text)).collect()
         };
         let mut items = Vec::new();
         for id in &ids {
