@@ -33,6 +33,7 @@ pub(crate) enum Workflows {
         name: String,
     },
     /// Hold new starts and runs where they stand; nothing is skipped.
+    #[command(disable_version_flag = true)]
     Pause {
         /// The workflow's name.
         name: String,
@@ -43,6 +44,7 @@ pub(crate) enum Workflows {
         reason: Option<String>,
     },
     /// Let it go on: what fell due meanwhile is applied in order.
+    #[command(disable_version_flag = true)]
     Resume {
         /// The workflow's name.
         name: String,
@@ -50,6 +52,7 @@ pub(crate) enum Workflows {
         part: Part,
     },
     /// Hold everything that one version started, and its new starts.
+    #[command(disable_version_flag = true)]
     Hold {
         /// The workflow's name.
         name: String,
