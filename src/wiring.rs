@@ -160,6 +160,7 @@ async fn furnish(settings: &Settings, database: &Database) -> Result<App, Failur
         executor: Arc::new(TokioExecutor::new(tokio::runtime::Handle::current())),
         nodes: registry(&client, &connectors)?,
         records: Arc::new(CrmRecords::default()),
+        segments: Arc::new(onward_records::StoredSegments),
         credentials: Arc::new(credentials.clone()),
         inventory: if settings.knows_things { Arc::new(CrmInventory::new(database.reader())) } else { Arc::new(NoInventory) },
         disk: Arc::new(database.clone()),

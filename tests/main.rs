@@ -17,5 +17,6 @@ mod recorded_bodies;
 mod repeated_events;
 mod replay;
 mod shipped_files;
+mod triggers;
 mod unknown_commit;
 mod workflow_tests;

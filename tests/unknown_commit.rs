@@ -106,6 +106,7 @@ impl World {
             executor: Arc::new(TokioExecutor::new(tokio::runtime::Handle::current())),
             nodes: Registry::new([outside], []).unwrap(),
             records: Arc::new(Nothing),
+            segments: Arc::new(onward_records::StoredSegments),
             credentials: Arc::new(Nothing),
             inventory: Arc::new(NoInventory),
             disk: Arc::new(BoundlessDisk),

@@ -41,6 +41,10 @@ pub struct AppParts {
 /// Sign-ins that may wait for their password to be looked at; more are told to come back, in about the time these take.
 const WAITING_SIGN_INS: usize = 64;
 
+/// Senders of webhooks that may wait for the end of their runs (`respond: finished`); more are answered at once. Each hears
+/// of every change of every run.
+const WAITING_SENDERS: usize = 256;
+
 /// What an operator sets.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -74,6 +78,7 @@ pub struct Shared {
     pub(crate) password_checks: Arc<Semaphore>,
     pub(crate) waiting_for_turn: Arc<Semaphore>,
     pub(crate) sockets: Arc<Semaphore>,
+    pub(crate) waiting_senders: Semaphore,
     pub(crate) running_keys: RunningKeys,
     pub(crate) open_apps: OpenApps,
 }
@@ -84,7 +89,9 @@ impl App {
         let password_checks = Arc::new(Semaphore::new(parts.settings.password_checks.max(1)));
         let waiting_for_turn = Arc::new(Semaphore::new(WAITING_SIGN_INS));
         let sockets = Arc::new(Semaphore::new(parts.settings.sockets));
-        Self(Arc::new(Shared { parts, password_checks, waiting_for_turn, sockets, running_keys: RunningKeys::default(), open_apps: OpenApps::default() }))
+        let waiting_senders = Semaphore::new(WAITING_SENDERS);
+        let (running_keys, open_apps) = (RunningKeys::default(), OpenApps::default());
+        Self(Arc::new(Shared { parts, password_checks, waiting_for_turn, sockets, waiting_senders, running_keys, open_apps }))
     }
     /// Reads committed data.
     pub fn reader(&self) -> Reader {

@@ -16,6 +16,7 @@ mod problem;
 mod request;
 mod router;
 pub mod shapes;
+mod triggers;
 mod write;
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ pub struct WebhookRequest {
     pub headers: ::http::HeaderMap,
     /// The query's pairs, decoded, in order.
     pub query: Vec<(String, String)>,
+    /// When it arrived: a signed time must be near it.
+    pub received_at: onward_core::Timestamp,
     /// The exact bytes: signatures are over these and over nothing derived from them.
     pub body: Bytes,
 }

@@ -1,29 +1,82 @@
-//! HMAC-SHA256 signatures of webhooks, compared in constant time.
+//! HMAC signatures of webhooks, compared in constant time.
 
 use base64::Engine as _;
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use sha2::{Sha256, Sha512};
+use subtle::ConstantTimeEq as _;
 
-/// Whether `signature` (hex or base64, with or without the prefix `sha256=`) is the HMAC of the bytes under the key.
-/// Only the decoding of the signature, which its sender knows anyway, takes a time that depends on it.
-pub(crate) fn hmac_sha256_matches(key: &[u8], bytes: &[u8], signature: &str) -> bool {
-    let signature = signature.trim();
-    let signature = signature.strip_prefix("sha256=").unwrap_or(signature);
-    let Some(given) = decode(signature) else { return false };
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return false };
-    mac.update(bytes);
-    mac.verify_slice(&given).is_ok()
+/// The hash that a signature is made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Algorithm {
+    /// 32 bytes.
+    Sha256,
+    /// 64 bytes.
+    Sha512,
 }
 
-/// 32 bytes written in hex or base64; 64 hex digits are never base64 of 32 bytes.
-fn decode(text: &str) -> Option<Vec<u8>> {
-    if text.len() == 64 {
+impl Algorithm {
+    fn bytes(self) -> usize {
+        match self {
+            Self::Sha256 => 32,
+            Self::Sha512 => 64,
+        }
+    }
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Sha256 => "sha256=",
+            Self::Sha512 => "sha512=",
+        }
+    }
+}
+
+/// Whether `signature` (hex or base64, with or without the prefix `sha256=`) is the HMAC-SHA256 of the bytes under the key.
+pub(crate) fn hmac_sha256_matches(key: &[u8], bytes: &[u8], signature: &str) -> bool {
+    matches(Algorithm::Sha256, key, bytes, signature)
+}
+
+/// Whether `signature` (hex or base64, with or without the algorithm's name before it) is the HMAC of the bytes under the key.
+/// Only the decoding of the signature, which its sender knows anyway, takes a time that depends on it.
+pub(crate) fn matches(algorithm: Algorithm, key: &[u8], bytes: &[u8], signature: &str) -> bool {
+    let signature = signature.trim();
+    let signature = signature.strip_prefix(algorithm.prefix()).unwrap_or(signature);
+    let Some(given) = decode(signature, algorithm.bytes()) else { return false };
+    match algorithm {
+        Algorithm::Sha256 => {
+            let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return false };
+            mac.update(bytes);
+            mac.verify_slice(&given).is_ok()
+        }
+        Algorithm::Sha512 => {
+            let Ok(mut mac) = Hmac::<Sha512>::new_from_slice(key) else { return false };
+            mac.update(bytes);
+            mac.verify_slice(&given).is_ok()
+        }
+    }
+}
+
+/// Whether two secrets are the same, in a time that does not depend on where they differ.
+pub(crate) fn equal(given: &[u8], wanted: &[u8]) -> bool {
+    given.ct_eq(wanted).into()
+}
+
+/// Bytes of that number written in hex or base64; that many hex digits are never base64 of as many bytes.
+fn decode(text: &str, bytes: usize) -> Option<Vec<u8>> {
+    if text.len() == 2 * bytes {
         return hex::decode(text).ok();
     }
     [base64::engine::general_purpose::STANDARD, base64::engine::general_purpose::URL_SAFE_NO_PAD]
         .iter()
         .find_map(|engine| engine.decode(text).ok())
-        .filter(|bytes| bytes.len() == 32)
+        .filter(|decoded| decoded.len() == bytes)
+}
+
+/// A signature in hex, for tests that sign.
+#[cfg(test)]
+pub(crate) fn hex_of(algorithm: Algorithm, key: &[u8], bytes: &[u8]) -> String {
+    match algorithm {
+        Algorithm::Sha256 => hex::encode(Hmac::<Sha256>::new_from_slice(key).unwrap().chain_update(bytes).finalize().into_bytes()),
+        Algorithm::Sha512 => hex::encode(Hmac::<Sha512>::new_from_slice(key).unwrap().chain_update(bytes).finalize().into_bytes()),
+    }
 }
 
 #[cfg(test)]

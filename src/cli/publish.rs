@@ -33,7 +33,8 @@ impl Publish {
                 Failure::Failed(message) => Failure::Failed(format!("{file}: {message}")),
                 other => other,
             })?;
-            let mut item = json!({ "file": file, "workflow": name });
+            let starts = client.get(&format!("/api/v1/workflows/{}", escape(name))).await?;
+            let mut item = json!({ "file": file, "workflow": name, "triggers": starts.get("triggers") });
             if let (Some(item), Value::Object(answer)) = (item.as_object_mut(), answer) {
                 item.extend(answer);
             }
@@ -53,5 +54,6 @@ pub(crate) async fn publish(client: &Client, name: &str, source: &str) -> Result
 fn line(item: &Value) -> String {
     let text = |name: &str| item.get(name).map(super::table::text).unwrap_or_default();
     let problems: Vec<String> = validate::problems_of(item).into_iter().map(|problem| format!("\n  {}:{problem}", text("file"))).collect();
-    format!("{}: {} version {} is live{}", text("file"), text("workflow"), text("version"), problems.concat())
+    let starts: Vec<String> = super::workflows::starts(item).into_iter().map(|start| format!("\n  {start}")).collect();
+    format!("{}: {} version {} is live{}{}", text("file"), text("workflow"), text("version"), starts.concat(), problems.concat())
 }

@@ -1,7 +1,7 @@
 //! `onward workflows`: what is published.
 
 use super::{
-    Context, Failure,
+    Context, Failure, input,
     table::{items, table, text},
 };
 use crate::{client::escape, terminal::Look};
@@ -17,15 +17,45 @@ const LIST_MOST: usize = 10_000;
   onward workflows list
   onward workflows show welcome-new-lead > welcome.yaml
   onward workflows versions welcome-new-lead
+  onward workflows backfill nightly-report --from 2026-11-01 --to 2026-11-08 --preview
+  onward workflows start welcome-new-lead --input '{\"phone\": \"+919812345678\"}'
   onward workflows pause welcome-new-lead --step invoice
   onward workflows hold welcome-new-lead --version 4")]
 pub(crate) enum Workflows {
     /// List the workflows.
     List,
-    /// Show one: its text, as its author wrote it.
+    /// Show one: its text, as its author wrote it; and beside it what starts it, with addresses and next times.
     Show {
         /// The workflow's name.
         name: String,
+    },
+    /// Start a run by hand.
+    Start {
+        /// The workflow's name.
+        name: String,
+        /// The run's input, as JSON, `@FILE` or `-`; `show --json` gives the form that it must fit.
+        #[arg(long, value_name = "JSON", default_value = "{}")]
+        input: String,
+        /// What the run is about, instead of the workflow's `key`.
+        #[arg(long)]
+        key: Option<String>,
+    },
+    /// Fire due times of a schedule that are past; one that did fire fires no more.
+    Backfill {
+        /// The workflow's name.
+        name: String,
+        /// From this moment on: RFC 3339, or a date in the schedule's zone.
+        #[arg(long)]
+        from: String,
+        /// Before this moment; not after now.
+        #[arg(long)]
+        to: String,
+        /// The schedule's place among the triggers, from 0, where there are several.
+        #[arg(long)]
+        trigger: Option<usize>,
+        /// Only show the due times.
+        #[arg(long)]
+        preview: bool,
     },
     /// List the versions of one, the newest first.
     Versions {
@@ -83,6 +113,17 @@ impl Workflows {
         let result = match &self {
             Self::List => client.all("/api/v1/workflows", LIST_MOST).await.map(|items| json!({ "items": items })),
             Self::Show { name } => client.get(&format!("/api/v1/workflows/{}", escape(name))).await,
+            Self::Start { name, input, key } => {
+                let mut body = json!({ "input": input::json("--input", input)? });
+                if let (Some(key), Some(body)) = (key, body.as_object_mut()) {
+                    body.insert("key".into(), key.as_str().into());
+                }
+                client.post(&format!("/api/v1/workflows/{}/runs", escape(name)), &body).await
+            }
+            Self::Backfill { name, from, to, trigger, preview } => {
+                let body = json!({ "from": from, "to": to, "trigger": trigger, "preview": preview });
+                client.post(&format!("/api/v1/workflows/{}/backfill", escape(name)), &body).await
+            }
             Self::Versions { name } => {
                 client.all(&format!("/api/v1/workflows/{}/versions", escape(name)), LIST_MOST).await.map(|items| json!({ "items": items }))
             }
@@ -98,7 +139,15 @@ impl Workflows {
             }
         };
         client.close().await;
-        context.print(&result?, |document| match &self {
+        let document = result?;
+        if let (Self::Show { .. }, false) = (&self, context.json) {
+            for line in starts(&document) {
+                crate::terminal::say(&line);
+            }
+        }
+        context.print(&document, |document| match &self {
+            Self::Start { .. } => started(document),
+            Self::Backfill { .. } => backfilled(document, look),
             Self::List => list(document, look),
             Self::Show { .. } => document.get("source").map(text).unwrap_or_default(),
             Self::Versions { .. } => versions(document, look),
@@ -110,6 +159,50 @@ impl Workflows {
         });
         Ok(())
     }
+}
+
+/// What starts a workflow, beside the events and hands that its text names.
+pub(super) fn starts(document: &Value) -> Vec<String> {
+    let triggers = document.get("triggers").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    triggers.iter().filter_map(start).collect()
+}
+
+fn start(trigger: &Value) -> Option<String> {
+    let field = |name: &str| trigger.get(name).map(text).unwrap_or_default();
+    match trigger.get("kind").and_then(Value::as_str)? {
+        "webhook" => {
+            let who = match trigger.get("connection").and_then(Value::as_str) {
+                Some(connection) => format!("verified by the connection {connection}"),
+                None => "open to everybody".to_owned(),
+            };
+            Some(format!("POST {}  ({who})", field("url")))
+        }
+        "schedule" => {
+            let next: Vec<&str> = trigger.get("next").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+            let next = if next.is_empty() { "never again".to_owned() } else { next.join(", ") };
+            Some(format!("{} ({}), next: {next}", field("description"), field("timezone")))
+        }
+        _ => None,
+    }
+}
+
+fn started(document: &Value) -> String {
+    let held = document.get("held").filter(|held| !held.is_null()).map(|held| format!("; held: {}", text(held))).unwrap_or_default();
+    format!("run {}{held}", document.get("run_id").map(text).unwrap_or_default())
+}
+
+fn backfilled(document: &Value, look: Look) -> String {
+    let rows = items(document).iter().map(|item| {
+        let field = |name: &str| item.get(name).map(text).unwrap_or_default();
+        let runs: Vec<&str> = item.get("run_ids").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        let what = match item.get("duplicate").and_then(Value::as_bool) {
+            None => "would fire",
+            Some(true) => "had fired",
+            Some(false) => "fired",
+        };
+        vec![field("due"), what.to_owned(), runs.join(" ")]
+    });
+    table(look, &["DUE", "", "RUNS"], rows, "nothing was due in that time")
 }
 
 fn list(document: &Value, look: Look) -> String {

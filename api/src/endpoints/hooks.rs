@@ -55,16 +55,16 @@ async fn find(app: &App, connector: &str, id: &str, remembered: bool) -> Result<
     Ok(Address { found, remembered, connector: Arc::clone(known) })
 }
 
-fn webhook_request(parts: Parts, body: Bytes) -> WebhookRequest {
+fn webhook_request(app: &App, parts: Parts, body: Bytes) -> WebhookRequest {
     let query = parts.uri.query().unwrap_or_default();
     let query = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    WebhookRequest { method: parts.method, headers: parts.headers, query, body }
+    WebhookRequest { method: parts.method, headers: parts.headers, query, body, received_at: app.now() }
 }
 
 /// A provider asks whether the address is ours.
 async fn verify_address(State(app): State<App>, Path((connector, id)): Path<(String, String)>, request: Request) -> Result<Response, Problem> {
     let address = find(&app, &connector, &id, false).await?;
-    let request = webhook_request(request.into_parts().0, Bytes::new());
+    let request = webhook_request(&app, request.into_parts().0, Bytes::new());
     match address.connector.challenge(&address.found.connection, &request) {
         Challenge::Answer(text) => {
             // The text is the provider's own: it must never be taken for a page.
@@ -106,7 +106,7 @@ async fn take_in(app: &App, connector: &str, id: &str, request: Request) -> Resu
     let mut address = find(app, connector, id, true).await?;
     let (parts, body) = request.into_parts();
     let bytes = body::read(app, &parts.headers, body, limits::WEBHOOK_BYTES).await?;
-    let request = webhook_request(parts, bytes);
+    let request = webhook_request(app, parts, bytes);
     loop {
         let refusal = match address.connector.verify(&address.found.connection, &request) {
             Verified::Genuine => match store(app, Delivery::new(&address, &request.body)?).await? {

@@ -1,6 +1,7 @@
 //! The endpoints, one file a group.
 
 mod audit;
+mod backfill;
 mod companies;
 mod connections;
 mod contacts;
@@ -25,6 +26,7 @@ mod tasks;
 mod teams;
 mod tokens;
 mod users;
+mod webhooks;
 mod workflows;
 mod ws;
 
@@ -40,6 +42,7 @@ pub(crate) fn described() -> OpenApiRouter<App> {
     let versioned = OpenApiRouter::new()
         .merge(events::routes())
         .merge(workflows::routes())
+        .merge(backfill::routes())
         .merge(runs::routes())
         .merge(pauses::routes())
         .merge(replay::routes())
@@ -65,5 +68,5 @@ pub(crate) fn described() -> OpenApiRouter<App> {
 
 /// What is there besides: pages, sockets, and what providers call.
 pub(crate) fn undescribed() -> Router<App> {
-    Router::new().merge(hooks::routes()).merge(ws::routes()).merge(docs::routes()).merge(home::routes())
+    Router::new().merge(hooks::routes()).merge(webhooks::routes()).merge(ws::routes()).merge(docs::routes()).merge(home::routes())
 }

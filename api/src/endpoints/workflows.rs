@@ -3,7 +3,7 @@
 use crate::{
     Answer, App, Caller, Once, Problem,
     request::{Body, Cursor, IfMatch, Name, Paging, Params, Payload, etag, page, params::shortened},
-    shapes,
+    shapes, triggers,
     write::write,
 };
 use axum::extract::{Path, State};
@@ -82,10 +82,15 @@ async fn whole(app: &App, organisation: OrganisationId, name: &str) -> Result<An
     };
     let runs = queries::status_counts(&mut reader, organisation, name).await?;
     let mut shape = serde_json::to_value(&summary).map_err(Problem::internal)?;
+    let compiled = app.engine().current(organisation, name);
+    let triggers = match &compiled {
+        Some(current) => triggers::render(app, organisation, current).await?,
+        None => Vec::new(),
+    };
     if let Some(object) = shape.as_object_mut() {
-        let compiled = app.engine().current(organisation, name);
         object.insert("description".into(), compiled.and_then(|current| current.workflow.description.clone()).into());
         object.insert("source".into(), current.map(|version| version.source).into());
+        object.insert("triggers".into(), triggers.into());
         object.insert("runs".into(), serde_json::to_value(runs).map_err(Problem::internal)?);
     }
     Ok(Answer::ok(shape))

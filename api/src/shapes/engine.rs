@@ -54,6 +54,13 @@ shapes! {
         run_ids: Vec<Uuid>,
     }
 
+    /// Due times of a schedule: what would fire, or what became of each.
+    Backfilled {
+        /// Oldest first: `{ due }`, and once fired `event_id`, `duplicate` and `run_ids`.
+        #[schema(value_type = Vec<Object>)]
+        items: Value,
+    }
+
     /// What became of the events that were handed in.
     IngestedList {
         /// In the order of the events.
@@ -133,6 +140,10 @@ shapes! {
         description: Option<String>,
         /// The current version's file.
         source: Option<String>,
+        /// What starts it, from the current version: `{ kind: event|schedule|webhook|manual, … }`. A schedule says when it fires
+        /// `next`, a webhook its `url`, a start by hand the JSON Schema of its `input`.
+        #[schema(value_type = Vec<Object>)]
+        triggers: Value,
         /// How many of its runs are in each status; those without any are left out.
         #[schema(value_type = Object)]
         runs: Value,

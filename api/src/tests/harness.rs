@@ -130,6 +130,7 @@ impl Server {
             executor: Arc::new(TokioExecutor::new(tokio::runtime::Handle::current())),
             nodes: Registry::new(nodes, event_types).unwrap(),
             records: Arc::new(CrmRecords::default()),
+            segments: Arc::new(onward_records::StoredSegments),
             credentials: Arc::new(credentials.clone()),
             inventory: Arc::new(CrmInventory::new(database.reader())),
             disk: Arc::clone(&disk) as Arc<dyn Disk>,

@@ -58,6 +58,7 @@ fn body(method: &Method, template: &str) -> Value {
         ("PATCH", "/teams/{id}") => json!({ "members": [] }),
         ("PATCH", _) => json!({ "name": "x" }),
         ("PUT", "/workflows/{name}") => json!({ "current_version": 1 }),
+        ("POST", "/workflows/{name}/backfill") => json!({ "from": "2024-01-01", "to": "2024-01-02" }),
         ("POST", "/workflows/{name}/runs") => json!({ "input": {} }),
         ("POST", "/workflows/{name}/test-step") => json!({ "step": "x" }),
         ("GET" | "DELETE", _) => Value::Null,

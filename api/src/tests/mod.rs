@@ -20,5 +20,6 @@ mod sales;
 mod simulating;
 mod sockets;
 mod teams;
+mod webhooks;
 
 pub(crate) use harness::{Reply, Server, WORKFLOW};

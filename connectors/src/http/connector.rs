@@ -5,15 +5,11 @@ use crate::{
     connector::{Connector, NormaliseError, TestReport, Verified, WebhookRequest},
     incoming::{Incoming, IncomingItem},
     manifest::{Capability, Field, FieldKind, Manifest},
-    signature::hmac_sha256_matches,
 };
 use ::http::Method;
 use onward_core::{ErrorCode, StepError, Value, ports::Connection};
 use serde_json::json;
 use std::time::Duration;
-
-/// The header that carries the signature when the connection names none.
-const DEFAULT_SIGNATURE_HEADER: &str = "X-Signature";
 
 /// What people and programs must know of the connector.
 pub fn manifest() -> Manifest {
@@ -27,16 +23,51 @@ pub fn manifest() -> Manifest {
                 "signature_header",
                 FieldKind::Text,
                 "Signature header",
-                "The header of incoming webhooks that carries their signature; X-Signature when left out.",
+                "The header of incoming webhooks that carries their signature; X-Signature when left out. Webhook-Signature means Standard Webhooks.",
+            ),
+            Field::optional(
+                "signature_algorithm",
+                FieldKind::Choice(&["sha256", "sha512"]),
+                "Signature algorithm",
+                "The hash of the HMAC; sha256 when left out.",
+            ),
+            Field::optional(
+                "timestamp_header",
+                FieldKind::Text,
+                "Timestamp header",
+                "The header of incoming webhooks with their time in seconds since 1970; then TIME.BODY is signed.",
+            ),
+            Field::optional(
+                "timestamp_tolerance_s",
+                FieldKind::Text,
+                "Timestamp tolerance",
+                "Seconds that a signed time may lie away from now; 300 when left out.",
+            ),
+            Field::optional(
+                "id_header",
+                FieldKind::Text,
+                "Id header",
+                "The header of incoming webhooks with their id, by which a repeated delivery is known; Idempotency-Key or webhook-id when left out.",
+            ),
+            Field::optional(
+                "username",
+                FieldKind::Text,
+                "User name",
+                "The name that incoming webhooks with basic authentication must give; the token is the password.",
             ),
         ],
         secrets: vec![
-            Field::optional("token", FieldKind::Text, "Token", "Sent as a bearer token."),
+            Field::optional(
+                "token",
+                FieldKind::Text,
+                "Token",
+                "Sent as a bearer token; without a signing secret, incoming webhooks must give it, as a bearer token or as the password.",
+            ),
             Field::optional(
                 "signing_secret",
                 FieldKind::Text,
                 "Signing secret",
-                "Key of the HMAC-SHA256 over the body of incoming webhooks, in hex or base64.",
+                "Key of the HMAC over the body of incoming webhooks; the signature is in hex or base64.",
             ),
         ],
         account: None,
@@ -64,18 +95,7 @@ impl Connector for HttpConnector {
     }
 
     fn verify(&self, connection: &Connection, request: &WebhookRequest) -> Verified {
-        let Some(secret) = connection.secrets.get("signing_secret") else {
-            return Verified::Forged { reason: "the connection has no signing_secret" };
-        };
-        let header = connection.config.get("signature_header").and_then(Value::as_str).unwrap_or(DEFAULT_SIGNATURE_HEADER);
-        let Some(signature) = request.header(header) else {
-            return Verified::Forged { reason: "the signature header is missing" };
-        };
-        if hmac_sha256_matches(secret.expose().as_bytes(), &request.body, signature) {
-            Verified::Genuine
-        } else {
-            Verified::Forged { reason: "the signature does not match" }
-        }
+        super::verify::verify(connection, request)
     }
 
     fn normalise(&self, body: &[u8]) -> Result<Vec<Incoming>, NormaliseError> {
@@ -122,7 +142,7 @@ mod tests {
     fn request(header: &'static str, signature: &str) -> WebhookRequest {
         let body = br#"{"object":"whatsapp_business_account","entry":[]}"#.as_slice().into();
         let headers = [(::http::HeaderName::from_static(header), signature.parse().unwrap())].into_iter().collect();
-        WebhookRequest { method: Method::POST, headers, query: Vec::new(), body }
+        WebhookRequest { method: Method::POST, headers, query: Vec::new(), body, received_at: onward_core::Timestamp::default() }
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod request;
 pub(crate) mod test_server;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 pub use client::{HttpClient, HttpError, HttpReply, HttpRequest};
 pub use connector::{HttpConnector, manifest};
@@ -17,3 +18,4 @@ pub use guard::{AllowPrivate, is_public};
 pub use node::HttpRequestNode;
 pub use reply::retry_after_ms;
 pub(crate) use reply::scrub;
+pub use verify::delivery_id;

@@ -68,8 +68,8 @@ pub fn usual_business_hours() -> Value {
 
 /// The organisation of a fresh database: made when there is none at all, so it may be called at every start.
 pub async fn ensure_default(tx: &mut Tx) -> Result<Organisation, CrmError> {
-    if let Some(row) = tx.fetch_optional(select!("ORDER BY id LIMIT 1"), args![]).await? {
-        return Ok(from_row(&row)?);
+    if let Some(oldest) = first(tx).await? {
+        return Ok(oldest);
     }
     create(tx, &Actor::System, DEFAULT, "Default").await
 }
@@ -117,6 +117,12 @@ pub async fn get(db: &mut impl Query, id: OrganisationId) -> Result<Option<Organ
 /// By name.
 pub async fn by_name(db: &mut impl Query, name: &str) -> Result<Option<Organisation>, DatabaseError> {
     let row = db.fetch_optional(select!("WHERE name = $1"), args![name]).await?;
+    row.as_ref().map(from_row).transpose()
+}
+
+/// The oldest one: whom addresses mean that name none.
+pub async fn first(db: &mut impl Query) -> Result<Option<Organisation>, DatabaseError> {
+    let row = db.fetch_optional(select!("ORDER BY id LIMIT 1"), args![]).await?;
     row.as_ref().map(from_row).transpose()
 }
 

@@ -13,6 +13,7 @@ pub mod ids;
 pub mod limits;
 pub mod machine;
 pub mod ports;
+pub mod schedule;
 pub mod time;
 
 pub use async_trait::async_trait;

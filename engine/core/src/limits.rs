@@ -100,3 +100,17 @@ pub const PLAY_TURNS: u64 = 50_000;
 pub const SIMULATED_CONTACTS: u64 = 1_000_000;
 /// Synthetic contacts of one simulation that is asked for through the API.
 pub const SIMULATED_CONTACTS_REMOTE: u64 = 10_000;
+/// Milliseconds by which `jitter` may move a schedule.
+pub const SCHEDULE_JITTER_MS: i64 = 86_400_000;
+/// Milliseconds after which a due time of a schedule counts as missed though a server was there (it was suspended, or its clock
+/// was set): the policy `missed` decides from then on.
+pub const SCHEDULE_LATE_MS: i64 = 60_000;
+/// Missed due times of one schedule that `missed: run_all` makes up for; older ones are left out and reported. Sixteen hours of
+/// every minute.
+pub const SCHEDULE_CATCH_UP: usize = 1_000;
+/// Due times of one schedule, or contacts of one due time, that share a commit.
+pub const SCHEDULE_PAGE: usize = 200;
+/// Due times of one backfill.
+pub const BACKFILL_TIMES: usize = 1_000;
+/// Milliseconds for which a webhook with `respond: finished` waits for the end of its run; most senders give up after 30 s.
+pub const WEBHOOK_FINISH_MS: i64 = 25_000;

@@ -98,6 +98,16 @@ pub(crate) enum Verdict {
     TooMany(String),
 }
 
+impl Verdict {
+    /// The run that was started, or will be.
+    pub(crate) fn run_id(&self) -> Option<RunId> {
+        match self {
+            Self::Started(run_id) | Self::Held { run_id, .. } => Some(*run_id),
+            Self::Refused(_) | Self::TooMany(_) => None,
+        }
+    }
+}
+
 impl<S: Store> Engine<S> {
     /// Lets a start in, holds it, or refuses it; an event shows which.
     pub(crate) async fn request_start(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, request: Request) -> Result<Verdict, StoreError> {

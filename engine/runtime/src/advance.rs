@@ -168,7 +168,7 @@ impl<S: Store> Engine<S> {
                     }
                 }
                 Action::CloseWait { target } => batch.close_wait(live, target),
-                Action::Emit(event) => batch.arriving.push(crate::batch::Arriving { event, told: None }),
+                Action::Emit(event) => batch.arriving.push(crate::batch::Arriving { event, told: None, addressee: None }),
                 Action::Abandon { step } => batch.abandoned.push((run_id, step)),
                 Action::Ended => {
                     batch.ended.push(run_id);

@@ -38,6 +38,8 @@ pub(crate) struct Arriving {
     pub(crate) event: NewEvent,
     /// The message and its place in it that is to be told, when someone outside handed it in.
     pub(crate) told: Option<(usize, usize)>,
+    /// The trigger that it is meant for.
+    pub(crate) addressee: Option<crate::definitions::Addressee>,
 }
 
 /// What one run will write.
@@ -112,6 +114,8 @@ pub(crate) struct Batch<T: onward_core::ports::Transaction> {
     pub(crate) zones: BTreeMap<OrganisationId, Arc<str>>,
     /// The routing table after the commit.
     pub(crate) published: Vec<(OrganisationId, String, Option<crate::Current>)>,
+    /// Where the schedules of workflows stand after the commit; none while a workflow is paused.
+    pub(crate) schedules: BTreeMap<(OrganisationId, String), Vec<onward_core::ports::ScheduleRow>>,
     /// Runs that somebody takes up again: even those that the engine paused.
     pub(crate) resumed: BTreeSet<RunId>,
     /// Runs that never began: held, or ended before they did.
@@ -163,6 +167,7 @@ impl<T: onward_core::ports::Transaction> Batch<T> {
             keys: BTreeMap::new(),
             zones: BTreeMap::new(),
             published: Vec::new(),
+            schedules: BTreeMap::new(),
             resumed: BTreeSet::new(),
             unbegun: BTreeMap::new(),
             unreadable: BTreeMap::new(),

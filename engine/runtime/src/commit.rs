@@ -121,8 +121,12 @@ impl<S: Store> Engine<S> {
             self.set_again(timer, batch.now);
         }
         for (organisation, workflow, current) in &batch.published {
+            let was_paused = self.shared.definitions.snapshot().current(*organisation, workflow).is_some_and(|before| before.paused);
             self.shared.definitions.set_current(*organisation, workflow, current.clone());
             if current.as_ref().is_some_and(|current| !current.paused) {
+                if was_paused {
+                    self.schedules.resumed(*organisation, workflow, batch.now);
+                }
                 // What was held while the workflow was paused, had no version, or narrower limits, may go now.
                 let looking = Looking { of: Some((*organisation, Some(workflow.clone()))), after: None };
                 self.own.push_back(Queued { item: Item::LookAtQueues { looking }, failures: 0 });
@@ -141,6 +145,9 @@ impl<S: Store> Engine<S> {
             }
         }
         self.held_counts.apply(batch.held_changes());
+        for ((organisation, workflow), rows) in &batch.schedules {
+            self.schedules.replace(*organisation, workflow, rows);
+        }
         for key in &batch.settled {
             self.calls.settle(key);
         }

@@ -3,7 +3,7 @@
 use crate::Registry;
 use onward_core::{
     NodeId,
-    ports::{Clock, Credentials, Disk, Executor, Ids, Inventory, Records, Store},
+    ports::{Clock, Credentials, Disk, Executor, Ids, Inventory, Records, Segments, Store},
 };
 use std::sync::Arc;
 
@@ -21,6 +21,8 @@ pub struct EngineConfig<S: Store> {
     pub nodes: Registry<S::Tx>,
     /// Live records.
     pub records: Arc<dyn Records<S::Tx>>,
+    /// Who is in a segment, for schedules with `each`.
+    pub segments: Arc<dyn Segments<S::Tx>>,
     /// Connections and their secrets.
     pub credentials: Arc<dyn Credentials>,
     /// What the organisations have, of the things that definitions name.

@@ -48,12 +48,25 @@ type Triggers = BTreeMap<String, Vec<(Arc<Current>, usize)>>;
 pub(crate) struct Snapshot {
     workflows: BTreeMap<(OrganisationId, String), Arc<Current>>,
     triggers: BTreeMap<OrganisationId, Triggers>,
+    /// Who listens at a path.
+    webhooks: BTreeMap<(OrganisationId, String), (Arc<Current>, usize)>,
 }
 
 impl Snapshot {
     /// The triggers for events of this type, by workflow name and place.
     pub(crate) fn triggers(&self, organisation: OrganisationId, event: &str) -> &[(Arc<Current>, usize)] {
         self.triggers.get(&organisation).and_then(|types| types.get(event)).map_or(&[], Vec::as_slice)
+    }
+    /// The trigger that listens at a path.
+    pub(crate) fn webhook(&self, organisation: OrganisationId, path: &str) -> Option<&(Arc<Current>, usize)> {
+        self.webhooks.get(&(organisation, path.to_owned()))
+    }
+    /// The trigger that an event is meant for, if it is still there.
+    pub(crate) fn addressed(&self, organisation: OrganisationId, addressee: &Addressee) -> Option<(&Arc<Current>, usize)> {
+        match addressee {
+            Addressee::Trigger { workflow, trigger } => self.current(organisation, workflow).map(|current| (current, *trigger)),
+            Addressee::Webhook { path } => self.webhook(organisation, path).map(|(current, trigger)| (current, *trigger)),
+        }
     }
     /// The version that takes new starts.
     pub(crate) fn current(&self, organisation: OrganisationId, workflow: &str) -> Option<&Arc<Current>> {
@@ -66,15 +79,31 @@ impl Snapshot {
 
     fn index(workflows: BTreeMap<(OrganisationId, String), Arc<Current>>) -> Self {
         let mut triggers: BTreeMap<OrganisationId, Triggers> = BTreeMap::new();
+        let mut webhooks = BTreeMap::new();
         for current in workflows.values() {
             for (place, trigger) in current.workflow.triggers.iter().enumerate() {
-                if let TriggerKind::Event(event) = &trigger.on {
-                    triggers.entry(current.organisation).or_default().entry(event.clone()).or_default().push((Arc::clone(current), place));
+                match &trigger.on {
+                    TriggerKind::Event(event) => {
+                        triggers.entry(current.organisation).or_default().entry(event.clone()).or_default().push((Arc::clone(current), place));
+                    }
+                    TriggerKind::Webhook(webhook) => {
+                        webhooks.entry((current.organisation, webhook.path.clone())).or_insert_with(|| (Arc::clone(current), place));
+                    }
+                    TriggerKind::Schedule(_) | TriggerKind::Manual { .. } => {}
                 }
             }
         }
-        Self { workflows, triggers }
+        Self { workflows, triggers, webhooks }
     }
+}
+
+/// The trigger that an event is meant for, besides those that its type finds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Addressee {
+    /// This one: a schedule fired.
+    Trigger { workflow: String, trigger: usize },
+    /// The one that listens at this path.
+    Webhook { path: String },
 }
 
 /// Compiled versions, shared by the loop and by those who ask.

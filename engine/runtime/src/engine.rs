@@ -12,11 +12,12 @@ use crate::{
     message::Item,
     pauses::Pauses,
     ready::Ready,
+    schedules::Schedules,
     timers::Timers,
 };
 use onward_core::{
     ErrorCode, NodeId, OrganisationId, RunId, StepError, Timestamp,
-    ports::{Change, Clock, Credentials, Disk, Executor, Ids, Inventory, Outcome, Records, Store},
+    ports::{Change, Clock, Credentials, Disk, Executor, Ids, Inventory, Outcome, Records, Segments, Store},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -36,6 +37,7 @@ pub(crate) struct Shared<S: Store> {
     pub(crate) executor: Arc<dyn Executor>,
     pub(crate) nodes: Registry<S::Tx>,
     pub(crate) records: Arc<dyn Records<S::Tx>>,
+    pub(crate) segments: Arc<dyn Segments<S::Tx>>,
     pub(crate) credentials: Arc<dyn Credentials>,
     pub(crate) inventory: Arc<dyn Inventory>,
     pub(crate) disk: Arc<dyn Disk>,
@@ -110,6 +112,7 @@ pub struct Engine<S: Store> {
     pub(crate) shared: Arc<Shared<S>>,
     pub(crate) runs: Runs,
     pub(crate) timers: Timers,
+    pub(crate) schedules: Schedules,
     pub(crate) calls: Calls<S::Tx>,
     pub(crate) leases: Leases,
     /// The paths under which events must be found, by organisation and type.
@@ -154,6 +157,7 @@ impl<S: Store> Engine<S> {
             executor: config.executor,
             nodes: config.nodes,
             records: config.records,
+            segments: config.segments,
             credentials: config.credentials,
             inventory: config.inventory,
             disk: config.disk,
@@ -170,6 +174,7 @@ impl<S: Store> Engine<S> {
         let engine = Self {
             runs: Runs::default(),
             timers: Timers::new(),
+            schedules: Schedules::default(),
             calls: Calls::new(shared.limits.calls),
             leases: Leases::new(shared.limits.lease_ms),
             shapes: BTreeMap::new(),
@@ -335,6 +340,12 @@ impl<S: Store> Engine<S> {
         if server && gathered.has_room() && !self.ready.is_empty() {
             gathered.add(Queued { item: Item::Release { turns: self.ready.take(limits.releases) }, failures: 0 });
         }
+        if gathered.has_room() && self.shared.duty == Duty::Server {
+            let keys = self.schedules.take_due(now, limits.timer_page);
+            if !keys.is_empty() {
+                gathered.add(Queued { item: Item::Schedules { keys }, failures: 0 });
+            }
+        }
         while gathered.has_room() {
             let Ok(item) = self.incoming.normal.try_recv() else { break };
             if item.is_alone() {
@@ -370,6 +381,9 @@ impl<S: Store> Engine<S> {
         } else {
             if self.shared.duty == Duty::Server && !self.pauses.resuming {
                 wake = wake.min(self.timers.next_wake(limits.timer_horizon_ms));
+                if let Some(due) = self.schedules.next_wake() {
+                    wake = wake.min(due);
+                }
             }
             let delayed = self.delayed.iter().map(|delayed| delayed.due).min();
             let held = [self.ready.next_alarm(), self.next_burst_end].into_iter().flatten().filter(|_| self.shared.duty == Duty::Server);

@@ -2,8 +2,10 @@
 
 use crate::{
     BrokenVersion, Current, EngineError, Guard, Ingested, Overload, Registry, StartRequest, StartedRun,
+    definitions::Addressee,
     engine::{Lanes, Phase, Shared},
     message::{Command, Item, event_bytes},
+    schedules::fired_event,
 };
 use onward_core::{
     NewEvent, OrganisationId, RunId, Timestamp, Value,
@@ -61,20 +63,31 @@ impl<S: Store> EngineHandle<S> {
     }
     /// Takes events in, with work around it in the same transaction.
     pub async fn ingest_guarded(&self, events: Vec<NewEvent>, guard: Option<Guard<S::Tx>>) -> Result<Vec<Ingested>, EngineError> {
-        for event in &events {
-            let valid = !event.kind.is_empty() && event.kind.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.-".contains(&byte));
-            if !valid {
-                return Err(EngineError::InvalidInput(format!(
-                    "{:?} is no event type; use lower-case letters, digits, dots, dashes and underscores",
-                    event.kind
-                )));
-            }
-            if event_bytes(event) > limits::EVENT_BYTES_MAX {
-                return Err(EngineError::TooMany(format!("an event may have {} bytes; this one has more", limits::EVENT_BYTES_MAX)));
-            }
-        }
+        events.iter().try_for_each(check_event)?;
         self.refuse_when_low()?;
-        self.ask(|reply| Item::Ingest { events, guard, reply }).await
+        self.ask(|reply| Item::Ingest { events, addressee: None, guard, reply }).await
+    }
+    /// The trigger that listens at a path: the version and the trigger's place.
+    pub fn webhook(&self, organisation: OrganisationId, path: &str) -> Option<(Arc<Current>, usize)> {
+        self.shared.definitions.snapshot().webhook(organisation, path).cloned()
+    }
+    /// Takes in what was delivered at a path: besides what its type finds, it starts the trigger that listens there.
+    pub async fn deliver(&self, path: &str, event: NewEvent) -> Result<Ingested, EngineError> {
+        check_event(&event)?;
+        self.refuse_when_low()?;
+        let addressee = Some(Addressee::Webhook { path: path.to_owned() });
+        let ingested = self.ask(|reply| Item::Ingest { events: vec![event], addressee, guard: None, reply }).await?;
+        ingested.into_iter().next().ok_or_else(|| WriteError::Database("a delivery was stored and not answered".into()).into())
+    }
+    /// Fires due times of a schedule that are past, as they would have fired then: one that did fires no more.
+    pub async fn backfill(&self, organisation: OrganisationId, workflow: &str, trigger: usize, due: &[Timestamp]) -> Result<Vec<Ingested>, EngineError> {
+        if due.len() > limits::BACKFILL_TIMES {
+            return Err(EngineError::TooMany(format!("a backfill has {} due times at the most; this one has {}", limits::BACKFILL_TIMES, due.len())));
+        }
+        let events = due.iter().map(|due| fired_event(organisation, workflow, trigger, *due, None)).collect();
+        let addressee = Some(Addressee::Trigger { workflow: workflow.to_owned(), trigger });
+        self.refuse_when_low()?;
+        self.ask(|reply| Item::Ingest { events, addressee, guard: None, reply }).await
     }
     fn refuse_when_low(&self) -> Result<(), EngineError> {
         self.disk_low().map_or(Ok(()), |low| Err(WriteError::Unavailable { retry_after_ms: low.retry_after_ms() }.into()))
@@ -200,6 +213,18 @@ impl<S: Store> EngineHandle<S> {
         let mut phase = self.shared.phase.subscribe();
         drop(phase.wait_for(|phase| *phase == Phase::Stopped).await);
     }
+}
+
+/// Whether an event can be stored at all.
+fn check_event(event: &NewEvent) -> Result<(), EngineError> {
+    let valid = !event.kind.is_empty() && event.kind.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.-".contains(&byte));
+    if !valid {
+        return Err(EngineError::InvalidInput(format!("{:?} is no event type; use lower-case letters, digits, dots, dashes and underscores", event.kind)));
+    }
+    if event_bytes(event) > limits::EVENT_BYTES_MAX {
+        return Err(EngineError::TooMany(format!("an event may have {} bytes; this one has more", limits::EVENT_BYTES_MAX)));
+    }
+    Ok(())
 }
 
 impl<S: Store> Writer<S::Tx> for EngineHandle<S> {

@@ -3,7 +3,7 @@
 use crate::{
     admission::{Origin, Request, Verdict},
     batch::{Arriving, Batch},
-    definitions::{Current, Snapshot},
+    definitions::{Addressee, Current, Snapshot},
     engine::Engine,
     turn::ingested,
 };
@@ -13,6 +13,7 @@ use onward_core::{
     ports::{Correlation, InboxMessage, Inserted, OpenWait, RoutingNote, Store, StoreError},
 };
 use std::{
+    collections::BTreeSet,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
@@ -32,7 +33,7 @@ impl<S: Store> Engine<S> {
         for arrived in arriving {
             let event = self.planted_event(arrived.event);
             let correlations = self.correlations(&event);
-            told.push((event.organisation, arrived.told));
+            told.push((event.organisation, arrived.told, arrived.addressee));
             events.push((event, correlations));
         }
         let correlations: Vec<Vec<Correlation>> = events.iter().map(|(_, correlations)| correlations.clone()).collect();
@@ -42,12 +43,12 @@ impl<S: Store> Engine<S> {
             return Err(StoreError::Corrupt { what: "events".into(), reason: format!("{count} were handed in and {} answered", inserted.len()) });
         }
         let mut duplicates = Vec::new();
-        for ((inserted, correlations), (organisation, told)) in inserted.into_iter().zip(correlations).zip(told) {
+        for ((inserted, correlations), (organisation, told, addressee)) in inserted.into_iter().zip(correlations).zip(told) {
             match inserted {
                 Inserted::Stored(event) => {
                     metrics::counter!("onward_events_total").increment(1);
                     let event_id = event.event_id;
-                    let run_ids = self.route(tx, batch, &Arc::new(event), &correlations, &snapshot).await?;
+                    let run_ids = self.route(tx, batch, &Arc::new(event), &correlations, addressee.as_ref(), &snapshot).await?;
                     if let Some(told) = told {
                         batch.ingested.insert(told, ingested(event_id, false, run_ids));
                     }
@@ -78,20 +79,31 @@ impl<S: Store> Engine<S> {
         machine::correlations_of_event(event.organisation, &event.kind, &event.data, &shapes)
     }
 
-    /// Starts runs, wakes waits. Returns the runs that it starts.
+    /// Starts runs, wakes waits. Returns the runs that it starts, that of its addressee first. A workflow starts once, by the
+    /// first of its triggers that lets the event in: `on` lists ways to start, not starts.
     async fn route(
         &mut self,
         tx: &mut S::Tx,
         batch: &mut Batch<S::Tx>,
         event: &Arc<Event>,
         correlations: &[Correlation],
+        addressee: Option<&Addressee>,
         snapshot: &Arc<Snapshot>,
     ) -> Result<Vec<RunId>, StoreError> {
         // Waits first: a run that this event starts is no target of it.
         self.deliver(tx, batch, event, correlations).await?;
-        let mut run_ids = Vec::new();
-        for (current, trigger) in snapshot.triggers(event.body.organisation, &event.body.kind) {
-            run_ids.extend(self.try_trigger(tx, batch, current, *trigger, event).await?);
+        let organisation = event.body.organisation;
+        let meant = addressee.and_then(|addressee| snapshot.addressed(organisation, addressee));
+        let by_type = snapshot.triggers(organisation, &event.body.kind).iter().map(|(current, trigger)| (current, *trigger));
+        let (mut run_ids, mut let_in) = (Vec::new(), BTreeSet::new());
+        for (current, trigger) in meant.into_iter().chain(by_type) {
+            if let_in.contains(&current.workflow.name) {
+                continue;
+            }
+            if let Some(verdict) = self.try_trigger(tx, batch, current, trigger, event).await? {
+                let_in.insert(&current.workflow.name);
+                run_ids.extend(verdict.run_id());
+            }
         }
         Ok(run_ids)
     }
@@ -132,7 +144,7 @@ impl<S: Store> Engine<S> {
         Ok(())
     }
 
-    /// Asks one trigger about an event. Its mistakes are its own (SEMANTICS.md 9).
+    /// Asks one trigger about an event; `None` when it does not let it in. Its mistakes are its own (SEMANTICS.md 9).
     pub(crate) async fn try_trigger(
         &mut self,
         tx: &mut S::Tx,
@@ -140,7 +152,7 @@ impl<S: Store> Engine<S> {
         current: &Arc<Current>,
         trigger: usize,
         event: &Arc<Event>,
-    ) -> Result<Option<RunId>, StoreError> {
+    ) -> Result<Option<Verdict>, StoreError> {
         let organisation = event.body.organisation;
         let envelope = Arc::new(event.envelope());
         let workflow = Arc::clone(&current.workflow);
@@ -151,10 +163,7 @@ impl<S: Store> Engine<S> {
             Admission::Yes { input, key, reads, gates } => {
                 let origin = Origin::Event { trigger, event: Arc::clone(event) };
                 let request = Request { current: Arc::clone(current), origin, input, key, reads, gates, depth: event.body.depth };
-                match self.request_start(tx, batch, request).await? {
-                    Verdict::Started(run_id) | Verdict::Held { run_id, .. } => return Ok(Some(run_id)),
-                    Verdict::Refused(_) | Verdict::TooMany(_) => return Ok(None),
-                }
+                return Ok(Some(self.request_start(tx, batch, request).await?));
             }
         };
         tracing::warn!(%organisation, event = %event.event_id, workflow = workflow.name, ?note, "a trigger failed");

@@ -1,6 +1,6 @@
 //! What the loop is told: everything that wants a commit.
 
-use crate::{EngineError, calls::CallKey, ready::Turn, release::Looking, size};
+use crate::{EngineError, calls::CallKey, definitions::Addressee, ready::Turn, release::Looking, schedules::ScheduleKey, size};
 use onward_core::{
     EventId, NewEvent, OrganisationId, RunId, Value,
     definition::{Problem, Workflow},
@@ -82,7 +82,7 @@ pub(crate) enum Item<T: Transaction> {
     /// A room's write.
     Write { body: Body<T>, reply: oneshot::Sender<Result<(), WriteError>> },
     /// Events from outside.
-    Ingest { events: Vec<NewEvent>, guard: Option<Guard<T>>, reply: Reply<Vec<Ingested>> },
+    Ingest { events: Vec<NewEvent>, addressee: Option<Addressee>, guard: Option<Guard<T>>, reply: Reply<Vec<Ingested>> },
     /// A start by hand.
     Start { request: StartRequest, guard: Option<Guard<T>>, reply: Reply<StartedRun> },
     /// Something that a person wants of a run.
@@ -109,6 +109,8 @@ pub(crate) enum Item<T: Transaction> {
     Outcome { key: CallKey, outcome: Outcome },
     /// Timers fell due.
     Due { timers: Vec<Timer> },
+    /// Schedules fire.
+    Schedules { keys: Vec<ScheduleKey> },
     /// Inbox rows wait.
     Inbox,
     /// Runs to be taken up where they stand: after a start, a failed commit, or a long chain of steps.
@@ -122,7 +124,7 @@ pub(crate) enum Answer {
     Ingest(Result<Vec<Ingested>, EngineError>),
     Start(Result<StartedRun, EngineError>),
     Control(Result<RunStatus, EngineError>),
-    Publish(u32),
+    Publish(Result<u32, EngineError>),
     SetCurrent(Result<(), EngineError>),
     SetPause(bool),
     Load(Vec<StoredRun>),
@@ -150,7 +152,14 @@ impl<T: Transaction> Item<T> {
     pub(crate) fn is_of_a_lease(&self) -> bool {
         matches!(
             self,
-            Self::Due { .. } | Self::TakeUp { .. } | Self::Inbox | Self::LookAtQueues { .. } | Self::ResumeRuns { .. } | Self::Release { .. } | Self::BurstsEnd
+            Self::Due { .. }
+                | Self::Schedules { .. }
+                | Self::TakeUp { .. }
+                | Self::Inbox
+                | Self::LookAtQueues { .. }
+                | Self::ResumeRuns { .. }
+                | Self::Release { .. }
+                | Self::BurstsEnd
         )
     }
     /// Nobody outside waits for it: it must not be lost while the process lives.
@@ -159,6 +168,7 @@ impl<T: Transaction> Item<T> {
             self,
             Self::Outcome { .. }
                 | Self::Due { .. }
+                | Self::Schedules { .. }
                 | Self::Inbox
                 | Self::TakeUp { .. }
                 | Self::LookAtQueues { .. }
@@ -175,7 +185,7 @@ impl<T: Transaction> Item<T> {
             (Self::Start { reply, .. }, Answer::Start(result)) => drop(reply.send(result)),
             (Self::Control { reply, .. }, Answer::Control(result)) => drop(reply.send(result)),
             (Self::SetPause { reply, .. }, Answer::SetPause(changed)) => drop(reply.send(Ok(changed))),
-            (Self::Publish { reply, .. }, Answer::Publish(version)) => drop(reply.send(Ok(version))),
+            (Self::Publish { reply, .. }, Answer::Publish(result)) => drop(reply.send(result)),
             (Self::Load { reply, .. }, Answer::Load(runs)) => drop(reply.send(Ok(runs))),
             (Self::SetCurrent { reply, .. } | Self::SetPaused { reply, .. }, Answer::SetCurrent(result)) => drop(reply.send(result)),
             _ => {}
@@ -194,6 +204,7 @@ impl<T: Transaction> Item<T> {
             Self::Load { reply, .. } => drop(reply.send(Err(error.into()))),
             Self::Outcome { .. }
             | Self::Due { .. }
+            | Self::Schedules { .. }
             | Self::Inbox
             | Self::TakeUp { .. }
             | Self::LookAtQueues { .. }

@@ -127,6 +127,7 @@ impl<S: Store> Engine<S> {
         self.leases.lost();
         self.runs.clear();
         self.timers.reset();
+        self.schedules.reset();
         self.calls.drop_unstarted();
         self.recovery = Recovery::Done;
         // Timers are read from the store again; the outcomes of calls are kept, for they may still be ours to record.
@@ -153,6 +154,11 @@ impl<S: Store> Engine<S> {
                 Ok(page) => self.timers.page(page, until, limit),
                 Err(error) => self.read_failed("timers", &error, now),
             }
+        }
+        if self.schedules.are_unread()
+            && let Err(error) = self.read_schedules(now).await
+        {
+            self.read_failed("schedules", &error, now);
         }
         let after = match self.recovery {
             Recovery::Begins => None,

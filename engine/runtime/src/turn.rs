@@ -10,7 +10,7 @@ use crate::{
 use futures_util::FutureExt;
 use onward_core::{
     OrganisationId, RunId, Value,
-    definition::LANGUAGE_REVISION,
+    definition::{LANGUAGE_REVISION, Problem, Severity, TriggerKind, Workflow},
     machine::{self, Happening},
     ports::{Body, RunStatus, Store, StoreError, Transaction, WriteError},
 };
@@ -42,7 +42,7 @@ impl<S: Store> Engine<S> {
     pub(crate) async fn handle(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, index: usize, item: &mut Item<S::Tx>) -> Result<Answer, StoreError> {
         Ok(match item {
             Item::Write { body, .. } => Answer::Write(self.run_body(tx, batch, body).await?),
-            Item::Ingest { events, guard, .. } => {
+            Item::Ingest { events, addressee, guard, .. } => {
                 if let Err(error) = self.guard_before(tx, batch, guard.as_mut()).await? {
                     return Ok(Answer::Ingest(Err(error.into())));
                 }
@@ -50,7 +50,7 @@ impl<S: Store> Engine<S> {
                     return Ok(Answer::Ingest(Err(EngineError::TooMany(reason))));
                 }
                 for (place, event) in events.iter().enumerate() {
-                    batch.arriving.push(Arriving { event: event.clone(), told: Some((index, place)) });
+                    batch.arriving.push(Arriving { event: event.clone(), told: Some((index, place)), addressee: addressee.clone() });
                 }
                 Answer::Ingest(Ok(Vec::new()))
             }
@@ -67,11 +67,14 @@ impl<S: Store> Engine<S> {
                 })
             }
             Item::Publish { organisation, workflow, .. } => {
+                if let Err(error) = self.paths_are_free(*organisation, workflow) {
+                    return Ok(Answer::Publish(Err(error)));
+                }
                 let store = Arc::clone(&self.shared.store);
                 let published = store.publish(tx, *organisation, &workflow.name, &workflow.source, &workflow.digest, LANGUAGE_REVISION).await?;
                 let current = Current { organisation: *organisation, version: published.version, paused: published.paused, workflow: Arc::clone(workflow) };
-                self.make_current(batch, *organisation, &workflow.name, Some(current));
-                Answer::Publish(published.version)
+                self.make_current(tx, batch, *organisation, &workflow.name, Some(current)).await?;
+                Answer::Publish(Ok(published.version))
             }
             Item::SetCurrent { organisation, workflow, version, .. } => {
                 Answer::SetCurrent(self.set_current(tx, batch, *organisation, workflow, *version).await?)
@@ -112,6 +115,10 @@ impl<S: Store> Engine<S> {
                 for timer in timers.iter() {
                     self.due(tx, batch, timer).await?;
                 }
+                Answer::Done
+            }
+            Item::Schedules { keys } => {
+                self.fire_schedules(tx, batch, keys).await?;
                 Answer::Done
             }
             Item::Inbox => {
@@ -274,8 +281,11 @@ impl<S: Store> Engine<S> {
                 }
             }
         };
+        if let Some(Err(error)) = current.as_ref().map(|current| self.paths_are_free(organisation, &current.workflow)) {
+            return Ok(Err(error));
+        }
         store.set_current(tx, organisation, workflow, version).await?;
-        self.make_current(batch, organisation, workflow, current);
+        self.make_current(tx, batch, organisation, workflow, current).await?;
         Ok(Ok(()))
     }
 
@@ -292,20 +302,50 @@ impl<S: Store> Engine<S> {
             return Ok(Err(EngineError::NotFound { what: format!("workflow {workflow:?}") }));
         }
         if let Some(current) = self.shared.definitions.snapshot().current(organisation, workflow) {
-            self.make_current(batch, organisation, workflow, Some(Current { paused, ..Current::clone(current) }));
+            self.make_current(tx, batch, organisation, workflow, Some(Current { paused, ..Current::clone(current) })).await?;
             batch.resume_runs |= !paused;
         }
         Ok(Ok(()))
     }
 
-    /// Notes what the routing table will say after the commit, and the paths under which events must be found.
-    fn make_current(&mut self, batch: &mut Batch<S::Tx>, organisation: OrganisationId, workflow: &str, current: Option<Current>) {
+    /// An address leads to one workflow of its organisation.
+    fn paths_are_free(&self, organisation: OrganisationId, workflow: &Workflow) -> Result<(), EngineError> {
+        let snapshot = self.shared.definitions.snapshot();
+        for trigger in &workflow.triggers {
+            let TriggerKind::Webhook(webhook) = &trigger.on else { continue };
+            let Some((other, _)) = snapshot.webhook(organisation, &webhook.path).filter(|(other, _)| other.workflow.name != workflow.name) else { continue };
+            let problem = Problem {
+                severity: Severity::Error,
+                code: "duplicate_path".into(),
+                message: format!("the path \"{}\" is taken by workflow {}; write another one", webhook.path, other.workflow.name),
+                line: trigger.position.line,
+                column: trigger.position.column,
+                pointer: trigger.position.pointer.clone(),
+                suggestion: None,
+            };
+            return Err(EngineError::Invalid { problems: vec![problem] });
+        }
+        Ok(())
+    }
+
+    /// Notes what the routing table will say after the commit, and the paths under which events must be found; writes where
+    /// the schedules stand.
+    async fn make_current(
+        &mut self,
+        tx: &mut S::Tx,
+        batch: &mut Batch<S::Tx>,
+        organisation: OrganisationId,
+        workflow: &str,
+        current: Option<Current>,
+    ) -> Result<(), StoreError> {
         if let Some(current) = &current {
             let shapes = definitions::shapes_of(&current.workflow).into_iter().map(|(event, paths)| (organisation, event, paths));
             let added = self.learn_shapes(shapes);
             batch.shapes_added.extend(added);
         }
+        self.derive_schedules(tx, batch, organisation, workflow, current.as_ref()).await?;
         batch.published.push((organisation, workflow.to_owned(), current));
+        Ok(())
     }
 }
 
@@ -329,7 +369,7 @@ pub(crate) fn collect_outbox<T: Transaction>(tx: &mut T, batch: &mut Batch<T>, c
             event.cause.get_or_insert(run_id);
             event.depth = event.depth.max(depth.saturating_add(1));
         }
-        batch.arriving.push(Arriving { event, told: None });
+        batch.arriving.push(Arriving { event, told: None, addressee: None });
     }
 }
 

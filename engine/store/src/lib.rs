@@ -14,6 +14,7 @@ mod inbox;
 mod leases;
 mod payloads;
 mod runs;
+mod schedules;
 mod store;
 #[cfg(test)]
 mod tests;

@@ -1,13 +1,13 @@
 //! The `Store` port.
 
-use crate::{definitions, events, flow_limits, held, inbox, leases, pauses, runs, timers, waits};
+use crate::{definitions, events, flow_limits, held, inbox, leases, pauses, runs, schedules, timers, waits};
 use onward_core::{
     Event, EventId, NewEvent, NodeId, OrganisationId, RunId, Shard, Timestamp, Value, async_trait,
     history::StepPath,
     machine::LimitKey,
     ports::{
         CommitError, Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, OpenWait, Pause, PauseScope, PublishedVersion,
-        RoutingNote, RunWrite, Store, StoreError, StoredRun, Timer,
+        RoutingNote, RunWrite, ScheduleRow, Store, StoreError, StoredRun, Timer,
     },
 };
 use onward_database::{Database, Tx};
@@ -165,6 +165,18 @@ impl Store for SqlStore {
 
     async fn timers_due(&self, leases: &[Lease], until: Timestamp, limit: usize) -> Result<Vec<Timer>, StoreError> {
         timers::due(&mut self.database.reader(), leases, until, limit).await
+    }
+
+    // ---- schedules ----
+
+    async fn schedules(&self, leases: &[Lease]) -> Result<Vec<ScheduleRow>, StoreError> {
+        schedules::owned(&mut self.database.reader(), leases).await
+    }
+    async fn schedules_of(&self, tx: &mut Tx, organisation: OrganisationId, workflow: &str) -> Result<Vec<ScheduleRow>, StoreError> {
+        schedules::of(tx, organisation, workflow).await
+    }
+    async fn set_schedules(&self, tx: &mut Tx, organisation: OrganisationId, workflow: &str, rows: &[ScheduleRow]) -> Result<(), StoreError> {
+        schedules::set(tx, organisation, workflow, rows).await
     }
 
     // ---- inbox ----

@@ -7,7 +7,7 @@ use onward_core::{
     machine::LimitKey,
     ports::{
         Clock as _, CommitError, Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, OpenWait, Pause, PauseScope,
-        PublishedVersion, RoutingNote, RunWrite, Store, StoreError, StoredRun, Timer,
+        PublishedVersion, RoutingNote, RunWrite, ScheduleRow, Store, StoreError, StoredRun, Timer,
     },
 };
 use std::{
@@ -265,6 +265,16 @@ impl<S: Store> Store for FaultyStore<S> {
     }
     async fn timers_due(&self, leases: &[Lease], until: Timestamp, limit: usize) -> Result<Vec<Timer>, StoreError> {
         self.inner.timers_due(leases, until, limit).await
+    }
+    async fn schedules(&self, leases: &[Lease]) -> Result<Vec<ScheduleRow>, StoreError> {
+        self.inner.schedules(leases).await
+    }
+    async fn schedules_of(&self, tx: &mut S::Tx, organisation: OrganisationId, workflow: &str) -> Result<Vec<ScheduleRow>, StoreError> {
+        self.inner.schedules_of(tx, organisation, workflow).await
+    }
+    async fn set_schedules(&self, tx: &mut S::Tx, organisation: OrganisationId, workflow: &str, rows: &[ScheduleRow]) -> Result<(), StoreError> {
+        self.maybe_fail_write()?;
+        self.inner.set_schedules(tx, organisation, workflow, rows).await
     }
     async fn add_inbox(
         &self,

@@ -139,7 +139,18 @@ fn every_recorded_signature_verifies_and_no_flipped_byte_does() {
         let mut body = std::fs::read(folder.join(name)).unwrap();
         let verify = |body: &[u8]| {
             let headers = [(::http::HeaderName::from_static("x-hub-signature-256"), signature.parse().unwrap())].into_iter().collect();
-            connector.verify(&connection, &WebhookRequest { method: ::http::Method::POST, headers, query: Vec::new(), body: body.to_vec().into() }).is_genuine()
+            connector
+                .verify(
+                    &connection,
+                    &WebhookRequest {
+                        method: ::http::Method::POST,
+                        headers,
+                        query: Vec::new(),
+                        body: body.to_vec().into(),
+                        received_at: onward_core::Timestamp::default(),
+                    },
+                )
+                .is_genuine()
         };
         assert!(verify(&body), "{name}");
         let middle = body.len() / 2;

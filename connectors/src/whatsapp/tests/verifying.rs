@@ -7,7 +7,7 @@ const SIGNATURE: &str = "sha256=52e98a5a5f97b4050c9b6a5b5765a2925749023bcf20d64b
 
 fn delivery(body: &[u8], signature: Option<&str>) -> WebhookRequest {
     let headers = signature.map(|signature| (::http::HeaderName::from_static("x-hub-signature-256"), signature.parse().unwrap())).into_iter().collect();
-    WebhookRequest { method: ::http::Method::POST, headers, query: Vec::new(), body: body.to_vec().into() }
+    WebhookRequest { method: ::http::Method::POST, headers, query: Vec::new(), body: body.to_vec().into(), received_at: onward_core::Timestamp::default() }
 }
 
 #[test]

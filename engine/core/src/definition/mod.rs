@@ -6,6 +6,7 @@
 
 mod branches;
 mod compiler;
+mod cron;
 mod fields;
 mod flow_control;
 mod inner_runs;
@@ -16,6 +17,7 @@ mod node_input;
 mod places;
 mod problems;
 mod retry;
+mod schedule;
 mod schema;
 mod span;
 mod steps;
@@ -23,17 +25,22 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod triggers;
 mod verbs;
 mod waits;
 mod walk;
+mod webhook;
 mod workflow;
 
+pub use cron::Cron;
 pub use flow_control::{Concurrency, Debounce, LimitScope, Limits, Rate};
 pub use mentions::{Mention, MentionKind};
 pub use places::{Hop, Place, key_of_path};
 pub use problems::render_problem;
+pub use schedule::{Missed, Schedule};
 pub use schema::schema;
 pub use verbs::{Ask, Asked, Catch, Compensation, ForEach, Goal, Join, Repeat, Variant, Verb};
+pub use webhook::Webhook;
 pub use workflow::compile;
 
 use crate::{
@@ -238,6 +245,10 @@ pub struct Trigger {
 pub enum TriggerKind {
     /// An event of the bus.
     Event(String),
+    /// A time.
+    Schedule(Box<Schedule>),
+    /// A request to an address of ours.
+    Webhook(Webhook),
     /// By hand, with an input that the schema describes.
     Manual {
         /// JSON Schema of the input.

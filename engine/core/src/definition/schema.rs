@@ -187,7 +187,56 @@ fn trigger(event: &Value) -> Value {
         "type": ["object", "null"], "additionalProperties": false, "description": "By hand; the app makes a form of the schema.",
         "properties": { "input": { "type": "object", "description": "JSON Schema of the input." } }
     });
-    json!({ "oneOf": [own("event", event.clone()), own("manual", manual)] })
+    json!({ "oneOf": [own("event", event.clone()), own("schedule", schedule()), own("webhook", webhook()), own("manual", manual)] })
+}
+
+fn schedule() -> Value {
+    json!({
+        "type": "object", "additionalProperties": false, "required": ["cron"], "description": "At times.",
+        "properties": {
+            "cron": {
+                "type": "string", "minLength": 1, "maxLength": 256,
+                "description": "Minute, hour, day, month, day of the week (0 9 * * mon-fri); with six fields the first is the second."
+            },
+            "timezone": {
+                "type": "string", "minLength": 1,
+                "description": "A zone such as Asia/Kolkata; contact, with `each`: where each contact lives. Default: the organisation's."
+            },
+            "missed": {
+                "enum": ["run_once", "skip", "run_all"], "default": "run_once",
+                "description": "Of times at which no server was there, or the workflow was paused: the latest fires once, none, or all."
+            },
+            "jitter": refer("fixed_duration", "Each fires up to this much later, spread by chance; 24h at the most."),
+            "each": {
+                "type": "object", "additionalProperties": false, "required": ["segment"],
+                "description": "One run for each contact that is then in the segment.",
+                "properties": { "segment": { "type": "string", "minLength": 1, "description": "The segment's name." } }
+            }
+        }
+    })
+}
+
+fn webhook() -> Value {
+    json!({
+        "type": "object", "additionalProperties": false, "required": ["path", "verify"], "description": "A request to /hooks/in/PATH.",
+        "properties": {
+            "path": { "type": "string", "pattern": "^[a-z0-9_.-]+$", "maxLength": 100, "description": "The last part of the address; unique in its organisation." },
+            "verify": {
+                "description": "Who may deliver: whoever signs as this connection says, or everybody (none).",
+                "oneOf": [
+                    { "const": "none" },
+                    {
+                        "type": "object", "additionalProperties": false, "required": ["connection"],
+                        "properties": { "connection": { "type": "string", "minLength": 1, "description": "A connection of the connector http." } }
+                    }
+                ]
+            },
+            "respond": {
+                "enum": ["accepted", "finished"], "default": "accepted",
+                "description": "accepted: answered as soon as it is stored; finished: with the run's output, when it ends soon."
+            }
+        }
+    })
 }
 
 fn delay() -> Value {

@@ -178,7 +178,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn zone(&mut self, tree: &Tree) -> Option<Zone> {
+    pub(super) fn zone(&mut self, tree: &Tree) -> Option<Zone> {
         let name = fields::text(&mut self.problems, tree, "timezone")?;
         if name == "contact" {
             return Some(Zone::Contact);

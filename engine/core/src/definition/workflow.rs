@@ -1,14 +1,14 @@
 //! The top of a file: what starts a run, how runs of one key meet, what ends them early.
 
 use super::{
-    Compiled, ExitRule, Mode, Reentry, Severity, Trigger, TriggerKind, Workflow,
+    Compiled, ExitRule, Mode, Reentry, Severity, Workflow,
     compiler::Compiler,
     fields,
     names::Standing,
     problems::{Place, Problems},
     tree::{self, Tree},
 };
-use crate::{Value, digest};
+use crate::digest;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Keys at the top of a file.
@@ -170,70 +170,6 @@ impl Compiler<'_> {
             "never" => Reentry::Never,
             _ => Reentry::Always,
         })
-    }
-
-    fn triggers(&mut self, tree: &Tree) -> Vec<Trigger> {
-        let Some(items) = fields::list(&mut self.problems, tree, "on") else { return Vec::new() };
-        if items.is_empty() {
-            self.problems.error(&tree.place, "bad_value", "`on` is empty; leave it out, or name what starts a run".into());
-        }
-        items.iter().filter_map(|item| self.trigger(item)).collect()
-    }
-
-    fn trigger(&mut self, tree: &Tree) -> Option<Trigger> {
-        let entries = fields::map(&mut self.problems, tree, "trigger")?;
-        for (key, _) in entries {
-            if matches!(key.text.as_str(), "schedule" | "webhook") {
-                fields::not_available(&mut self.problems, &key.place, &key.text);
-                return None;
-            }
-        }
-        fields::refuse_unknown(&mut self.problems, entries, &["event", "manual", "if", "with"], "a trigger");
-        let on = match (tree.get("event"), tree.get("manual")) {
-            (Some(tree), None) => TriggerKind::Event(self.event_type(tree)?),
-            (None, Some(tree)) => TriggerKind::Manual { input: self.manual_input(tree) },
-            (Some(_), Some(manual)) => {
-                self.problems.error(&manual.place, "bad_trigger", "a trigger is one of event and manual; begin a second item with `- `".into());
-                return None;
-            }
-            // A key that is wrong was told already; most likely it was meant to be one of the two.
-            (None, None) if entries.iter().any(|(key, _)| !matches!(key.text.as_str(), "if" | "with")) => return None,
-            (None, None) => {
-                self.problems.error(&tree.place, "bad_trigger", "a trigger needs `event: TYPE` or `manual`".into());
-                return None;
-            }
-        };
-        let condition = tree.get("if").and_then(|tree| self.condition(tree, Standing::Trigger));
-        let with = tree.get("with").and_then(|tree| {
-            if tree.map().is_none() && tree.text().is_none() {
-                fields::wrong_type(&mut self.problems, tree, "with", "a map");
-                return None;
-            }
-            self.template(tree, Standing::Trigger)
-        });
-        Some(Trigger { on, condition, with, position: tree.place.clone() })
-    }
-
-    fn manual_input(&mut self, tree: &Tree) -> Option<Value> {
-        if tree.is_null() {
-            return None;
-        }
-        let entries = fields::map(&mut self.problems, tree, "manual")?;
-        fields::refuse_unknown(&mut self.problems, entries, &["input"], "manual");
-        let input = tree.get("input")?;
-        if input.map().is_none() {
-            fields::wrong_type(&mut self.problems, input, "input", "a JSON Schema");
-            return None;
-        }
-        let schema = input.to_value();
-        match jsonschema::validator_for(&schema) {
-            Ok(_) => Some(schema),
-            Err(error) => {
-                let place = &input.at(&error.instance_path().to_string()).place;
-                self.problems.error(place, "bad_schema", format!("this is no JSON Schema: {error}"));
-                None
-            }
-        }
     }
 
     /// A literal event type; one that nobody declares is a hint.

@@ -136,7 +136,7 @@ pub fn admit(workflow: &Workflow, trigger: usize, envelope: &Arc<Value>, asked: 
             Some(template) => asking.ask(template.records(), |scope| template.render(scope)).map_err(|refusal| refusal.within("with"))?,
             None => envelope["data"].clone(),
         });
-        asking.key_and_gates()
+        asking.key_and_gates(Some(&trigger.on))
     })();
     finish(outcome, asking)
 }
@@ -152,7 +152,7 @@ pub fn admit_input(workflow: &Workflow, input: &Value, asked: Asked<'_>) -> Admi
     }
     let envelope = serde_json::json!({ "specversion": "1.0", "source": "/manual", "type": "manual.started", "time": asked.now, "data": input });
     let mut asking = Asking { workflow, envelope: Arc::new(envelope), input: Arc::new(input.clone()), asked, reads: BTreeMap::new() };
-    let outcome = asking.key_and_gates();
+    let outcome = asking.key_and_gates(None);
     finish(outcome, asking)
 }
 
@@ -189,14 +189,24 @@ impl Refusal {
 }
 
 impl Asking<'_> {
-    fn key_and_gates(&mut self) -> Result<(Option<String>, Gates), Refusal> {
+    fn key_and_gates(&mut self, on: Option<&TriggerKind>) -> Result<(Option<String>, Gates), Refusal> {
         let workflow = self.workflow;
+        let each = on.map_or(Ok(None), |on| self.each(on))?;
         let key = match &workflow.key {
             Some(template) => Some(self.key(template, "key")?),
-            None => None,
+            None => each,
         };
         let gates = self.gates(key.as_deref())?;
         Ok((key, gates))
+    }
+
+    /// With `each`, a run is about its contact.
+    fn each(&self, on: &TriggerKind) -> Result<Option<String>, Refusal> {
+        let TriggerKind::Schedule(schedule) = on else { return Ok(None) };
+        let Some(segment) = &schedule.each else { return Ok(None) };
+        let contact = identifier(&self.envelope["data"]["contact_id"]);
+        let missing = || Refusal::Error(format!("each: the segment \"{segment}\" does not exist; create it, or name another one"));
+        contact.ok_or_else(missing).map(Some)
     }
 
     fn key(&mut self, template: &Template, part: &str) -> Result<String, Refusal> {

@@ -229,6 +229,27 @@ pub struct Timer {
     pub due: Timestamp,
 }
 
+/// Where a `schedule` trigger of a current version stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScheduleRow {
+    /// Whose.
+    pub organisation: OrganisationId,
+    /// The workflow.
+    pub workflow: String,
+    /// The trigger's place in it.
+    pub trigger: usize,
+    /// Its shard, by hash of organisation, workflow and place.
+    pub shard: Shard,
+    /// The due time that is next to be worked on.
+    pub next_due: Timestamp,
+    /// When that fires: later by its jitter.
+    pub fires_at: Timestamp,
+    /// What its due times follow from ([`crate::definition::Schedule::rhythm`]).
+    pub rhythm: String,
+    /// `each`: the last contact that `next_due` has served.
+    pub position: Option<String>,
+}
+
 /// A row addressed to a shard's owner from outside the shard; unique by (cause, target) (SEMANTICS.md 1).
 #[derive(Clone, Debug, PartialEq)]
 pub struct InboxRow {
@@ -507,6 +528,15 @@ pub trait Store: Send + Sync + 'static {
 
     /// Timers of these shards due at or before `until`, by due time, at most `limit`.
     async fn timers_due(&self, leases: &[Lease], until: Timestamp, limit: usize) -> Result<Vec<Timer>, StoreError>;
+
+    // ---- schedules ----
+
+    /// The schedules of these shards, in order of organisation, workflow and place.
+    async fn schedules(&self, leases: &[Lease]) -> Result<Vec<ScheduleRow>, StoreError>;
+    /// The schedules of a workflow, by place.
+    async fn schedules_of(&self, tx: &mut Self::Tx, organisation: OrganisationId, workflow: &str) -> Result<Vec<ScheduleRow>, StoreError>;
+    /// Puts these rows, which are of that workflow, in place of all that it had.
+    async fn set_schedules(&self, tx: &mut Self::Tx, organisation: OrganisationId, workflow: &str, rows: &[ScheduleRow]) -> Result<(), StoreError>;
 
     // ---- inbox ----
 

@@ -59,6 +59,8 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
                     Admission::Yes { input, key, reads, .. } => {
                         let origin = Some((trigger, Arc::clone(event)));
                         drop(self.request(index, key.as_deref(), Held::of_its_own(origin, input, reads, event.body.depth)));
+                        // A workflow starts once by one event.
+                        break;
                     }
                     Admission::No => self.refuse(workflow, format!("the `if` of trigger {} does not hold", trigger + 1)),
                     Admission::Error(message) => self.refuse(workflow, format!("trigger {} failed: {message}", trigger + 1)),
@@ -191,10 +193,12 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
     }
 }
 
-/// Whether a trigger listens for events of a type.
+/// Whether a trigger listens for events of a type. A time is played by its event.
 fn listens(on: &TriggerKind, kind: &str) -> bool {
     match on {
         TriggerKind::Event(wanted) => wanted == kind,
+        TriggerKind::Schedule(_) => kind == "schedule.fired",
+        TriggerKind::Webhook(webhook) => kind == webhook.event_type(),
         TriggerKind::Manual { .. } => false,
     }
 }

@@ -2,11 +2,11 @@
 
 use super::{
     driver::{Log, told},
-    workflows::{RATED_MAX, RATED_PER_MS, SHARED_MAX},
+    workflows::{RATED_MAX, RATED_PER_MS, SCHEDULED, SHARED_MAX},
     world::World,
 };
 use onward_core::{
-    RunId, Value, digest,
+    RunId, Timestamp, Value, digest,
     history::{Entry, Fact},
     machine,
     ports::{Clock as _, RunRow, RunStatus, Store as _},
@@ -74,8 +74,33 @@ pub(super) fn always(world: &World, log: &Log) -> Result<(), String> {
     acknowledged_is_stored(world, &runs, log)?;
     one_effect_of_each_event(&runs)?;
     outside(world, &runs)?;
+    due_times(&runs)?;
     keys(&runs)?;
     limits(world, &runs)
+}
+
+/// Each due time of a schedule starts one run, none before it, and with `run_all` none is left out.
+fn due_times(runs: &[Stored]) -> Result<(), String> {
+    for workflow in SCHEDULED {
+        let mut due: Vec<Timestamp> = Vec::new();
+        for run in runs.iter().filter(|run| run.row.workflow == *workflow) {
+            let text = event_data(run).and_then(|data| data["due"].as_str()).unwrap_or_default();
+            let moment = text.parse().map_err(|_| format!("a run of {workflow} was started by no due time: {text:?}"))?;
+            if run.row.started_at < moment {
+                return Err(format!("a due time is early: {workflow} started at {} and was due at {moment}", run.row.started_at));
+            }
+            due.push(moment);
+        }
+        due.sort_unstable();
+        if let Some([twice, ..]) = due.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(format!("a due time takes effect once (promise 2): {workflow} at {twice}"));
+        }
+        let left_out = due.windows(2).find(|pair| *workflow == "nightly" && pair[1].millis_since(pair[0]) != 86_400_000);
+        if let Some([before, after, ..]) = left_out {
+            return Err(format!("no due time is left out: {workflow} fired at {before} and then at {after}"));
+        }
+    }
+    Ok(())
 }
 
 fn histories_are_whole(world: &World, run: &Stored) -> Result<(), String> {

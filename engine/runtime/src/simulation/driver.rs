@@ -2,7 +2,7 @@
 
 use super::{
     checks,
-    workflows::{EVENTS, WORKFLOWS},
+    workflows::{EVENTS, SCHEDULED, WORKFLOWS},
     world::{Handle, World},
 };
 use crate::{EngineError, Ingested, StartRequest, config::Plant};
@@ -154,7 +154,7 @@ fn disturb(world: &World, handle: &Handle, log: &Log) {
 }
 
 /// Workflows that are paused and go on again.
-const HELD_NOW_AND_THEN: [&str; 6] = ["queued", "restart", "split", "shared-a", "rated", "burst"];
+const HELD_NOW_AND_THEN: [&str; 7] = ["queued", "restart", "split", "shared-a", "rated", "burst", "nightly"];
 
 /// What else is paused now and then: everything, the organisation, a step, a version.
 fn scopes(world: &World) -> [PauseScope; 5] {
@@ -218,6 +218,14 @@ fn calm(world: &World, handle: &Handle) -> Result<(), String> {
         }
     }
     let_go_what_waits_for_a_person(world, handle, true)?;
+    world.simulation.executor.run_until(world.simulation.clock.now().plus_millis(DAY_MS));
+    for workflow in SCHEDULED {
+        let (handle, organisation) = (handle.clone(), world.organisation);
+        let result = world.simulation.executor.block_on(async move { handle.set_current(organisation, workflow, None).await });
+        if let Err(error) = result {
+            return Err(format!("workflow {workflow} cannot be taken back: {error}"));
+        }
+    }
     for _ in 0..CALM_DAYS {
         world.simulation.executor.run_until(world.simulation.clock.now().plus_millis(DAY_MS));
         // Those that were let go went round again.

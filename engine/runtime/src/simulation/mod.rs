@@ -12,6 +12,7 @@ mod nodes;
 mod pausing;
 pub(crate) mod plants;
 mod scenarios;
+mod schedules;
 mod workflows;
 mod world;
 

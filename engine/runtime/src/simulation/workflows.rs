@@ -3,8 +3,11 @@
 /// The file of each workflow.
 pub(super) const WORKFLOWS: &[&str] = &[
     CHAIN, WAIT, ANY, SINGLE, QUEUED, RESTART, EXIT, SPLIT, EMIT, LOOP, FAIL, FAILED, COLLECT, MESSAGES, LONG, SHARED_A, SHARED_B, RATED, BURST, SIDE, SAGA,
-    PARENT, CALLEE,
+    PARENT, CALLEE, NIGHTLY, OFTEN,
 ];
+
+/// Those that times start: in the end they are taken back, or there would be no end.
+pub(super) const SCHEDULED: &[&str] = &["nightly", "often"];
 
 /// Runs of [`SHARED_A`] and [`SHARED_B`] at a time.
 pub(super) const SHARED_MAX: usize = 2;
@@ -230,6 +233,23 @@ steps:
   - { id: s5, do: debug.log, with: { message: x } }
   - { id: s6, do: test.count, with: {} }
   - { id: s7, do: test.count, with: {} }
+";
+
+/// Every night, none left out, at a moment of the next half hour.
+const NIGHTLY: &str = r"
+name: nightly
+on: [{ schedule: { cron: 0 3 * * *, missed: run_all, jitter: 30m } }]
+steps:
+  - { id: a, do: test.call, with: { n: 1 }, on_error: continue }
+  - { id: b, do: test.count, with: {} }
+";
+
+/// What was missed is made up for once.
+const OFTEN: &str = r"
+name: often
+on: [{ schedule: { cron: 30 */7 * * *, timezone: Europe/Berlin } }]
+steps:
+  - { id: a, do: test.count, with: {} }
 ";
 
 /// Types of events that start runs, and the two that waits and exits hear.

@@ -5,7 +5,7 @@ use crate::{Duty, Engine, EngineConfig, EngineHandle, EngineLimits, Registry, co
 use onward_core::ports::Clock as _;
 use onward_core::{
     ErrorCode, NodeId, OrganisationId, RunId, StepError, Value, async_trait,
-    ports::{BoundlessDisk, Connection, Credentials, Ids as _, NoInventory, RecordRef, Records},
+    ports::{BoundlessDisk, Connection, Credentials, Ids as _, NoInventory, RecordRef, Records, SegmentMember, Segments},
 };
 use onward_testkit::{Faults, FaultyStore, MemoryStore, MemoryTx, Simulation};
 use std::{
@@ -22,6 +22,27 @@ pub(super) struct Nothing;
 impl Records<MemoryTx> for Nothing {
     async fn read(&self, _tx: &mut MemoryTx, _organisation: OrganisationId, record: &RecordRef) -> Result<Option<Value>, StepError> {
         Ok((record.name == "org").then(|| serde_json::json!({ "name": "Test", "timezone": "Asia/Kolkata" })))
+    }
+}
+
+/// Contacts of the segment `everybody`; every third lives in New York.
+pub(super) const EVERYBODY: usize = 450;
+
+#[async_trait]
+impl Segments<MemoryTx> for Nothing {
+    async fn members(
+        &self,
+        _tx: &mut MemoryTx,
+        _organisation: OrganisationId,
+        segment: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<SegmentMember>, StepError> {
+        if segment != "everybody" {
+            return Err(StepError::new(ErrorCode::NotFound, "there is no such segment"));
+        }
+        let member = |number: usize| SegmentMember { contact: format!("c{number:04}"), timezone: number.is_multiple_of(3).then(|| "America/New_York".into()) };
+        Ok((0..EVERYBODY).map(member).filter(|member| after.is_none_or(|after| member.contact.as_str() > after)).take(limit).collect())
     }
 }
 
@@ -109,6 +130,7 @@ impl World {
             executor: self.simulation.executor.clone(),
             nodes: self.registry(),
             records: Arc::new(Nothing),
+            segments: Arc::new(Nothing),
             credentials: Arc::new(Nothing),
             inventory: Arc::new(NoInventory),
             disk: Arc::new(BoundlessDisk),

@@ -15,6 +15,7 @@ pub mod isolation;
 pub mod leases;
 pub mod pauses;
 pub mod runs;
+pub mod schedules;
 pub mod timers;
 pub mod transactions;
 pub mod waits;
@@ -103,6 +104,11 @@ behaviours! {
     timers {
         timers_are_due_in_order,
         a_timer_moves_and_goes,
+    }
+    schedules {
+        schedules_are_replaced_as_a_whole,
+        schedules_are_read_by_shard,
+        schedules_stay_in_their_organisation,
     }
     inbox {
         a_cause_reaches_a_target_once,

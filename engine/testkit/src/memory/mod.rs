@@ -14,7 +14,7 @@ use onward_core::{
     OrganisationId, RunId, Timestamp,
     history::Entry,
     machine::LimitKey,
-    ports::{HeldStart, Ids, RunRow},
+    ports::{HeldStart, Ids, RoutingNote, RunRow},
 };
 use state::State;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -62,6 +62,11 @@ impl MemoryStore {
     /// When stored text cannot be read: what that means is for the test to say.
     pub fn committed_history(&self, run: RunId) -> Result<Vec<Entry>, serde_json::Error> {
         runs::history(self.shared.state().history.committed(), run)
+    }
+
+    /// Everything that routing noted, and is committed.
+    pub fn committed_notes(&self) -> Vec<RoutingNote> {
+        self.shared.state().notes.committed().values().cloned().collect()
     }
 
     /// How many timers, waits, inbox rows and held starts are committed: what must be none once every run has ended.

@@ -4,7 +4,7 @@ use super::table::{Journaled, Table};
 use onward_core::{
     Event, EventId, NodeId, OrganisationId, RunId, Shard, Timestamp,
     machine::LimitKey,
-    ports::{HeldStart, InboxRow, OpenWait, Pause, PauseScope, PublishedVersion, RoutingNote, RunRow, Timer},
+    ports::{HeldStart, InboxRow, OpenWait, Pause, PauseScope, PublishedVersion, RoutingNote, RunRow, ScheduleRow, Timer},
 };
 use std::sync::Arc;
 
@@ -71,6 +71,7 @@ state! {
     last_ended: Table<Keyed<String>, Timestamp>,
     variants: Table<(OrganisationId, String, String, String), String>,
     timers: Table<(RunId, String), Timer>,
+    schedules: Table<Keyed<usize>, ScheduleRow>,
     inbox: Table<i64, InboxRow>,
     /// Cause and target of a row.
     inbox_keys: Table<(OrganisationId, String, String), i64>,

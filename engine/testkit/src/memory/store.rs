@@ -11,7 +11,7 @@ use onward_core::{
     machine::LimitKey,
     ports::{
         CommitError, Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, OpenWait, Pause, PauseScope, PublishedVersion,
-        RoutingNote, RunStatus, RunWrite, Store, StoreError, StoredRun, Timer, Transaction as _,
+        RoutingNote, RunStatus, RunWrite, ScheduleRow, Store, StoreError, StoredRun, Timer, Transaction as _,
     },
 };
 use std::sync::Arc;
@@ -355,6 +355,27 @@ impl Store for MemoryStore {
         due.sort_by(|a, b| (a.due, a.run_id, &a.key).cmp(&(b.due, b.run_id, &b.key)));
         due.truncate(limit);
         Ok(due)
+    }
+
+    async fn schedules(&self, leases: &[Lease]) -> Result<Vec<ScheduleRow>, StoreError> {
+        Ok(self.shared.state().schedules.committed().values().filter(|row| owns(leases, row.shard)).cloned().collect())
+    }
+
+    async fn schedules_of(&self, tx: &mut MemoryTx, organisation: OrganisationId, workflow: &str) -> Result<Vec<ScheduleRow>, StoreError> {
+        let state = tx.state();
+        Ok(state.schedules.working().values().filter(|row| row.organisation == organisation && row.workflow == workflow).cloned().collect())
+    }
+
+    async fn set_schedules(&self, tx: &mut MemoryTx, organisation: OrganisationId, workflow: &str, rows: &[ScheduleRow]) -> Result<(), StoreError> {
+        let mut state = tx.state();
+        let old: Vec<_> = state.schedules.working().keys().filter(|key| key.0 == organisation && key.1 == workflow).cloned().collect();
+        for key in old {
+            state.schedules.remove(&key);
+        }
+        for row in rows {
+            state.schedules.put((organisation, workflow.to_owned(), row.trigger), row.clone());
+        }
+        Ok(())
     }
 
     async fn add_inbox(

@@ -31,14 +31,34 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
     ("name: a\non: { event: x }\nsteps: [{ stop: }]", "2:5 error wrong_type: `on` must be a list (each item begins with `- `), not a map"),
     (
         "name: a\non: [{ webhook: { path: x } }]\nsteps: [{ stop: }]",
-        "2:8 error not_available: `webhook` is part of the language, but this version does not have it yet",
+        "2:17 error missing_field: a webhook needs `verify`: write `verify: { connection: NAME }` with a connection of the connector http, or `verify: none` to let everybody deliver",
     ),
     (
-        "name: a\non: [{ schedule: { cron: x } }]\nsteps: [{ stop: }]",
-        "2:8 error not_available: `schedule` is part of the language, but this version does not have it yet",
+        "name: a\non: [{ webhook: { path: Partner/Leads, verify: none } }]\nsteps: [{ stop: }]",
+        "2:25 error bad_path: the path \"Partner/Leads\" may hold small letters, digits, `_`, `.` and `-` only, 100 at the most: it is the last part of the address /hooks/in/PATH",
+    ),
+    (
+        "name: a\non: [{ webhook: { path: x, verify: { conection: y } } }]\nsteps: [{ stop: }]",
+        "2:36 error missing_field: `verify` needs a connection: write `verify: { connection: NAME }` with a connection of the connector http, or `verify: none` to let everybody deliver",
+    ),
+    (
+        "name: a\non: [{ webhook: { path: x, verify: none, respond: finishd } }]\nsteps: [{ stop: }]",
+        "2:51 error bad_value: `respond` cannot be \"finishd\"; did you mean \"finished\"?",
+    ),
+    (
+        "name: a\non: [{ schedule: { cron: '0 9 * * *', missed: run_twice } }]\nsteps: [{ stop: }]",
+        "2:47 error bad_value: `missed` cannot be \"run_twice\"; did you mean \"run_once\"?",
+    ),
+    (
+        "name: a\non: [{ schedule: { cron: '0 9 * * *', each: leads } }]\nsteps: [{ stop: }]",
+        "2:45 error wrong_type: `each` must be a map (key: value), not a text",
+    ),
+    (
+        "name: a\non: [{ schedule: { cron: '0 9 * * *' }, webhook: { path: x, verify: none } }]\nsteps: [{ stop: }]",
+        "2:50 error bad_trigger: a trigger is one of event, schedule, webhook and manual; begin a second item with `- `",
     ),
     ("name: a\non: [{ evnt: x }]\nsteps: [{ stop: }]", "2:8 error unknown_field: a trigger has no key \"evnt\"; did you mean \"event\"?"),
-    ("name: a\non: [{ if: x }]\nsteps: [{ stop: }]", "2:6 error bad_trigger: a trigger needs `event: TYPE` or `manual`"),
+    ("name: a\non: [{ if: x }]\nsteps: [{ stop: }]", "2:6 error bad_trigger: a trigger needs `event: TYPE`, `schedule`, `webhook` or `manual`"),
     ("name: a\nmode: sngle\nsteps: [{ stop: }]", "2:7 error bad_value: `mode` cannot be \"sngle\"; did you mean \"single\"?"),
     ("name: a\nretry: { attempts: 3 }\nsteps: [{ stop: }]", "2:10 error unknown_field: retry has no key \"attempts\"; did you mean \"max_attempts\"?"),
     ("name: a\nretry: { max_attempts: 0 }\nsteps: [{ stop: }]", "2:24 error bad_value: `max_attempts` must lie between 1 and 100"),
@@ -134,6 +154,27 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
 
 /// Files that have the right shape and are wrong.
 const MEANINGS: &[(&str, &str)] = &[
+    (
+        "name: a\non:\n  - webhook: { path: x, verify: none }\n  - webhook: { path: x, verify: none }\nsteps: [{ stop: }]",
+        "4:5 error duplicate_path: the path \"x\" is taken by the webhook in line 3; one address leads to one trigger",
+    ),
+    (
+        "name: a\non: [{ schedule: { cron: 0 25 * * * } }]\nsteps: [{ stop: }]",
+        "2:26 error bad_cron: \"0 25 * * *\" is no cron pattern: the hour \"25\" is wrong: number out of bounds; write minute, hour, day, month and day of the week, such as \"0 9 * * mon-fri\"; with six fields the first is the second",
+    ),
+    ("name: a\non: [{ schedule: { cron: '0 0 30 2 *' } }]\nsteps: [{ stop: }]", "2:26 error bad_cron: \"0 0 30 2 *\" never occurs: no year has such a day"),
+    (
+        "name: a\non: [{ schedule: { cron: '0 9 * * *', timezone: Europe/Berlim } }]\nsteps: [{ stop: }]",
+        "2:49 error bad_zone: there is no time zone \"Europe/Berlim\"; write `contact` or a name such as Asia/Kolkata; did you mean \"Europe/Berlin\"?",
+    ),
+    (
+        "name: a\non: [{ schedule: { cron: '0 9 * * *', timezone: contact } }]\nsteps: [{ stop: }]",
+        "2:49 error bad_zone: `timezone: contact` needs `each: { segment: NAME }`: without it there is no contact whose clocks could be meant",
+    ),
+    (
+        "name: a\non: [{ schedule: { cron: '0 9 * * *', jitter: P1M } }]\nsteps: [{ stop: }]",
+        "2:47 error bad_duration: `jitter` must be exact, such as 30s or 2h, and a day long at the most",
+    ),
     (
         "name: a\nsteps:\n  - if: { '>': [{ var: contcat.score }, 1] }\n    then: [{ stop: }]",
         "3:9 error unknown_name: there is no `contcat` here; did you mean \"contact\"?",
