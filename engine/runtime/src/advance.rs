@@ -8,7 +8,7 @@ use crate::{
     size,
 };
 use onward_core::{
-    ErrorCode, Event, OrganisationId, RunId, StepError, Timestamp, Value,
+    Event, OrganisationId, RunId, Timestamp, Value,
     history::{Entry, Fact, Parent},
     limits,
     machine::{self, Action, Context, Happening, Known, Need},
@@ -240,10 +240,6 @@ impl<S: Store> Engine<S> {
                 let store = Arc::clone(&self.shared.store);
                 let assigned = store.assign_variant(tx, organisation, &workflow.name, &step, &by, &proposal).await?;
                 known.variants.insert(step, assigned);
-            }
-            Need::Script(call) => {
-                let missing = StepError::new(ErrorCode::Internal, "this server evaluates no scripts");
-                known.scripts.insert(call.step, Err(missing));
             }
         }
         Ok(Ok(()))

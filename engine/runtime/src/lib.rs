@@ -29,6 +29,7 @@ mod leases;
 mod live;
 mod load;
 mod message;
+mod patience;
 mod pauses;
 pub mod play;
 mod publishing;

@@ -1,8 +1,9 @@
 //! The nodes that a server knows, and the event types that somebody declares.
 
+use crate::patience::PatientScripts;
 use onward_core::{
     definition::Catalogue,
-    ports::{Node, NodeDescriptor, Transaction},
+    ports::{Node, NodeDescriptor, Scripts, Transaction},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -57,5 +58,8 @@ impl<T: Transaction> Catalogue for Registry<T> {
     }
     fn event_types(&self) -> Vec<&str> {
         self.event_types.iter().map(String::as_str).collect()
+    }
+    fn scripts(&self) -> Option<&dyn Scripts> {
+        Some(&PatientScripts)
     }
 }

@@ -1,7 +1,18 @@
 //! Steps that hand over: to another workflow (`call`, `start`), to a person (`ask`), to a script.
 
-use super::{Ask, Asked, Verb, compiler::Compiler, fields, names::Standing, tree::Tree};
-use crate::{Value, expression::Template};
+use super::{
+    Ask, Asked, Verb,
+    compiler::Compiler,
+    fields,
+    names::Standing,
+    problems::Place,
+    tree::{Node, Tree},
+};
+use crate::{
+    Value,
+    expression::Template,
+    ports::{Origin, SCRIPT_NAMES},
+};
 
 impl Compiler<'_> {
     pub(super) fn call(&mut self, tree: &Tree, name: &Tree, verb: &str, number: usize) -> Option<Verb> {
@@ -18,8 +29,30 @@ impl Compiler<'_> {
         Some(Verb::Call { workflow: workflow?, with: with?, waits: verb == "call" })
     }
 
-    pub(super) fn script(&mut self, tree: &Tree) -> Option<Verb> {
-        fields::text(&mut self.problems, tree, "script").map(|source| Verb::Script { source: source.into() })
+    pub(super) fn script(&mut self, tree: &Tree, number: usize) -> Option<Verb> {
+        let source = fields::text(&mut self.problems, tree, "script")?;
+        let Some(scripts) = self.catalogue.scripts() else {
+            fields::not_available(&mut self.problems, &tree.place, "script");
+            return None;
+        };
+        let column = if matches!(tree.node, Node::Text { block: true, .. }) { 1 } else { tree.place.column };
+        let locals = self.names.locals();
+        let names: Vec<&str> = SCRIPT_NAMES.into_iter().chain(locals.iter().map(String::as_str)).collect();
+        let at = |line, column| Place { line, column, ..tree.place.clone() };
+        match scripts.compile_step(source, Origin { line: tree.place.line, column }, &names) {
+            Ok(step) => {
+                for reference in step.references() {
+                    self.names.note(&mut self.problems, &reference.path, &at(reference.line, reference.column), Standing::Step(number));
+                }
+                Some(Verb::Script(step))
+            }
+            Err(problems) => {
+                for problem in problems {
+                    self.problems.suggest(&at(problem.line, problem.column), problem.code, problem.message, problem.suggestion.as_deref());
+                }
+                None
+            }
+        }
     }
 
     pub(super) fn ask(&mut self, tree: &Tree, number: usize) -> Option<Verb> {

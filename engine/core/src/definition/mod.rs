@@ -429,6 +429,10 @@ pub trait Catalogue: Send + Sync {
     fn node_ids(&self) -> Vec<&str>;
     /// Event types that somebody declares, for hints.
     fn event_types(&self) -> Vec<&str>;
+    /// What compiles `script` steps; without it they are refused.
+    fn scripts(&self) -> Option<&dyn crate::ports::Scripts> {
+        None
+    }
 }
 
 /// Values that a workflow's input schema does not fit.

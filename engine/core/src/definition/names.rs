@@ -154,6 +154,15 @@ impl Names {
         self.within.pop();
     }
 
+    /// The names of items of the loops around this place.
+    pub(super) fn locals(&self) -> Vec<String> {
+        let item = |enclosure: &Enclosure| match &enclosure.kind {
+            EnclosureKind::Loop(item) => item.clone(),
+            EnclosureKind::Branch | EnclosureKind::Catch => None,
+        };
+        self.within.iter().filter_map(item).collect()
+    }
+
     /// Whether a name of a loop or clause around this place hides it.
     pub(super) fn is_local(&self, name: &str) -> bool {
         self.within.iter().any(|enclosure| enclosure.kind.has(name))

@@ -61,6 +61,11 @@ impl Problems {
         self.add(Severity::Error, place, code, message, near);
     }
 
+    /// It cannot run; whoever found it may know what was meant.
+    pub(super) fn suggest(&mut self, place: &Place, code: &str, message: String, suggestion: Option<&str>) {
+        self.add(Severity::Error, place, code, message, suggestion);
+    }
+
     fn add(&mut self, severity: Severity, place: &Place, code: &str, message: String, suggestion: Option<&str>) {
         self.errors |= severity == Severity::Error;
         let problem = Problem {

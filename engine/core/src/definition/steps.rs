@@ -115,7 +115,7 @@ impl Compiler<'_> {
             "for_each" => self.for_each(tree, &verb_key.1, number, below, depth),
             "repeat" => self.repeat(&verb_key.1, number, below, depth),
             "call" | "start" => self.call(tree, &verb_key.1, verb, number),
-            "script" => self.script(&verb_key.1),
+            "script" => self.script(&verb_key.1, number),
             "try" => self.attempt(tree, &verb_key.1, number, below, depth),
             "ask" => self.ask(&verb_key.1, number),
             "emit" => self.emit(tree, &verb_key.1, number),

@@ -4,7 +4,7 @@ use super::{Block, Delay, RetryPolicy, Since, Span, WaitRule};
 use crate::{
     ErrorCode, Value,
     expression::{Condition, Template},
-    ports::Effect,
+    ports::{Effect, ScriptStep},
 };
 use std::sync::Arc;
 
@@ -83,10 +83,7 @@ pub enum Verb {
         waits: bool,
     },
     /// Computes with a script; pure.
-    Script {
-        /// The rhai source.
-        source: Arc<str>,
-    },
+    Script(Arc<dyn ScriptStep>),
     /// Handles failed steps.
     Try {
         /// What may fail.
@@ -311,7 +308,7 @@ impl Verb {
             Self::Repeat(_) => "repeat",
             Self::Call { waits: true, .. } => "call",
             Self::Call { waits: false, .. } => "start",
-            Self::Script { .. } => "script",
+            Self::Script(_) => "script",
             Self::Try { .. } => "try",
             Self::Ask(_) => "ask",
             Self::Set(_) => "set",

@@ -114,8 +114,6 @@ pub struct Known {
     pub recorded_only: bool,
     /// Variants by step path: (variant, it was already stored).
     pub variants: BTreeMap<StepPath, (String, bool)>,
-    /// What scripts gave, by step path.
-    pub scripts: BTreeMap<StepPath, Result<Value, StepError>>,
 }
 
 /// What the machine must know before it can go on. What was decided before stands: get it, then call again with
@@ -133,25 +131,6 @@ pub enum Need {
         /// The variant to store when there is none yet.
         proposal: String,
     },
-    /// What a script gives; answer in [`Known::scripts`].
-    Script(ScriptCall),
-}
-
-/// A script to be evaluated.
-#[derive(Clone, Debug)]
-pub struct ScriptCall {
-    /// The step.
-    pub step: StepPath,
-    /// The rhai source.
-    pub source: Arc<str>,
-    /// What it sees.
-    pub scope: Box<crate::expression::Scope>,
-}
-
-impl PartialEq for ScriptCall {
-    fn eq(&self, other: &Self) -> bool {
-        (&self.step, &self.source) == (&other.step, &other.source)
-    }
 }
 
 /// What to do once the entries are committed (`Run` of a transactional or pure node, and `Emit`: within that commit).

@@ -447,7 +447,7 @@ fn unknown(error: StepError) -> StepError {
 }
 
 /// A step's output within its limit; a larger one is cut and flagged, never an error that would repeat the effect.
-fn bounded(output: Value) -> (Value, bool) {
+pub(super) fn bounded(output: Value) -> (Value, bool) {
     let bytes = weight(&output);
     if bytes <= limits::STEP_OUTPUT_BYTES {
         return (output, false);

@@ -31,7 +31,7 @@ mod tests;
 pub use admit::{Admission, Asked, Gates, LimitKey, Start, admit, admit_input, gates_of, priority_of};
 pub use answer::{VERDICTS, check_answer};
 pub use correlation::{correlation_of, correlations_of_event};
-pub use decide::{Action, Context, Decision, Happening, Known, Need, ScriptCall, decide};
+pub use decide::{Action, Context, Decision, Happening, Known, Need, decide};
 pub use fold::{FoldError, fold, fold_all};
 pub use replay::{CallDifference, Difference, Report, replay};
 pub use state::{CallStanding, InFlight, OpenChild, State};

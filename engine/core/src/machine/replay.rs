@@ -167,11 +167,6 @@ impl<'a> Player<'a> {
                 };
                 known.variants.insert(step, answer);
             }
-            Need::Script(call) => {
-                let recorded = self.recorded[self.position..].iter().filter(|entry| entry.step.as_ref() == Some(&call.step)).find_map(script_outcome);
-                let missing = || Err(crate::StepError::new(ErrorCode::Internal, "the record does not tell what the script gave"));
-                known.scripts.insert(call.step, recorded.unwrap_or_else(missing));
-            }
         }
         known
     }
@@ -246,15 +241,6 @@ pub(super) fn start_of(first: &Entry, second: Option<&Entry>) -> Option<Start> {
         parent: parent.clone(),
         reads,
     })
-}
-
-/// What a script gave, when the entry tells it.
-pub(super) fn script_outcome(entry: &Entry) -> Option<Result<Value, crate::StepError>> {
-    match &entry.fact {
-        Fact::StepCompleted { output, .. } => Some(Ok(output.clone())),
-        Fact::StepFailed { error, .. } => Some(Err(error.clone())),
-        _ => None,
-    }
 }
 
 /// The happening that the next recorded entries tell of, for a run that rests in this state.

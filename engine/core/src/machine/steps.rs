@@ -1,7 +1,7 @@
 //! How each verb begins.
 
 use super::{
-    Action, Need, ScriptCall, correlation_of,
+    Action, Need, correlation_of,
     leaf::{Leaf, Phase},
     state::Opening,
     strand::trail_of,
@@ -14,6 +14,7 @@ use crate::{
     digest,
     expression::{Condition, Template, moment},
     history::{Fact, OpenMatch, StepPath},
+    ports::{ScriptBudget, ScriptStep},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -58,7 +59,7 @@ impl Turn<'_, '_> {
             Verb::ForEach(for_each) => self.begin_for_each(path, for_each),
             Verb::Repeat(repeat) => self.begin_repeat(path, repeat),
             Verb::Call { workflow, with, .. } => self.begin_child(path, workflow, with),
-            Verb::Script { source } => self.begin_script(path, source),
+            Verb::Script(script) => self.begin_script(path, script.as_ref()),
             Verb::Ask(ask) => self.begin_ask(step, path, ask),
             Verb::Set(values) => {
                 let mut set = crate::Object::new();
@@ -109,19 +110,24 @@ impl Turn<'_, '_> {
         crate::RunId(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
     }
 
-    fn begin_script(&mut self, path: &StepPath, source: &Arc<str>) -> Result<(), Stop> {
-        match self.context.known.scripts.get(path).cloned() {
-            Some(Ok(output)) => {
-                self.complete_step(path, output);
+    /// A script is a function of what it sees: its outcome is recorded, and only a replay evaluates it again.
+    fn begin_script(&mut self, path: &StepPath, script: &dyn ScriptStep) -> Result<(), Stop> {
+        let named = |name: &str| script.references().iter().any(|reference| reference.path.first().is_some_and(|root| root == name));
+        let records: Vec<&'static str> = crate::expression::RECORD_NAMES.into_iter().filter(|name| named(name)).collect();
+        let scope = self.scope(&records, None, Some(path))?;
+        let budget = ScriptBudget::unlimited();
+        let Ok(outcome) = script.evaluate(&scope, &budget) else {
+            self.hold_for_engine(&format!("the script of step {path} takes more than this server gives it; make it smaller"));
+            return Ok(());
+        };
+        self.note_reads(Some(path), &scope);
+        match outcome {
+            Ok(output) => {
+                let (output, truncated) = super::happenings::bounded(output);
+                self.record(Some(path), Fact::StepCompleted { output, truncated, undo: None });
                 Ok(())
             }
-            Some(Err(error)) => Err(Stop::Failed(error)),
-            None => {
-                let records: Vec<&'static str> = crate::expression::RECORD_NAMES.into_iter().filter(|name| source.contains(name)).collect();
-                let scope = self.scope(&records, None, Some(path))?;
-                self.decision.need = Some(Need::Script(ScriptCall { step: Arc::clone(path), source: Arc::clone(source), scope: Box::new(scope) }));
-                Err(Stop::Need)
-            }
+            Err(error) => Err(Stop::Failed(error)),
         }
     }
 

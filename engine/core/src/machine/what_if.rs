@@ -5,7 +5,7 @@
 use super::{
     CallDifference, Context, Difference, EXIT_TARGET, Happening, Known, Need, RUN_TIMER, Report, SETTLE_TIMER, State, decide,
     leaf::Leaf,
-    replay::{ended_as, event_of, outcome_of, same, script_outcome, shown, start_of, timezone_of, waiting},
+    replay::{ended_as, event_of, outcome_of, same, shown, start_of, timezone_of, waiting},
 };
 use crate::{
     Event, OrganisationId, RunId, Timestamp, Value,
@@ -212,14 +212,6 @@ impl<'a> WhatIf<'a> {
                         _ => None,
                     });
                     known.variants.insert(step, recorded.unwrap_or((proposal, false)));
-                }
-                Need::Script(call) => {
-                    let recorded = self.recorded.iter().filter(|entry| entry.step.as_ref() == Some(&call.step)).find_map(script_outcome);
-                    let Some(recorded) = recorded else {
-                        self.unknown = Some(format!("step {}: the record does not tell what its script gives", call.step));
-                        return;
-                    };
-                    known.scripts.insert(call.step, recorded);
                 }
             }
             happening = Happening::Continue;

@@ -496,14 +496,13 @@ fn a_child_tells_its_parent() {
 
 #[test]
 fn a_script_computes_once() {
-    let source = steps(
-        "  - { id: s, script: \"input.n + 1\" }\n  - { id: bad, script: \"nope\", on_error: continue }\n  - { id: end, stop: { output: \"{{ steps.s }}\" } }\n",
-    );
-    let mut play = Play::new(&source);
-    play.scripts.insert("s".into(), Ok(json!(3)));
-    play.scripts.insert("bad".into(), Err(StepError::new(crate::ErrorCode::InvalidInput, "line 1, column 1: nope")));
-    play.start(json!({ "type": "start", "data": { "n": 2 } }));
-    assert_eq!(play.state.output, json!(3));
+    let source = steps(concat!(
+        "  - { id: s, script: \"text\" }\n",
+        "  - { id: bad, script: fail, on_error: continue }\n",
+        "  - { id: end, stop: { output: \"{{ steps.s }}\" } }\n",
+    ));
+    let play = Play::started(&source, json!({ "n": 2 }));
+    assert_eq!(play.state.output, json!({ "text": "text", "input": { "n": 2 } }));
     assert_eq!(play.output("bad")["error"]["code"], "invalid_input");
     completed(&play);
 }

@@ -15,7 +15,9 @@ use crate::{
     Event, EventId, NewEvent, OrganisationId, RunId, StepError, Timestamp, Value,
     definition::{Catalogue, Workflow, compile},
     history::{Entry, StepPath},
-    ports::{Effect, NodeDescriptor, Outcome, RunStatus},
+    ports::{
+        Effect, Interrupted, NodeDescriptor, Origin, Outcome, RunStatus, ScriptBudget, ScriptProblem, ScriptProgram, ScriptReference, ScriptStep, Scripts,
+    },
 };
 use serde_json::json;
 use std::{collections::BTreeMap, sync::Arc};
@@ -58,6 +60,35 @@ impl Catalogue for Nodes {
     fn event_types(&self) -> Vec<&str> {
         vec!["message.received", "contact.unsubscribed", "start"]
     }
+    fn scripts(&self) -> Option<&dyn Scripts> {
+        Some(&Echo)
+    }
+}
+
+/// Scripts that give their own text, but for `fail`.
+#[derive(Debug)]
+struct Echo;
+
+#[derive(Debug)]
+struct EchoStep(String);
+
+impl Scripts for Echo {
+    fn compile_step(&self, source: &str, _: Origin, _: &[&str]) -> Result<Arc<dyn ScriptStep>, Vec<ScriptProblem>> {
+        Ok(Arc::new(EchoStep(source.to_owned())))
+    }
+    fn compile_program(&self, _: &str) -> Result<Arc<dyn ScriptProgram>, Vec<ScriptProblem>> {
+        Err(Vec::new())
+    }
+}
+
+impl ScriptStep for EchoStep {
+    fn references(&self) -> &[ScriptReference] {
+        &[]
+    }
+    fn evaluate(&self, scope: &crate::expression::Scope, _: &ScriptBudget) -> Result<Result<Value, StepError>, Interrupted> {
+        let fails = self.0 == "fail";
+        Ok(if fails { Err(StepError::new(crate::ErrorCode::InvalidInput, "line 1")) } else { Ok(json!({ "text": self.0, "input": *scope.input })) })
+    }
 }
 
 pub(super) fn workflow(source: &str) -> Workflow {
@@ -80,7 +111,6 @@ pub(super) struct Play {
     pub(super) now: i64,
     pub(super) records: BTreeMap<String, Value>,
     pub(super) stored_variant: Option<String>,
-    pub(super) scripts: BTreeMap<String, Result<Value, StepError>>,
     events: u128,
 }
 
@@ -94,7 +124,6 @@ impl Play {
             now: START,
             records: BTreeMap::new(),
             stored_variant: None,
-            scripts: BTreeMap::new(),
             events: 100,
         }
     }
@@ -139,10 +168,6 @@ impl Play {
                         let value = self.records.get(&record.name).cloned().unwrap_or_default();
                         known.records.insert(record.name, value);
                     }
-                }
-                Some(Need::Script(call)) => {
-                    let answer = self.scripts.get(&*call.step).cloned().unwrap_or_else(|| Ok(json!({ "script": call.source })));
-                    known.scripts.insert(call.step, answer);
                 }
                 Some(Need::Variant { step, proposal, .. }) => {
                     let stored = self.stored_variant.clone();

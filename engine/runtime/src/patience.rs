@@ -1,0 +1,77 @@
+//! Scripts as a server runs them: with a limit to the time that one may take of the engine's loop.
+
+use onward_core::{
+    StepError, Value,
+    expression::Scope,
+    limits,
+    ports::{Interrupted, Origin, ScriptBudget, ScriptProblem, ScriptProgram, ScriptReference, ScriptStep, Scripts},
+};
+use onward_script::Rhai;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// rhai, for [`limits::SCRIPT_WALL_MS`] at a time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct PatientScripts;
+
+#[derive(Debug)]
+struct PatientStep(Arc<dyn ScriptStep>);
+
+impl Scripts for PatientScripts {
+    fn compile_step(&self, source: &str, origin: Origin, names: &[&str]) -> Result<Arc<dyn ScriptStep>, Vec<ScriptProblem>> {
+        Ok(Arc::new(PatientStep(Rhai.compile_step(source, origin, names)?)))
+    }
+    fn compile_program(&self, source: &str) -> Result<Arc<dyn ScriptProgram>, Vec<ScriptProblem>> {
+        Rhai.compile_program(source)
+    }
+}
+
+impl ScriptStep for PatientStep {
+    fn references(&self) -> &[ScriptReference] {
+        self.0.references()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the net behind the language's own limits: reaching it is never an outcome")]
+    fn evaluate(&self, scope: &Scope, budget: &ScriptBudget) -> Result<Result<Value, StepError>, Interrupted> {
+        let until = Instant::now() + Duration::from_millis(limits::SCRIPT_WALL_MS);
+        let enough = Arc::new(move || Instant::now() >= until);
+        self.0.evaluate(scope, &ScriptBudget { enough: Some(enough), ..budget.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Registry;
+    use onward_core::definition::compile;
+    use onward_testkit::MemoryTx;
+    use serde_json::json;
+
+    fn problems(script: &str) -> Vec<String> {
+        let source = format!("name: a\non: [{{ manual: }}]\nsteps:\n  - id: s\n    script: |\n      let n = 1;\n      {script}\n");
+        let nodes = Registry::<MemoryTx>::new(Vec::new(), []).expect("no node twice");
+        compile(&source, &nodes).problems.iter().map(|problem| format!("{}:{} {}", problem.line, problem.column, problem.code)).collect()
+    }
+
+    #[test]
+    fn a_script_is_checked_in_its_place() {
+        assert_eq!(problems("n + input.m"), Vec::<String>::new());
+        assert_eq!(problems("n + "), ["8:1 bad_script"]);
+        let found = problems("n + inptu.m");
+        assert!(found.len() == 1 && found[0].starts_with("7:"), "{found:?}");
+        let found = problems("n + steps.nosuch.x");
+        assert!(found.len() == 1 && found[0].ends_with("unknown_step"), "{found:?}");
+    }
+
+    #[test]
+    fn a_script_computes_and_its_caps_are_an_outcome() {
+        let run = |source: &str| {
+            let step = PatientScripts.compile_step(source, Origin::default(), &["input"]).expect("it compiles");
+            step.evaluate(&Scope { input: Arc::new(json!({ "n": 2 })), ..Scope::default() }, &ScriptBudget::unlimited())
+        };
+        assert_eq!(run("#{ total: input.n + 1 }"), Ok(Ok(json!({ "total": 3 }))));
+        assert!(matches!(run("loop {}"), Ok(Err(_)) | Err(Interrupted)), "an endless loop ends");
+    }
+}
