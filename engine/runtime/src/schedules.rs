@@ -115,7 +115,7 @@ pub(crate) fn fired_event(organisation: OrganisationId, workflow: &str, trigger:
     let mut parts = identity(&organisation, workflow, &place).to_vec();
     parts.push(&millis);
     parts.extend(contact.map(str::as_bytes));
-    let id = digest::short(&parts).iter().fold(String::with_capacity(32), |text, byte| text + &format!("{byte:02x}"));
+    let id = digest::short(&parts).iter().fold(String::with_capacity(32), |text, byte| text + format!("{byte:02x}").as_str());
     let mut data = serde_json::json!({ "due": due });
     if let (Some(contact), Some(data)) = (contact, data.as_object_mut()) {
         data.insert("contact_id".into(), Value::from(contact));
