@@ -116,7 +116,7 @@ impl<'a> WhatIf<'a> {
         let mut calls: BTreeMap<String, (String, String, String)> = BTreeMap::new();
         let mut children = BTreeSet::new();
         // What may have begun the end of the run.
-        let mut ending: Option<Timestamp> = None;
+        let (mut asked_to_end, mut failed_since): (Option<Timestamp>, Option<Timestamp>) = (None, None);
         for (index, entry) in self.recorded.iter().enumerate() {
             let moment = Moment { seq: entry.seq, at: entry.at };
             let step = entry.step.as_deref().map(str::to_owned);
@@ -129,9 +129,15 @@ impl<'a> WhatIf<'a> {
             if let Some(due) = timer {
                 self.set.insert((step.clone().unwrap_or_else(|| RUN_TIMER.to_owned()), due));
             }
-            if matches!(&entry.fact, Fact::CancelRequested { .. } | Fact::Exited { .. } | Fact::StepFailed { continued: false, .. } | Fact::TimerFired { .. }) {
-                ending.get_or_insert(entry.at);
+            match &entry.fact {
+                Fact::CancelRequested { .. } | Fact::Exited { .. } => drop(asked_to_end.get_or_insert(entry.at)),
+                Fact::TimerFired { .. } if entry.step.is_none() => drop(asked_to_end.get_or_insert(entry.at)),
+                Fact::StepFailed { continued: false, .. } => drop(failed_since.get_or_insert(entry.at)),
+                // A run that goes on to something new was not ended by what failed before.
+                Fact::StepScheduled { attempt: 1, .. } | Fact::TimerSet { .. } | Fact::IterationStarted { .. } => failed_since = None,
+                _ => {}
             }
+            let ending = asked_to_end.or(failed_since);
             match (&entry.fact, step) {
                 (Fact::StepScheduled { node, input: Some(input), .. }, Some(step)) => {
                     let key = call_key(&step, node, input);
