@@ -25,6 +25,8 @@ use std::{
 };
 use tokio::net::TcpListener;
 
+/// The connection of the example `partner-leads`.
+const PARTNER: &str = "partner";
 /// The connection to the sandbox.
 const CONNECTION: &str = "sandbox";
 /// Who signs in.
@@ -72,6 +74,7 @@ impl Demonstration {
                 kept.save(file)?;
             }
         }
+        connect_partner(&client, &kept).await?;
         let published = publish_gallery(&client).await?;
         let webhook = format!("{server_url}/hooks/whatsapp/{connection}");
         let account = Account::new(PHONE_NUMBER_ID, &kept.access_token, &kept.app_secret, &kept.verify_token).with_webhook(webhook);
@@ -159,6 +162,15 @@ async fn make_token(client: &Client) -> Result<String, Failure> {
     }
     let made = client.post("/api/v1/tokens", &json!({ "name": TOKEN, "role": "admin" })).await?;
     made.get("token").and_then(Value::as_str).map(str::to_owned).ok_or_else(|| Failure::new("the token that was made is not shown; report this as a bug"))
+}
+
+/// Makes the connection by which `partner-leads` knows who may post.
+async fn connect_partner(client: &Client, kept: &Kept) -> Result<(), Failure> {
+    if named(client, "/api/v1/connections", "name", PARTNER).await?.is_none() {
+        let secrets = json!({ "signing_secret": kept.app_secret });
+        client.post("/api/v1/connections", &json!({ "connector": "http", "name": PARTNER, "config": {}, "secrets": secrets })).await?;
+    }
+    Ok(())
 }
 
 /// Publishes what comes with the binary; gives the names.

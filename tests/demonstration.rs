@@ -37,7 +37,7 @@ async fn the_demonstration_is_complete_and_remembers_itself() {
     assert_eq!(kept(&home), kept_first);
     let api = Api::new(&server.url(), kept_first["token"].as_str().unwrap());
     api.post("/api/v1/auth/sign-in", &sign_in).await.expect(200);
-    assert_eq!(api.all("/api/v1/connections").await.len(), 1);
+    assert_eq!(api.all("/api/v1/connections").await.len(), 2, "the sandbox and the partner, once each");
     home.onward(&["connection", "test", "sandbox"]).await.good();
     let versions = api.all("/api/v1/workflows/first-reply/versions").await;
     assert_eq!(versions.len(), 1, "the same text is one version");

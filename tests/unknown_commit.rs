@@ -160,7 +160,7 @@ impl World {
     }
 }
 
-const STORY: [&str; 4] = ["run_started", "step_scheduled", "step_completed", "run_completed"];
+const STORY: [&str; 5] = ["run_started", "step_scheduled", "step_completed", "step_completed", "run_completed"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_whose_commit_is_unknown_starts_one_run() {
