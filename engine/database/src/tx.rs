@@ -47,7 +47,9 @@ impl Tx {
     pub async fn rollback_to(&mut self) -> Result<(), DatabaseError> {
         self.connection.roll_back_to()?;
         if let Some((events, changes)) = self.marks.pop() {
-            self.outbox = Outbox { events, changes };
+            // A wake too many is harmless.
+            self.outbox.events = events;
+            self.outbox.changes = changes;
         }
         Ok(())
     }

@@ -364,6 +364,9 @@ async fn guard_after<T: Transaction>(tx: &mut T, guard: Option<&mut Guard<T>>, a
 pub(crate) fn collect_outbox<T: Transaction>(tx: &mut T, batch: &mut Batch<T>, cause: Option<(RunId, u16)>) {
     let outbox = std::mem::take(tx.outbox());
     batch.changes.extend(outbox.changes);
+    for wake in outbox.wakes {
+        batch.happen(wake.run_id, Happening::Woken { step: wake.step });
+    }
     for mut event in outbox.events {
         if let Some((run_id, depth)) = cause {
             event.cause.get_or_insert(run_id);

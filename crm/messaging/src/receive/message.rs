@@ -6,7 +6,7 @@ use crate::{
     conversations::Parties,
     events::Facts,
     messages::{self, KINDS},
-    policy::rules::LATEST_DELIVERY_MS,
+    policy::{self, AccountFacts, rules::LATEST_DELIVERY_MS},
 };
 use onward_accounts::{Actor, Author, AuthorKind, CrmError};
 use onward_connectors::incoming::{IncomingMessage, Sender};
@@ -19,6 +19,9 @@ use onward_records::{
     ContactId,
     timeline::{self, ItemKind},
 };
+
+/// Held messages that look again at once; further ones do so by their timers.
+const WOKEN_AT_ONCE: u32 = 100;
 
 /// A stored message and where it stands.
 struct Stored {
@@ -60,8 +63,29 @@ impl Scope<'_> {
         self.tell_message(tx, &stored, message, &line);
         if !message.outbound {
             self.hear_consent(tx, contact, message).await?;
+            self.wake_held(tx, conversation, known.last_inbound_at).await?;
         }
         Ok(Kind::Message)
+    }
+
+    /// Whoever writes opens the provider's window: what is held for it looks again at once. While the window was open nothing
+    /// was held for it, so that most messages need not look.
+    async fn wake_held(self, tx: &mut Tx, conversation: ConversationId, last_inbound_at: Option<Timestamp>) -> Result<(), CrmError> {
+        if policy::window_is_open(&self.receiver.connector, AccountFacts { last_inbound_at }, tx.now()) {
+            return Ok(());
+        }
+        let held = tx
+            .fetch_all(
+                "SELECT run_id, step FROM messages WHERE organisation = $1 AND conversation_id = $2 AND status = 'held'
+                 AND run_id IS NOT NULL AND step IS NOT NULL ORDER BY id LIMIT $3",
+                args![self.organisation, conversation, WOKEN_AT_ONCE],
+            )
+            .await?;
+        for row in held {
+            let step: String = row.get("step")?;
+            tx.wake(row.get("run_id")?, step);
+        }
+        Ok(())
     }
 
     async fn is_stored(self, tx: &mut Tx, external_id: &str) -> Result<bool, CrmError> {

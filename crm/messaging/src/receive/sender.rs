@@ -4,7 +4,7 @@ use super::Scope;
 use crate::ConversationId;
 use onward_accounts::CrmError;
 use onward_connectors::incoming::Sender;
-use onward_core::ports::Transaction;
+use onward_core::{Timestamp, ports::Transaction};
 use onward_database::{Query as _, Rows, Tx, args};
 use onward_records::{
     ContactChange, ContactId, IdentityKey, addresses, contacts, identities,
@@ -17,6 +17,8 @@ pub(super) struct Known {
     pub(super) contact: ContactId,
     /// The open conversation on this connection.
     pub(super) conversation: Option<ConversationId>,
+    /// When they last wrote in it.
+    pub(super) last_inbound_at: Option<Timestamp>,
 }
 
 impl Scope<'_> {
@@ -40,7 +42,7 @@ impl Scope<'_> {
         let wanted: Rows = keys.iter().zip(0_u32..).map(|(key, at)| args![&key.external_id, at]).collect();
         let rows = tx
             .fetch_all(
-                "SELECT k.n, i.contact_id, v.id AS conversation_id FROM {$2: external_id text, n bigint} AS k
+                "SELECT k.n, i.contact_id, v.id AS conversation_id, v.last_inbound_at FROM {$2: external_id text, n bigint} AS k
                  CROSS JOIN identities AS i
                  LEFT JOIN conversations AS v ON v.organisation = $1 AND v.contact_id = i.contact_id AND v.connection_id = $4 AND v.status = 'open'
                  WHERE i.organisation = $1 AND i.channel = $3 AND i.connection_id = $4 AND i.external_id = k.external_id
@@ -49,7 +51,7 @@ impl Scope<'_> {
             )
             .await?;
         let Some(first) = rows.first() else { return Ok(None) };
-        let known = Known { contact: first.get("contact_id")?, conversation: first.get("conversation_id")? };
+        let known = Known { contact: first.get("contact_id")?, conversation: first.get("conversation_id")?, last_inbound_at: first.get("last_inbound_at")? };
         if rows.len() < keys.len() {
             identities::attach(tx, self.organisation, known.contact, &keys, sender.username.as_deref()).await?;
         }
@@ -84,7 +86,7 @@ impl Scope<'_> {
             )
             .await?;
         }
-        Ok(Known { contact, conversation })
+        Ok(Known { contact, conversation, last_inbound_at: None })
     }
 
     /// Says once on the timeline that a sender's addresses belong to two contacts.

@@ -288,8 +288,8 @@ impl Draft<'_> {
     }
 }
 
-/// When a held message is looked at again: soon at first, at least every quarter of an hour, since the contact may write at
-/// any moment.
+/// When a held message is looked at again by itself: soon at first, at least every quarter of an hour, since consent may be
+/// given in many ways. That the contact writes wakes it at once.
 fn ask_again_at(since: Timestamp, now: Timestamp) -> Timestamp {
     const SOONEST_MS: i64 = 10_000;
     const LATEST_MS: i64 = 15 * 60 * 1000;

@@ -106,6 +106,9 @@ async fn a_held_message_keeps_one_row_and_leaves_when_the_contact_writes() {
     assert_eq!(world.outbound().await.len(), 2, "the early one and the held one");
     let late = IncomingMessage { at: Some(START.plus_millis(2 * DAY)), ..message("wamid.2", "I am back") };
     world.receive([IncomingItem::Message(late)]).await;
+    assert_eq!(world.tx.outbox().wakes.len(), 1, "the held step looks again at once");
+    world.receive([text("wamid.3", "hello?")]).await;
+    assert_eq!(world.tx.outbox().wakes.len(), 1, "while the window is open nothing is held for it");
     let prepared = world.prepared(contact, "k", json!({ "text": "Hello" })).await;
     assert_eq!(prepared["message"]["message_id"], json!(first.id), "the same row over all attempts");
     assert!(matches!(world.call_and_finish(contact, "k", &prepared).await, Outcome::Done { .. }));

@@ -39,6 +39,11 @@ pub enum Happening {
         /// The event.
         event: Arc<Event>,
     },
+    /// What a held step waits for may be there: it asks again now. Harmless to a step that is not held.
+    Woken {
+        /// Which step.
+        step: StepPath,
+    },
     /// Someone wants the run to end.
     Cancel {
         /// Who.

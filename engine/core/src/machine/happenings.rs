@@ -28,6 +28,7 @@ impl Turn<'_, '_> {
             },
             Happening::StepEnded { step, attempt, outcome } => self.step_ended(&step, attempt, outcome),
             Happening::Due { key } => self.due(&key),
+            Happening::Woken { step } => self.woken(&step),
             Happening::Event { target, which, event } => self.event(&target, &which, &event),
             Happening::Cancel { by, reason, force } => self.cancel(by, reason, force),
             Happening::Pause { by, reason } => {
@@ -292,14 +293,27 @@ impl Turn<'_, '_> {
                     self.act(Action::SetTimer { key: key.to_owned(), due });
                 }
             }
-            Leaf::Node(progress) => {
-                let (node, attempt, generation) = (progress.node.to_string(), progress.attempt + 1, progress.generation);
-                self.act(Action::ClearTimer { key: key.to_owned() });
-                self.record(Some(&path), Fact::StepScheduled { node, attempt, generation, input: None, timeout_ms: None, prepared: None });
-                self.run(&path);
-            }
+            Leaf::Node(_) => self.try_again(&path),
             Leaf::Wait { deadline: None, .. } | Leaf::Child { .. } => {}
         }
+    }
+
+    /// A held step asks again before its time. While the run is paused it stays held: its timer is set again at the resume. A
+    /// step of a run that is ending begins nothing new.
+    fn woken(&mut self, path: &StepPath) {
+        let ends = self.state.ending.is_some() && !cleans_up(self.workflow, path);
+        let held = matches!(self.state.leaves.get(path), Some(Leaf::Node(progress)) if matches!(progress.phase, Phase::Held { .. }));
+        if held && !ends && self.state.paused.is_none() {
+            self.try_again(path);
+        }
+    }
+
+    fn try_again(&mut self, path: &StepPath) {
+        let Some(Leaf::Node(progress)) = self.state.leaves.get(path) else { return };
+        let (node, attempt, generation) = (progress.node.to_string(), progress.attempt + 1, progress.generation);
+        self.act(Action::ClearTimer { key: path.to_string() });
+        self.record(Some(path), Fact::StepScheduled { node, attempt, generation, input: None, timeout_ms: None, prepared: None });
+        self.run(path);
     }
 
     /// Ends a wait without an event.

@@ -258,6 +258,8 @@ fn happening_of(next: &[Entry], state: &State) -> Option<Happening> {
             let attempt = state.in_flight().iter().find(|call| call.step == step).map(|call| call.attempt)?;
             Happening::StepEnded { step, attempt, outcome: outcome_of(entry)? }
         }
+        // What let a step go on that was held for longer was no timer.
+        (Fact::StepScheduled { .. }, Some(leaf)) if leaf.due().is_none_or(|due| due > entry.at) => Happening::Woken { step: step()? },
         (Fact::StepScheduled { .. } | Fact::WaitTimedOut { .. }, _) | (Fact::EventEmitted { .. }, Some(Leaf::Ask { .. })) => {
             Happening::Due { key: step()?.to_string() }
         }

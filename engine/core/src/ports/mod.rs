@@ -26,5 +26,5 @@ pub use script::{
 };
 pub use segments::{SegmentMember, Segments};
 pub use store::*;
-pub use transaction::{Change, Outbox, Transaction};
+pub use transaction::{Change, Outbox, Transaction, Wake};
 pub use writer::{Body, Lane, WriteError, Writer, write};

@@ -1,7 +1,8 @@
 //! The transaction that record functions take.
 
-use crate::{NewEvent, OrganisationId, Timestamp, Value};
+use crate::{NewEvent, OrganisationId, RunId, Timestamp, Value};
 use serde::Serialize;
+use std::sync::Arc;
 
 /// Something that changed, for those who watch (`/ws`). Sent after the commit, never before.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -24,6 +25,17 @@ pub struct Outbox {
     pub events: Vec<NewEvent>,
     /// Changes to be announced after the commit.
     pub changes: Vec<Change>,
+    /// Steps that are to look again at what they are held for, within this transaction.
+    pub wakes: Vec<Wake>,
+}
+
+/// A step that may go on. One too many is harmless: the step looks, and is held again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wake {
+    /// Its run.
+    pub run_id: RunId,
+    /// Its path.
+    pub step: Arc<str>,
 }
 
 /// A write transaction, as every room sees it. SQL itself is the adapter's own (`onward_database::Tx`).
@@ -37,6 +49,11 @@ pub trait Transaction: Send + 'static {
     /// Stores and routes an event in this very transaction (SEMANTICS.md 7).
     fn emit(&mut self, event: NewEvent) {
         self.outbox().events.push(event);
+    }
+    /// Lets a held step look again.
+    fn wake(&mut self, run_id: RunId, step: impl Into<Arc<str>>) {
+        let step = step.into();
+        self.outbox().wakes.push(Wake { run_id, step });
     }
     /// Tells those who watch, after the commit.
     fn announce(&mut self, change: Change) {

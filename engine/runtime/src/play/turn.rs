@@ -202,6 +202,7 @@ pub(super) fn named(happening: &Happening) -> String {
         Happening::Started(_) => "the start".into(),
         Happening::Continue => "going on".into(),
         Happening::StepEnded { step, attempt, .. } => format!("the end of attempt {attempt} of step {step}"),
+        Happening::Woken { step } => format!("{step} looks again"),
         Happening::Due { key } if key == machine::RUN_TIMER => "the run's time-out".into(),
         Happening::Due { key } => format!("the timer of {key}"),
         Happening::Event { target, event, .. } => format!("event {} for {target}", event.body.kind),

@@ -46,7 +46,8 @@ impl MemoryTx {
     pub(super) fn rollback_to(&mut self) -> Result<(), StoreError> {
         let savepoint = self.savepoints.pop().ok_or_else(no_savepoint)?;
         self.state().undo_to(&savepoint.mark);
-        self.outbox = Outbox { events: savepoint.events, changes: savepoint.changes };
+        self.outbox.events = savepoint.events;
+        self.outbox.changes = savepoint.changes;
         Ok(())
     }
 

@@ -212,3 +212,18 @@ fn a_pause_holds_and_a_resume_goes_on_where_it_stood() {
     play.done(json!({}));
     completed(&play);
 }
+
+#[test]
+fn a_held_step_asks_again_when_it_is_woken_and_no_other_step_does() {
+    let mut play = Play::started(&steps("  - { id: a, do: test.send }\n"), json!({}));
+    let until = Timestamp::from_millis(play.now + 60_000);
+    let key = play.call().idempotency_key;
+    assert_eq!(play.ends(Outcome::Hold { until: Some(until), reason: "closed".into() }), ["held"]);
+    assert!(play.happen(Happening::Woken { step: path("b") }).is_empty());
+    assert_eq!(play.after(1).happen(Happening::Woken { step: path("a") }), ["step_scheduled"]);
+    assert_eq!((play.call().attempt, play.call().idempotency_key), (2, key));
+    assert!(play.happen(Happening::Woken { step: path("a") }).is_empty(), "it asks already");
+    play.check();
+    assert_eq!(play.done(json!({})), ["step_completed", "run_completed"]);
+    completed(&play);
+}
