@@ -1,6 +1,7 @@
 //! The command line: parses what was typed, runs the command, and gives the exit code.
 
 mod arguments;
+mod asks;
 mod completions;
 mod connection;
 mod doctor;

@@ -2,6 +2,7 @@
 
 use super::{
     Context, Failure,
+    asks::{Asks, Given},
     table::{items, table, text},
 };
 use crate::{
@@ -28,6 +29,8 @@ const HISTORY_MOST: usize = 1_000_000;
 #[command(after_help = "Examples:
   onward runs list --workflow welcome-new-lead --status failed
   onward runs show RUN_ID
+  onward runs asks
+  onward runs answer RUN_ID --approve
   onward runs cancel RUN_ID --reason \"wrong list\"
   onward runs export RUN_ID --out run.json && onward replay run.json")]
 pub(crate) enum Runs {
@@ -59,6 +62,10 @@ pub(crate) enum Runs {
         #[arg(long)]
         force: bool,
     },
+    /// List what runs ask people now.
+    Asks(Asks),
+    /// Answer what a run asks; it then goes on.
+    Answer(Given),
     /// Hold a run where it stands, or every run that the filter names.
     Pause(Chosen),
     /// Let a paused run go on, or every one that the filter names; or a start that waits for a person.
@@ -169,6 +176,8 @@ impl Runs {
                     None => format!("run {id} was asked to end"),
                 });
             }
+            Self::Asks(asks) => asks.run(client, context, look).await?,
+            Self::Answer(given) => given.run(client, context).await?,
             Self::Pause(chosen) => {
                 let answer = chosen.each(client, "pause").await?;
                 context.print(&answer, answered);

@@ -125,6 +125,11 @@ fn waiting(on: &Value, almanac: &Almanac, now: Timestamp) -> Option<String> {
         "retry" => format!("to try {} again{step}, after {}:{until}", field(on, "node"), field(on, "after")),
         "hold" => format!("{}{step}{until}: {}", field(on, "node"), field(on, "reason")),
         "step" => format!("for {}{step}", field(on, "node")),
+        "ask" => {
+            let who = on.get("who").and_then(Value::as_object).and_then(|who| who.iter().next());
+            let who = who.map(|(kind, name)| format!(" from {kind} {}", name.as_str().unwrap_or_default())).unwrap_or_default();
+            format!("for an answer{who}{step}{until}: {}", field(on, "title"))
+        }
         "settle" => format!("for calls in flight{until}"),
         "start" => format!("to start{until}: {}", field(on, "reason")),
         "resume" => format!("for someone to resume it (paused by {})", field(on, "paused_by")),

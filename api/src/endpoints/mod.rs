@@ -1,5 +1,6 @@
 //! The endpoints, one file a group.
 
+mod asks;
 mod audit;
 mod backfill;
 mod companies;
@@ -44,6 +45,7 @@ pub(crate) fn described() -> OpenApiRouter<App> {
         .merge(workflows::routes())
         .merge(backfill::routes())
         .merge(runs::routes())
+        .merge(asks::routes())
         .merge(pauses::routes())
         .merge(replay::routes())
         .merge(simulate::routes())

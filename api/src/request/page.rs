@@ -68,11 +68,15 @@ impl Page {
         self.limit + 1
     }
     /// `{ items, next_cursor }` of what [`Page::ask`] gave.
-    pub(crate) fn render<T>(&self, mut found: Vec<T>, id: impl Fn(&T) -> Uuid, shape: impl Fn(&T) -> Value) -> Value {
+    pub(crate) fn render<T>(&self, found: Vec<T>, id: impl Fn(&T) -> Uuid, shape: impl Fn(&T) -> Value) -> Value {
+        self.render_several(found, id, |item| vec![shape(item)])
+    }
+    /// The same, where one of what was found may be several items.
+    pub(crate) fn render_several<T>(&self, mut found: Vec<T>, id: impl Fn(&T) -> Uuid, shapes: impl Fn(&T) -> Vec<Value>) -> Value {
         let more = found.len() > self.limit as usize;
         found.truncate(self.limit as usize);
         let next = found.last().filter(|_| more).map(|last| Cursor::after(self.list, id(last)));
-        envelope(found.iter().map(shape).collect(), next)
+        envelope(found.iter().flat_map(shapes).collect(), next)
     }
 }
 

@@ -288,6 +288,36 @@ shapes! {
         ended_at: Option<String>,
         /// What it waits for.
         waiting_on: Value,
+        /// What it asks people now, each `{ step, who, title, form, values, until }`; `null` when nothing.
+        #[schema(value_type = Option<Vec<Object>>)]
+        questions: Value,
+    }
+
+    /// A question to a person.
+    Ask {
+        /// The run that asks.
+        run_id: Uuid,
+        /// Its workflow.
+        workflow: String,
+        /// The run's contact.
+        contact: Option<String>,
+        /// The step that asks.
+        step: String,
+        /// `{ role }`, `{ user }` or `{ contact }`.
+        #[schema(value_type = Object)]
+        who: Value,
+        /// The question.
+        title: String,
+        /// JSON Schema of the answer; `null`: approve or reject.
+        #[schema(value_type = Option<Object>)]
+        form: Value,
+        /// What the form is filled with.
+        values: Value,
+        /// When the run goes on without an answer.
+        #[schema(format = DateTime)]
+        until: Option<String>,
+        /// Whether you may answer it.
+        mine: bool,
     }
 
     /// The state of a run after a request.

@@ -59,6 +59,7 @@ fn body(method: &Method, template: &str) -> Value {
         ("PATCH", _) => json!({ "name": "x" }),
         ("PUT", "/workflows/{name}") => json!({ "current_version": 1 }),
         ("POST", "/workflows/{name}/backfill") => json!({ "from": "2024-01-01", "to": "2024-01-02" }),
+        ("POST", "/runs/{id}/answer") => json!({ "answer": "approve" }),
         ("POST", "/workflows/{name}/runs") => json!({ "input": {} }),
         ("POST", "/workflows/{name}/test-step") => json!({ "step": "x" }),
         ("GET" | "DELETE", _) => Value::Null,
@@ -86,6 +87,7 @@ async fn every_endpoint_keeps_organisations_apart() {
         if template.contains('{') {
             let record = records.get(room).unwrap_or_else(|| panic!("{template}: put a record of it into `furnish`"));
             let concrete = template.replace("{id}", record).replace("{name}", record).replace("{version}", "1");
+            let concrete = if path == "runs/{id}/results" { format!("{concrete}?step=note") } else { concrete };
             let reply = server.call_as(&stranger, method.clone(), &concrete, body(&method, template)).await;
             match (method.as_str(), path) {
                 // A name is free in each organisation: this makes the stranger's own draft.

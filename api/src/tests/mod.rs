@@ -1,6 +1,7 @@
 //! The endpoints, asked as a client would: the whole router over a real database and a real engine.
 
 mod accounts;
+mod asks;
 mod connections;
 mod contacts;
 mod contract;

@@ -91,6 +91,7 @@ impl<S: Store> Engine<S> {
     ) -> Option<(Vec<Action>, Option<Need>)> {
         let live = self.runs.get_mut(run_id)?;
         let before = (live.state.seq > 0).then_some(live.state.status);
+        let asked = !live.state.questions().is_empty();
         let nodes = &self.shared.nodes;
         let is_personal = |node: &str| nodes.get(node).is_some_and(|node| node.descriptor().personal);
         let personal = live.personal || matches!(happening, Happening::StepEnded { .. }) && live.state.in_flight().iter().any(|call| is_personal(&call.node));
@@ -110,6 +111,8 @@ impl<S: Store> Engine<S> {
         let status = live.state.status;
         let row = before != Some(status)
             || status != RunStatus::Running
+            || asked
+            || !live.state.questions().is_empty()
             || decision.entries.iter().any(|entry| matches!(entry.fact, Fact::Bound { .. } | Fact::Migrated { .. }));
         if status.is_final() && before.is_none_or(|before| !before.is_final()) {
             let (at, key) = (live.state.at, Arc::clone(&live.state.key));

@@ -399,6 +399,7 @@ fn held_row(start: &HeldStart, version: u32) -> RunRow {
         waiting_on: serde_json::json!({
             "kind": "start", "held_by": start.queue.kind(), "limit": limit, "priority": start.priority, "until": start.not_before, "reason": start.reason,
         }),
+        questions: Value::Null,
         event_id: start.event_id,
         started_at: start.held_at,
         ended_at: None,

@@ -17,6 +17,7 @@ mod groups;
 mod happenings;
 mod leaf;
 mod replay;
+mod results;
 mod state;
 mod steps;
 mod strand;
@@ -34,6 +35,7 @@ pub use correlation::{correlation_of, correlations_of_event};
 pub use decide::{Action, Context, Decision, Happening, Known, Need, decide};
 pub use fold::{FoldError, fold, fold_all};
 pub use replay::{CallDifference, Difference, Report, replay};
+pub use results::loop_results;
 pub use state::{CallStanding, InFlight, OpenChild, State};
 pub use what_if::replay_against;
 

@@ -79,6 +79,9 @@ pub struct State {
     pub(super) facts: Arc<Value>,
     /// Bytes of the values in scope, roughly.
     pub(super) scope_bytes: usize,
+    /// Loops keep the outputs of all their passes, however many; transient.
+    #[serde(skip)]
+    pub(super) keeps_all_outputs: bool,
     /// How much of the beginning (records, variables) is done; transient, a recorded history is past it.
     #[serde(skip)]
     pub(super) opening: Opening,
@@ -212,6 +215,7 @@ impl State {
             event: Arc::default(),
             event_id: None,
             deadline: None,
+            keeps_all_outputs: false,
             bindings: BTreeMap::new(),
             output: Value::Null,
             error: None,
@@ -345,12 +349,30 @@ impl State {
             error: self.error.clone(),
             exit: self.exit.clone(),
             waiting_on: self.waiting_on(),
+            questions: self.open_questions(),
             event_id: self.event_id,
             started_at: self.started_at,
             ended_at: self.status.is_final().then_some(self.at),
             last_seq: self.seq,
             depth: self.depth,
         }
+    }
+
+    /// The questions that people can answer now, in order of their steps: a list of `{ step, who, title, form, values, until }`,
+    /// or `null`.
+    pub fn open_questions(&self) -> Value {
+        if self.status.is_final() {
+            return Value::Null;
+        }
+        let told = self.leaves.iter().filter_map(|(path, leaf)| {
+            let Leaf::Ask { question, deadline, .. } = leaf else { return None };
+            let mut told = Value::clone(question);
+            told["step"] = Value::from(&**path);
+            told["until"] = serde_json::json!(deadline);
+            Some(told)
+        });
+        let told: Vec<Value> = told.collect();
+        if told.is_empty() { Value::Null } else { told.into() }
     }
 
     /// What the run waits for, for people and programs: `null`, or an object with `kind`

@@ -127,6 +127,7 @@ fn put(state: &mut State, trail: &Trail, step: &Step, output: Value) {
 pub(super) fn settle(workflow: &Workflow, state: &mut State, mut trail: Trail) {
     loop {
         let Some(block) = block_of(workflow, &trail) else { return };
+        let most = most_outputs(state);
         let Some(strand) = state.root.at(&trail) else { return };
         if !matches!(strand.standing, Standing::Free) || strand.index < block.steps.len() {
             return;
@@ -149,7 +150,7 @@ pub(super) fn settle(workflow: &Workflow, state: &mut State, mut trail: Trail) {
                 let Some(view) = ended.view else { return };
                 if let Some(length) = passes.length() {
                     let last = block.steps.last().and_then(|step| view.outputs.get(&step.key));
-                    if length <= limits::LOOP_OUTPUTS as u64 {
+                    if length <= most {
                         passes.outputs.insert(member.pass, last.map(Arc::clone).unwrap_or_default());
                     }
                     state.scope_bytes = state.scope_bytes.saturating_sub(view.bytes);
@@ -167,12 +168,18 @@ pub(super) fn settle(workflow: &Workflow, state: &mut State, mut trail: Trail) {
     }
 }
 
+/// How long a list may be so that the outputs of its passes are kept.
+fn most_outputs(state: &State) -> u64 {
+    if state.keeps_all_outputs { u64::MAX } else { limits::LOOP_OUTPUTS as u64 }
+}
+
 /// Fails a step: its strand ends badly, and so do those around it up to one that can do something about it.
 pub(super) fn fail(workflow: &Workflow, state: &mut State, path: &StepPath, error: &StepError, at: Timestamp) -> Result<(), String> {
     let mut trail = trail_of(workflow, path)?;
     let (_, strand) = locate(workflow, &mut state.root, &trail, path)?;
     strand.standing = Standing::Free;
     state.leaves.remove(path);
+    let most = most_outputs(state);
     loop {
         let Some((index, member)) = trail.pop() else {
             state.ending.get_or_insert_with(|| Ending { cause: Cause::Failed(error.clone()), at });
@@ -202,7 +209,7 @@ pub(super) fn fail(workflow: &Workflow, state: &mut State, path: &StepPath, erro
                 state.scope_bytes = state.scope_bytes.saturating_sub(bytes);
                 if matches!(&step.verb, Verb::ForEach(for_each) if for_each.continue_on_item_error) {
                     passes.failed += 1;
-                    if passes.length().is_some_and(|length| length <= limits::LOOP_OUTPUTS as u64) {
+                    if passes.length().is_some_and(|length| length <= most) {
                         passes.outputs.insert(member.pass, Arc::new(error_output(error)));
                     }
                 } else {

@@ -138,6 +138,8 @@ pub struct RunRow {
     pub exit: Option<String>,
     /// What it waits for; `null` when it does not wait.
     pub waiting_on: Value,
+    /// The questions that it asks people now, a list of [`crate::machine::State::open_questions`]; `null` when it asks none.
+    pub questions: Value,
     /// The event that started it.
     pub event_id: Option<EventId>,
     /// First entry's time.

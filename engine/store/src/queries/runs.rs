@@ -85,6 +85,23 @@ async fn read_rows<Q: Query>(db: &mut Q, rows: &[Row]) -> Result<Vec<RunRow>, St
     rows.iter().map(|row| runs::read(row, &known)).collect()
 }
 
+/// Runs that ask people something now, newest first, at most `limit`, older than `before`; of one workflow when it is given.
+pub async fn asking_runs<Q: Query>(
+    db: &mut Q,
+    organisation: OrganisationId,
+    workflow: Option<&str>,
+    limit: usize,
+    before: Option<RunId>,
+) -> Result<Vec<RunRow>, StoreError> {
+    let rows = db
+        .fetch_all(
+            "SELECT * FROM runs WHERE organisation = $1 AND questions IS NOT NULL AND ($2 IS NULL OR workflow = $2) AND id < $3 ORDER BY id DESC LIMIT $4",
+            args![organisation, workflow, before.map_or(Uuid::max(), |id| id.0), limit as i64],
+        )
+        .await?;
+    read_rows(db, &rows).await
+}
+
 /// One run's derived row.
 pub async fn run<Q: Query>(db: &mut Q, organisation: OrganisationId, id: RunId) -> Result<Option<RunRow>, StoreError> {
     let row = db.fetch_optional("SELECT * FROM runs WHERE organisation = $1 AND id = $2", args![organisation, id]).await?;

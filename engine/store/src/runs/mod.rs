@@ -97,6 +97,7 @@ pub(crate) fn read(row: &Row, known: &Known) -> Result<RunRow, StoreError> {
         error: error.map(|text| serde_json::from_str(&text)).transpose().map_err(|error| corrupt(what(), error))?,
         exit: row.get("exit")?,
         waiting_on: row.get("waiting_on").map_err(|error| corrupt(what(), error))?,
+        questions: row.get("questions").map_err(|error| corrupt(what(), error))?,
         event_id: row.get("event")?,
         started_at: row.get("started_at")?,
         ended_at: row.get("ended_at")?,

@@ -128,6 +128,7 @@ impl<'w> Batch<'w> {
             cells.push(row.depth);
             cells.push(row.exit.as_deref());
             cells.push((!row.waiting_on.is_null()).then(|| row.waiting_on.to_string()));
+            cells.push((!row.questions.is_null()).then(|| row.questions.to_string()));
             cells.push(row.error.as_ref().map(to_json).transpose()?);
             cells.push(&**input);
             cells.push(output.as_deref());
@@ -142,16 +143,16 @@ impl<'w> Batch<'w> {
         }
         tx.execute(
             "INSERT INTO runs (id, organisation, shard, workflow, version, key, status, contact, event, started_at, ended_at, last_seq, depth, exit,
-                    waiting_on, error, input, output)
+                    waiting_on, questions, error, input, output)
                 SELECT r.id, r.organisation, r.shard, r.workflow, r.version, r.key, r.status, r.contact, r.event, r.started_at, r.ended_at, r.last_seq,
-                    r.depth, r.exit, r.waiting_on, r.error, r.input, r.output
+                    r.depth, r.exit, r.waiting_on, r.questions, r.error, r.input, r.output
                 FROM {$1: id uuid, organisation uuid, shard bigint, workflow text, version bigint, key text, status text, contact text, event uuid,
-                    started_at bigint, ended_at bigint, last_seq bigint, depth bigint, exit text, waiting_on json, error json, input json, output json} AS r
+                    started_at bigint, ended_at bigint, last_seq bigint, depth bigint, exit text, waiting_on json, questions json, error json, input json, output json} AS r
                 WHERE true ON CONFLICT (id) DO UPDATE SET version = excluded.version, key = excluded.key, status = excluded.status,
                     contact = excluded.contact, started_at = excluded.started_at, ended_at = excluded.ended_at, last_seq = excluded.last_seq,
                     event = CASE WHEN runs.status = 'held' THEN excluded.event ELSE runs.event END,
                     input = CASE WHEN runs.status = 'held' THEN excluded.input ELSE runs.input END, depth = excluded.depth,
-                    exit = excluded.exit, waiting_on = excluded.waiting_on, error = excluded.error, output = excluded.output
+                    exit = excluded.exit, waiting_on = excluded.waiting_on, questions = excluded.questions, error = excluded.error, output = excluded.output
                 WHERE runs.organisation = excluded.organisation",
             args![rows],
         )

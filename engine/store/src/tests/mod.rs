@@ -55,6 +55,7 @@ fn row(number: u128, status: RunStatus) -> RunRow {
         error: None,
         exit: None,
         waiting_on: Value::Null,
+        questions: Value::Null,
         event_id: None,
         started_at: at(0),
         ended_at: status.is_final().then(|| at(1)),

@@ -95,6 +95,7 @@ pub(super) fn row(run: RunId, status: RunStatus) -> RunRow {
         error: (status == RunStatus::Failed).then(|| onward_core::StepError::new(onward_core::ErrorCode::Timeout, "too late").with_details(json!({ "ms": 5 }))),
         exit: (status == RunStatus::Completed).then(|| "contact.unsubscribed".into()),
         waiting_on: if status == RunStatus::Waiting { json!({ "event": "message.received" }) } else { Value::Null },
+        questions: if status == RunStatus::Waiting { json!([{ "step": "ok#1", "title": "Send it?" }]) } else { Value::Null },
         event_id: Some(onward_core::EventId(Uuid::from_u128(0xe1))),
         started_at: at(1),
         ended_at: ended.then(|| at(9)),

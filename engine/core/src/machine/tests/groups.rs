@@ -186,6 +186,10 @@ fn a_long_loop_gives_numbers_and_a_reference() {
     assert!(output["results_ref"].as_str().unwrap().contains("step=each"));
     assert_eq!(play.history.len(), 1_500 + 4);
     assert_eq!(play.state.status, RunStatus::Completed);
+    let results = |step| crate::machine::loop_results(&play.workflow, play.state.run_id, &play.history, step).unwrap();
+    let all = results("each").unwrap();
+    assert_eq!((all.len(), &all[1_499]), (1_500, &json!({ "x": 1_499 })));
+    assert_eq!((results("note"), results("nosuch")), (None, None));
 }
 
 #[test]
