@@ -1,7 +1,7 @@
 //! Organisations (tenants). A fresh database has one: [`DEFAULT`].
 
 use crate::{Actor, CrmError, audit};
-use onward_core::{OrganisationId, Timestamp, Value, ports::Transaction};
+use onward_core::{OrganisationId, Timestamp, Value, hours, ports::Transaction};
 use onward_database::{DatabaseError, Query, Row, Tx, args};
 
 /// The name of the organisation that a fresh database has.
@@ -60,12 +60,6 @@ macro_rules! select {
     };
 }
 
-/// Monday to Friday, nine to six, no holidays.
-pub fn usual_business_hours() -> Value {
-    let day = serde_json::json!([["09:00", "18:00"]]);
-    serde_json::json!({ "days": { "mon": day, "tue": day, "wed": day, "thu": day, "fri": day }, "holidays": [] })
-}
-
 /// The organisation of a fresh database: made when there is none at all, so it may be called at every start.
 pub async fn ensure_default(tx: &mut Tx) -> Result<Organisation, CrmError> {
     if let Some(oldest) = first(tx).await? {
@@ -86,7 +80,7 @@ pub async fn create(tx: &mut Tx, actor: &Actor, name: &str, title: &str) -> Resu
         timezone: "UTC".to_owned(),
         country: None,
         language: "en".to_owned(),
-        business_hours: usual_business_hours(),
+        business_hours: hours::usual(),
         created_at: tx.now(),
     };
     let written = tx
@@ -165,9 +159,7 @@ fn check(organisation: &Organisation) -> Result<(), CrmError> {
     {
         return Err(CrmError::invalid("country", format!("`{country}` is no country code; write two capital letters like DE")));
     }
-    if !organisation.business_hours.is_object() {
-        return Err(CrmError::invalid("business_hours", "business hours are an object: { \"days\": { \"mon\": [[\"09:00\", \"18:00\"]] }, \"holidays\": [] }"));
-    }
+    hours::OpeningHours::parse(&organisation.business_hours).map_err(|problem| CrmError::invalid("business_hours", problem))?;
     Ok(())
 }
 

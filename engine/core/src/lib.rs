@@ -9,6 +9,7 @@ pub mod error;
 pub mod event;
 pub mod expression;
 pub mod history;
+pub mod hours;
 pub mod ids;
 pub mod limits;
 pub mod machine;

@@ -7,7 +7,7 @@ use super::{
 };
 
 /// Keys that LANGUAGE.md has and this version has not.
-const LATER: [&str; 2] = ["rollout", "counting"];
+const LATER: [&str; 1] = ["rollout"];
 
 /// Refuses every key that is not known; `what` is what they would belong to.
 pub(super) fn refuse_unknown(problems: &mut Problems, entries: &[(Key, Tree)], known: &[&str], what: &str) {

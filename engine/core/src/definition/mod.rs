@@ -19,7 +19,7 @@ mod problems;
 mod retry;
 mod schedule;
 mod schema;
-mod span;
+pub(crate) mod span;
 mod steps;
 pub mod testing;
 #[cfg(test)]
@@ -304,6 +304,8 @@ pub enum SpanTemplate {
     Fixed(Span),
     /// Rendered to a text such as `24h`.
     Rendered(Template),
+    /// Of which only the organisation's open hours count (`counting: business_hours`).
+    OpenTime(Box<SpanTemplate>),
 }
 
 /// A durable sleep.

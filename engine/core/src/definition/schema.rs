@@ -260,7 +260,7 @@ fn delay() -> Value {
             { "$ref": "#/$defs/duration" },
             {
                 "type": "object", "additionalProperties": false, "required": ["for"],
-                "properties": { "for": { "$ref": "#/$defs/duration" }, "timezone": zone, "within": hours }
+                "properties": { "for": { "$ref": "#/$defs/duration" }, "counting": counting(), "timezone": zone, "within": hours }
             },
             {
                 "type": "object", "additionalProperties": false, "required": ["until"],
@@ -276,6 +276,10 @@ fn delay() -> Value {
             }
         ]
     })
+}
+
+fn counting() -> Value {
+    json!({ "const": "business_hours", "description": "Only the organisation's open hours count." })
 }
 
 fn split() -> Value {
@@ -328,7 +332,10 @@ fn key_of_step(verb: &str, key: &str) -> Value {
             "description": "Bounds one attempt of a `do`, or a whole `wait_for` or `ask`.",
             "anyOf": [
                 { "$ref": "#/$defs/duration" },
-                { "type": "object", "additionalProperties": false, "required": ["for"], "properties": { "for": { "$ref": "#/$defs/duration" } } }
+                {
+                    "type": "object", "additionalProperties": false, "required": ["for"],
+                    "properties": { "for": { "$ref": "#/$defs/duration" }, "counting": counting() }
+                }
             ]
         }),
         "on_error" => json!({ "enum": ["fail", "continue"], "default": "fail", "description": "continue: the run goes on and steps.ID.error tells why." }),

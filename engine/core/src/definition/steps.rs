@@ -232,15 +232,28 @@ impl Compiler<'_> {
         }
         let length = match tree.map() {
             Some(entries) => {
-                fields::refuse_unknown(&mut self.problems, entries, &["for"], "timeout");
-                tree.get("for").or_else(|| {
+                fields::refuse_unknown(&mut self.problems, entries, &["for", "counting"], "timeout");
+                let length = tree.get("for").or_else(|| {
                     self.problems.error(&tree.place, "missing_field", "a timeout needs `for`".into());
                     None
-                })?
+                })?;
+                return self.counted_length(tree, length, "timeout", number);
             }
             None => tree,
         };
         self.length(length, "timeout", number)
+    }
+
+    /// A length of time and, beside it, what of it counts.
+    pub(super) fn counted_length(&mut self, around: &Tree, length: &Tree, name: &str, number: usize) -> Option<super::SpanTemplate> {
+        let template = self.length(length, name, number)?;
+        let Some(counting) = around.get("counting") else { return Some(template) };
+        fields::word(&mut self.problems, counting, "counting", &["business_hours"])?;
+        if matches!(&template, super::SpanTemplate::Fixed(span) if span.fixed_millis().is_none()) {
+            self.problems.error(&length.place, "bad_duration", "months and calendar days have no open time; count in hours, such as 8h".into());
+            return None;
+        }
+        Some(super::SpanTemplate::OpenTime(Box::new(template)))
     }
 
     /// A length of time, known now or rendered.

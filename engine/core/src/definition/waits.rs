@@ -137,9 +137,9 @@ impl Compiler<'_> {
             delay.length = Some(self.length(tree, "delay", number)?);
             return Some(Verb::Delay(delay));
         };
-        fields::refuse_unknown(&mut self.problems, entries, &["for", "until", "offset", "timezone", "within"], "delay");
+        fields::refuse_unknown(&mut self.problems, entries, &["for", "until", "offset", "timezone", "within", "counting"], "delay");
         match (tree.get("for"), tree.get("until")) {
-            (Some(length), None) => delay.length = Some(self.length(length, "for", number)?),
+            (Some(length), None) => delay.length = Some(self.counted_length(tree, length, "for", number)?),
             (None, Some(until)) => delay.until = Some(self.until(until, number)?),
             (Some(_), Some(until)) => {
                 self.problems.error(&until.place, "bad_delay", "a delay has `for` or `until`, not both".into());
@@ -149,6 +149,9 @@ impl Compiler<'_> {
                 self.problems.error(&tree.place, "missing_field", "a delay needs `for` or `until`".into());
                 return None;
             }
+        }
+        if let (Some(counting), None) = (tree.get("counting"), tree.get("for")) {
+            self.problems.error(&counting.place, "bad_delay", "`counting` says what of `for` counts; with `until` say `within: business_hours`".into());
         }
         if let Some(offset) = tree.get("offset") {
             if delay.until.is_none() {

@@ -10,10 +10,13 @@ use super::{
 };
 use crate::{
     ErrorCode, NewEvent, StepError, Timestamp, Value,
-    definition::{Ask, Asked, Delay, Match, Place, Since, Span, SpanTemplate, Step, Until, UntilPhrase, Variant, Verb, WaitRule, Workflow, Zone, key_of_path},
+    definition::{
+        Ask, Asked, Delay, Match, OpenHours, Place, Since, Span, SpanTemplate, Step, Until, UntilPhrase, Variant, Verb, WaitRule, Workflow, Zone, key_of_path,
+    },
     digest,
     expression::{Condition, Template, moment},
     history::{Fact, OpenMatch, StepPath},
+    hours::OpeningHours,
     ports::{ScriptBudget, ScriptStep},
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -250,11 +253,11 @@ impl Turn<'_, '_> {
             due = offset.add_to(due, &zone_name);
         }
         if let Some(hours) = &delay.within {
-            let organisation_hours = match hours {
-                crate::definition::OpenHours::Organisation => self.read_field("org", "business_hours", path)?,
-                crate::definition::OpenHours::Days { .. } => Value::Null,
+            let hours = match hours {
+                OpenHours::Organisation => self.business_hours(path)?,
+                OpenHours::Days { days, from, to } => OpeningHours::weekly(*days, *from, *to),
             };
-            due = time::open_moment(hours, &organisation_hours, due.max(self.at), &zone).map_err(invalid)?;
+            due = hours.open_at(due.max(self.at), &zone).map_err(invalid)?;
         }
         self.record(Some(path), Fact::TimerSet { due });
         if due <= self.at {
@@ -436,14 +439,25 @@ impl Turn<'_, '_> {
     }
 
     fn span_end_in(&mut self, template: &SpanTemplate, path: &StepPath, zone: &str) -> Result<Timestamp, Stop> {
+        let invalid = |message: String| Stop::Failed(StepError::new(ErrorCode::InvalidInput, message));
         match template {
             SpanTemplate::Fixed(span) => Ok(span.add_to(self.at, zone)),
             SpanTemplate::Rendered(template) => {
                 let text = as_text(&self.render(template, path)?);
-                let span = Span::parse(&text).map_err(|message| Stop::Failed(StepError::new(ErrorCode::InvalidInput, message)))?;
-                Ok(span.add_to(self.at, zone))
+                Ok(Span::parse(&text).map_err(invalid)?.add_to(self.at, zone))
+            }
+            SpanTemplate::OpenTime(length) => {
+                let millis = self.span_end_in(length, path, zone)?.millis_since(self.at);
+                let hours = self.business_hours(path)?;
+                let zone = moment::zone(zone).map_err(invalid)?;
+                hours.after(self.at, millis, &zone).map_err(invalid)
             }
         }
+    }
+
+    fn business_hours(&mut self, path: &StepPath) -> Result<OpeningHours, Stop> {
+        let hours = self.read_field("org", "business_hours", path)?;
+        OpeningHours::parse(&hours).map_err(|problem| Stop::Failed(StepError::new(ErrorCode::InvalidInput, format!("the organisation's hours: {problem}"))))
     }
 
     /// Whether a wait is open at this path, with its facts.

@@ -76,7 +76,7 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
             match ask(Asked { known: &known, now: self.now, timezone: &self.stage.timezone }) {
                 Admission::Need(Need::Records(records)) => {
                     for record in records {
-                        let value = self.outside.record(&record);
+                        let value = self.live_record(&record);
                         known.records.insert(record.name, value);
                     }
                 }

@@ -8,8 +8,9 @@ use onward_core::{
     ErrorCode, Event, StepError, Timestamp, Value,
     definition::Workflow,
     history::{Entry, Fact},
+    hours,
     machine::{self, Action, Context, Decision, Happening, InFlight, Known, Need, State, correlations_of_event, decide},
-    ports::{Effect, Outcome},
+    ports::{Effect, Outcome, RecordRef},
 };
 use std::sync::Arc;
 
@@ -61,11 +62,23 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
         all
     }
 
+    /// A live record; what an organisation always has is there without anybody saying so.
+    pub(super) fn live_record(&mut self, record: &RecordRef) -> Value {
+        let mut value = self.outside.record(record);
+        if record.name == "org"
+            && let Some(fields) = value.as_object_mut()
+        {
+            fields.entry("timezone").or_insert_with(|| self.stage.timezone.as_str().into());
+            fields.entry("business_hours").or_insert_with(hours::usual);
+        }
+        value
+    }
+
     fn meet(&mut self, run: usize, need: Need, known: &mut Known) {
         match need {
             Need::Records(records) => {
                 for record in records {
-                    let value = self.outside.record(&record);
+                    let value = self.live_record(&record);
                     known.records.insert(record.name, value);
                 }
             }

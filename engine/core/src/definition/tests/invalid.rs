@@ -121,8 +121,12 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
     ("name: a\nsteps:\n  - delay: { for: 1s, until: '09:00' }", "3:30 error bad_delay: a delay has `for` or `until`, not both"),
     ("name: a\nsteps:\n  - delay: { timezone: contact }", "3:12 error missing_field: a delay needs `for` or `until`"),
     (
-        "name: a\nsteps:\n  - delay: { for: 1s, counting: business_hours }",
-        "3:23 error not_available: `counting` is part of the language, but this version does not have it yet",
+        "name: a\nsteps:\n  - delay: { until: '09:00', counting: business_hours }",
+        "3:40 error bad_delay: `counting` says what of `for` counts; with `until` say `within: business_hours`",
+    ),
+    (
+        "name: a\nsteps:\n  - wait_for: { event: x, match: any }\n    timeout: { for: 4h, counting: always }",
+        "4:35 error bad_value: `counting` cannot be \"always\"; there are business_hours",
     ),
     ("name: a\nsteps:\n  - delay: { for: 1s, within: { days: mon-fri, from: '09:00' } }", "3:31 error missing_field: within needs `to`"),
     ("name: a\nsteps:\n  - delay: { for: 1s, within: always }", "3:31 error bad_value: `within` cannot be \"always\"; there are business_hours"),
@@ -319,6 +323,10 @@ const MEANINGS: &[(&str, &str)] = &[
     (
         "name: a\nsteps:\n  - delay: { until: '09:00', timezone: Asia/Kolkatta }",
         "3:40 error bad_zone: there is no time zone \"Asia/Kolkatta\"; write `contact` or a name such as Asia/Kolkata; did you mean \"Asia/Kolkata\"?",
+    ),
+    (
+        "name: a\nsteps:\n  - delay: { for: P1M, counting: business_hours }",
+        "3:19 error bad_duration: months and calendar days have no open time; count in hours, such as 8h",
     ),
     (
         "name: a\nsteps:\n  - delay: { for: 1s, within: { days: mon-fry, from: '09:00', to: '10:00' } }",

@@ -27,6 +27,19 @@ fn a_delay_knows_the_contacts_zone() {
     play.check();
 }
 
+#[test]
+fn a_time_out_may_count_open_time_only() {
+    let source =
+        steps("  - { id: w, wait_for: { event: message.received, match: any }, timeout: { for: \"{{ vars.patience }}\", counting: business_hours } }\n");
+    let mut play = Play::new(&format!("vars: {{ patience: 4h }}\n{source}"));
+    // The run starts at 08:00 UTC on Friday, 15 January 2027.
+    play.records.insert("org".into(), json!({ "business_hours": { "days": { "fri": [["09:00", "12:00"]], "mon": [["09:00", "12:00"]] }, "holidays": [] } }));
+    play.start(json!({ "type": "start", "data": {} }));
+    assert_eq!(play.kinds(), ["run_started", "vars_set", "value_read", "wait_opened"]);
+    assert_eq!(play.state.timers()[0].1.to_string(), "2027-01-18T10:00:00.000Z");
+    play.check();
+}
+
 fn waiting() -> Play {
     let source = steps(
         "  - { id: say, do: test.send }\n  - { id: w, wait_for: { event: message.received, match: contact }, timeout: 24h }\n  - { id: end, stop: { output: \"{{ steps.w.timed_out }}\" } }\n",
