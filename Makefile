@@ -30,7 +30,7 @@ sim: ## Seeded simulation of the runtime and the kill test, with many more seeds
 	ONWARD_KILLS=$(KILLS) $(CARGO) test --release --test onward kill -- --nocapture
 
 fuzz: ## The property tests again and again, each round with other cases (ROUNDS=); coverage-guided fuzzing is not built yet
-	for round in $$(seq $(ROUNDS)); do $(CARGO) test --release --quiet -p onward-core -p onward-connectors -p onward-messaging || exit 1; done
+	for round in $$(seq $(ROUNDS)); do $(CARGO) test --release --quiet -p onward-core -p onward-script -p onward-connectors -p onward-messaging || exit 1; done
 
 generate: ## Write the files that are made from the code (web/openapi.json)
 	$(CARGO) run --quiet -p onward-api --example generate

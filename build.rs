@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Workflow files are `*.yaml`, except the tests beside them.
+/// Workflow files are `*.yaml`, except the tests beside them, and `*.rhai`.
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Box<dyn Error>> {
     if !folder.is_dir() {
         return Ok(());
@@ -36,7 +36,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Box<dyn Error>
         let path = entry?.path();
         if path.is_dir() {
             collect(&path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "yaml") && !path.to_string_lossy().ends_with(".test.yaml") {
+        } else if path.extension().is_some_and(|extension| extension == "yaml" || extension == "rhai") && !path.to_string_lossy().ends_with(".test.yaml") {
             files.push(path);
         }
     }

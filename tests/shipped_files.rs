@@ -30,6 +30,7 @@ fn shipped() -> Vec<Shipped> {
     let mut yaml = Vec::new();
     for folder in ["examples", "workflows", "docs"] {
         files(&workspace().join(folder), "yaml", &mut yaml);
+        files(&workspace().join(folder), "rhai", &mut yaml);
     }
     for path in yaml.iter().filter(|path| !path.to_string_lossy().ends_with(".test.yaml")) {
         found.push(Shipped { place: path.display().to_string(), source: std::fs::read_to_string(path).unwrap() });
@@ -46,6 +47,10 @@ fn shipped() -> Vec<Shipped> {
             if has("name:") && has("on:") && has("steps:") {
                 found.push(Shipped { place: format!("{} block {}", page.display(), number + 1), source });
             }
+        }
+        let scripts = text.split("```rhai\n").skip(1).filter_map(|rest| rest.split_once("\n```").map(|(block, _)| format!("{block}\n")));
+        for (number, source) in scripts.enumerate().filter(|(_, source)| source.starts_with("//! name:")) {
+            found.push(Shipped { place: format!("{} script {}", page.display(), number + 1), source });
         }
     }
     found.sort_by(|a, b| a.place.cmp(&b.place));
@@ -111,7 +116,11 @@ async fn start(api: &super::harness::Api, name: &str, source: &str) -> Option<St
     if source.contains("- schedule:") {
         return make_up(api, name).await;
     }
-    let kind = source.lines().find_map(|line| line.trim().trim_start_matches("- ").strip_prefix("event:"))?.split('#').next()?.trim().to_owned();
+    let listening = |line: &str| {
+        let line = line.trim_start_matches("//!").trim().trim_start_matches("on: [{ ").trim_start_matches("- ");
+        line.strip_prefix("event:").map(str::to_owned)
+    };
+    let kind = source.lines().find_map(listening)?.split(['#', '}']).next()?.trim().to_owned();
     let contact = api.post("/api/v1/contacts", &json!({ "name": "Asha Rao" })).await.expect(201)["id"].clone();
     let data = json!({
         "contact_id": contact, "name": "Asha", "full_name": "Asha Rao", "phone": "+919812345678", "mobile": "+919812345678", "email": "asha@example.com",

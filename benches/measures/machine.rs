@@ -11,7 +11,7 @@ use onward_core::{
     definition::{Catalogue, Workflow, compile},
     history::Entry,
     machine::{Context, Happening, Known, Start, State, decide, replay, replay_against},
-    ports::{Effect, NodeDescriptor, Outcome, RunStatus},
+    ports::{Effect, NodeDescriptor, Outcome, RunStatus, Scripts},
 };
 use onward_runtime::play::Previews;
 use serde_json::json;
@@ -81,7 +81,7 @@ pub(super) fn measure(bench: &mut Bench) -> Result<()> {
 }
 
 /// Does it again and again; how many a second.
-fn repeated(repeats: usize, mut work: impl FnMut() -> Result<usize>) -> Result<Vec<f64>> {
+pub(super) fn repeated(repeats: usize, mut work: impl FnMut() -> Result<usize>) -> Result<Vec<f64>> {
     (0..repeats)
         .map(|_| {
             let begun = clock::now();
@@ -91,7 +91,7 @@ fn repeated(repeats: usize, mut work: impl FnMut() -> Result<usize>) -> Result<V
         .collect()
 }
 
-fn program(source: &str, nodes: &Nodes) -> Result<Workflow> {
+pub(super) fn program(source: &str, nodes: &Nodes) -> Result<Workflow> {
     let compiled = compile(source, nodes);
     compiled.workflow.ok_or_else(|| format!("the workflow does not compile: {:?}", compiled.problems).into())
 }
@@ -123,11 +123,11 @@ fn play(workflow: &Workflow, number: usize) -> Result<(Vec<Entry>, usize)> {
     if state.status == RunStatus::Completed { Ok((history, decisions)) } else { Err(format!("the run is {:?}", state.status).into()) }
 }
 
-fn organisation() -> OrganisationId {
+pub(super) fn organisation() -> OrganisationId {
     OrganisationId(Uuid::from_u128(1))
 }
 
-fn run(number: usize) -> RunId {
+pub(super) fn run(number: usize) -> RunId {
     RunId(Uuid::from_u128(number as u128))
 }
 
@@ -163,6 +163,9 @@ impl Catalogue for Nodes {
     }
     fn event_types(&self) -> Vec<&str> {
         Vec::new()
+    }
+    fn scripts(&self) -> Option<&dyn Scripts> {
+        Some(&onward_script::Rhai)
     }
 }
 

@@ -3,6 +3,7 @@
 mod contacts;
 mod idle;
 mod machine;
+mod scripts;
 mod sleeping;
 mod starts;
 mod steps;
@@ -48,7 +49,7 @@ pub(crate) struct Measure {
 type Measuring<'b> = Pin<Box<dyn Future<Output = Result<()>> + 'b>>;
 
 /// All of them, in the order in which they run.
-pub(crate) fn all() -> [Measure; 11] {
+pub(crate) fn all() -> [Measure; 12] {
     [
         Measure { name: "steps", about: "durable steps a second: ten sequential debug.echo, 64 runs at a time", run: |bench| Box::pin(steps::many(bench, 64)) },
         Measure { name: "steps_1000", about: "the same with 1,000 runs at a time", run: |bench| Box::pin(steps::many(bench, 1_000)) },
@@ -72,6 +73,11 @@ pub(crate) fn all() -> [Measure; 11] {
             name: "contacts",
             about: "in this process: 100,000 synthetic contacts through a drip of 30 days in virtual time",
             run: |bench| Box::pin(std::future::ready(contacts::measure(bench))),
+        },
+        Measure {
+            name: "scripts",
+            about: "in this process: runs of scripts with 10, 100 and 1,000 steps, replayed at every step",
+            run: |bench| Box::pin(std::future::ready(scripts::measure(bench))),
         },
     ]
 }

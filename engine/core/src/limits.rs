@@ -71,6 +71,9 @@ pub const HELD_STARTS_PER_ORGANISATION: u64 = 1_000_000;
 pub const SETTLE_MS: i64 = 30_000;
 /// Operations of a script between two durable calls, or of a `script:` step: an endless loop ends here.
 pub const SCRIPT_OPERATIONS: u64 = 200_000;
+/// Milliseconds that the host lets a script take to come from its beginning to where its history ends: up to
+/// [`SCRIPT_CALLS`] recorded calls are made again meanwhile.
+pub const SCRIPT_TURN_WALL_MS: u64 = 800;
 /// Milliseconds that the host lets a script take between two durable calls: the net behind `SCRIPT_OPERATIONS`, for
 /// single operations that are heavy. Reaching it is no outcome: the run is paused, and goes on when it is resumed.
 pub const SCRIPT_WALL_MS: u64 = 250;

@@ -186,6 +186,9 @@ pub(crate) fn shapes_of(workflow: &Workflow) -> BTreeSet<(String, Vec<String>)> 
         shapes.insert(shape_of(&exit.rule));
     }
     collect(&workflow.steps, &mut shapes);
+    if let Some(script) = &workflow.script {
+        shapes.extend(script.program.waits().iter().map(|wait| (wait.event.clone(), wait.paths.clone())));
+    }
     shapes
 }
 

@@ -4,7 +4,10 @@ use onward_core::{
     StepError, Value,
     expression::Scope,
     limits,
-    ports::{Interrupted, Origin, ScriptBudget, ScriptProblem, ScriptProgram, ScriptReference, ScriptStep, Scripts},
+    ports::{
+        Interrupted, Journal, Origin, ScriptBudget, ScriptLiteral, ScriptProblem, ScriptProgram, ScriptReference, ScriptStart, ScriptStep, ScriptTurn,
+        ScriptWait, Scripts,
+    },
 };
 use onward_script::Rhai;
 use std::{
@@ -19,12 +22,15 @@ pub(crate) struct PatientScripts;
 #[derive(Debug)]
 struct PatientStep(Arc<dyn ScriptStep>);
 
+#[derive(Debug)]
+struct PatientProgram(Arc<dyn ScriptProgram>);
+
 impl Scripts for PatientScripts {
     fn compile_step(&self, source: &str, origin: Origin, names: &[&str]) -> Result<Arc<dyn ScriptStep>, Vec<ScriptProblem>> {
         Ok(Arc::new(PatientStep(Rhai.compile_step(source, origin, names)?)))
     }
     fn compile_program(&self, source: &str) -> Result<Arc<dyn ScriptProgram>, Vec<ScriptProblem>> {
-        Rhai.compile_program(source)
+        Ok(Arc::new(PatientProgram(Rhai.compile_program(source)?)))
     }
 }
 
@@ -33,12 +39,34 @@ impl ScriptStep for PatientStep {
         self.0.references()
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the net behind the language's own limits: reaching it is never an outcome")]
     fn evaluate(&self, scope: &Scope, budget: &ScriptBudget) -> Result<Result<Value, StepError>, Interrupted> {
-        let until = Instant::now() + Duration::from_millis(limits::SCRIPT_WALL_MS);
-        let enough = Arc::new(move || Instant::now() >= until);
-        self.0.evaluate(scope, &ScriptBudget { enough: Some(enough), ..budget.clone() })
+        self.0.evaluate(scope, &patient(budget, limits::SCRIPT_WALL_MS))
     }
+}
+
+impl ScriptProgram for PatientProgram {
+    fn references(&self) -> &[ScriptReference] {
+        self.0.references()
+    }
+
+    fn literals(&self) -> &[ScriptLiteral] {
+        self.0.literals()
+    }
+
+    fn waits(&self) -> &[ScriptWait] {
+        self.0.waits()
+    }
+
+    fn advance(&self, start: &ScriptStart, journal: Arc<dyn Journal>, budget: &ScriptBudget) -> Result<ScriptTurn, Interrupted> {
+        self.0.advance(start, journal, &patient(budget, limits::SCRIPT_TURN_WALL_MS))
+    }
+}
+
+/// The net behind the language's own limits: reaching it is never an outcome.
+#[expect(clippy::disallowed_methods, reason = "what a script gives never depends on this clock")]
+fn patient(budget: &ScriptBudget, milliseconds: u64) -> ScriptBudget {
+    let until = Instant::now() + Duration::from_millis(milliseconds);
+    ScriptBudget { enough: Some(Arc::new(move || Instant::now() >= until)), ..budget.clone() }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::{
     engine::CALL_WORKFLOW,
     problems::{Places, why_off},
 };
-use onward_core::ports::{ScriptLiteral, ScriptProblem, ScriptReference};
+use onward_core::ports::{ScriptLiteral, ScriptProblem, ScriptReference, ScriptWait};
 use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, Position, Stmt};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,6 +29,7 @@ pub(crate) fn functions_of(engine: &Engine) -> Functions {
 pub(crate) struct Analysis {
     pub(crate) references: Vec<ScriptReference>,
     pub(crate) literals: Vec<ScriptLiteral>,
+    pub(crate) waits: Vec<ScriptWait>,
     pub(crate) problems: Vec<ScriptProblem>,
 }
 
@@ -130,13 +131,17 @@ impl Reader<'_> {
         let count = call.args.len();
         let shown = if name == CALL_WORKFLOW { "call" } else { name };
         if self.durable.contains(&shown) {
+            let at = self.places.of(position);
             for (index, argument) in call.args.iter().enumerate() {
                 if let Expr::StringConstant(text, position) = argument {
                     let (line, column) = self.places.of(*position);
-                    let literal = ScriptLiteral { function: shown.to_owned(), argument: (index, count), text: text.to_string(), line, column };
+                    let literal = ScriptLiteral { function: shown.to_owned(), call: at, argument: (index, count), text: text.to_string(), line, column };
                     self.found.literals.push(literal);
                 }
             }
+        }
+        if name == "wait_for" && self.durable.contains(&name) {
+            self.wait(call);
         }
         let arities: BTreeSet<usize> = [self.functions, &self.own].into_iter().filter_map(|functions| functions.get(name)).flatten().copied().collect();
         if arities.contains(&count) {
@@ -154,6 +159,21 @@ impl Reader<'_> {
             self.places.problem(position, "bad_call", message, None)
         };
         self.found.problems.push(problem);
+    }
+
+    /// What a call of `wait_for` compares, where it says so literally.
+    fn wait(&mut self, call: &FnCallExpr) {
+        // With an id there are four arguments, and the event is the second.
+        let first = usize::from(call.args.len() == 4);
+        let (Some(Expr::StringConstant(event, _)), Some(matching)) = (call.args.get(first), call.args.get(first + 1)) else { return };
+        let mut paths: Vec<String> = match matching {
+            Expr::Map(map, _) => map.0.iter().map(|(name, _)| name.name.to_string()).collect(),
+            Expr::StringConstant(word, _) if word.as_str() == "contact" => vec!["contact_id".to_owned()],
+            Expr::StringConstant(word, _) if word.as_str() == "any" => Vec::new(),
+            _ => return,
+        };
+        paths.sort();
+        self.found.waits.push(ScriptWait { event: event.to_string(), paths });
     }
 
     fn finish(mut self) -> Analysis {

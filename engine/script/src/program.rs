@@ -15,7 +15,7 @@ use onward_core::{
     ErrorCode, StepError, limits,
     ports::{
         Interrupted, Journal, Origin, PROGRAM_NAMES, ScriptBudget, ScriptEnd, ScriptLiteral, ScriptProblem, ScriptProgram, ScriptReference, ScriptStart,
-        ScriptTurn,
+        ScriptTurn, ScriptWait,
     },
 };
 use rhai::{AST, Dynamic, Engine, Shared};
@@ -39,6 +39,7 @@ pub(crate) struct RhaiProgram {
     places: Places,
     references: Vec<ScriptReference>,
     literals: Vec<ScriptLiteral>,
+    waits: Vec<ScriptWait>,
     wanted: BTreeMap<String, Wanted>,
 }
 
@@ -63,7 +64,7 @@ pub(crate) fn compile(source: &str) -> Result<RhaiProgram, Vec<ScriptProblem>> {
         return Err(analysis.problems);
     }
     let wanted = Wanted::of(&analysis.references);
-    Ok(RhaiProgram { ast, places, references: analysis.references, literals: analysis.literals, wanted })
+    Ok(RhaiProgram { ast, places, references: analysis.references, literals: analysis.literals, waits: analysis.waits, wanted })
 }
 
 impl RhaiProgram {
@@ -117,6 +118,10 @@ impl ScriptProgram for RhaiProgram {
 
     fn literals(&self) -> &[ScriptLiteral] {
         &self.literals
+    }
+
+    fn waits(&self) -> &[ScriptWait] {
+        &self.waits
     }
 
     fn advance(&self, start: &ScriptStart, journal: Arc<dyn Journal>, budget: &ScriptBudget) -> Result<ScriptTurn, Interrupted> {

@@ -1,13 +1,6 @@
 //! Steps that hand over: to another workflow (`call`, `start`), to a person (`ask`), to a script.
 
-use super::{
-    Ask, Asked, Verb,
-    compiler::Compiler,
-    fields,
-    names::Standing,
-    problems::Place,
-    tree::{Node, Tree},
-};
+use super::{Ask, Asked, Verb, compiler::Compiler, fields, names::Standing, problems::Place, tree::Tree};
 use crate::{
     Value,
     expression::Template,
@@ -35,11 +28,10 @@ impl Compiler<'_> {
             fields::not_available(&mut self.problems, &tree.place, "script");
             return None;
         };
-        let column = if matches!(tree.node, Node::Text { block: true, .. }) { 1 } else { tree.place.column };
         let locals = self.names.locals();
         let names: Vec<&str> = SCRIPT_NAMES.into_iter().chain(locals.iter().map(String::as_str)).collect();
         let at = |line, column| Place { line, column, ..tree.place.clone() };
-        match scripts.compile_step(source, Origin { line: tree.place.line, column }, &names) {
+        match scripts.compile_step(source, Origin { line: tree.place.line, column: tree.place.column }, &names) {
             Ok(step) => {
                 for reference in step.references() {
                     self.names.note(&mut self.problems, &reference.path, &at(reference.line, reference.column), Standing::Step(number));

@@ -19,6 +19,7 @@ mod problems;
 mod retry;
 mod schedule;
 mod schema;
+mod script;
 pub(crate) mod span;
 mod steps;
 pub mod testing;
@@ -39,6 +40,7 @@ pub use places::{Hop, Place, key_of_path};
 pub use problems::render_problem;
 pub use schedule::{Missed, Schedule};
 pub use schema::schema;
+pub use script::{Script, ScriptNode};
 pub use verbs::{Ask, Asked, Catch, Compensation, ForEach, Goal, Join, Repeat, Variant, Verb};
 pub use webhook::Webhook;
 pub use workflow::compile;
@@ -87,8 +89,10 @@ pub struct Workflow {
     pub bindings: BTreeMap<String, Expression>,
     /// Time-out of the whole run.
     pub timeout: Option<Span>,
-    /// The steps.
+    /// The steps; none where a script stands in their place.
     pub steps: Block,
+    /// The script that is the whole workflow.
+    pub script: Option<Script>,
     /// Every step's key, with the place of the step in the file; for messages and drawings.
     pub outline: Vec<OutlineStep>,
     /// What it names of the organisation's.

@@ -36,6 +36,8 @@ pub(super) enum Standing {
     Exit,
     /// `if` of an `exit_on`: sees `incoming`.
     Exiting,
+    /// A script that is the whole workflow.
+    Program,
 }
 
 impl Standing {
@@ -57,6 +59,7 @@ impl Standing {
             Self::Trigger => &["event", "now"],
             Self::Key => &["event", "input", "now"],
             Self::Start => &["event", "input", "run", "now"],
+            Self::Program => &crate::ports::PROGRAM_NAMES,
             Self::Step(_) | Self::Undoing(_) | Self::Pass(_) | Self::Exit => &["event", "input", "vars", "steps", "run", "now"],
             Self::Arriving(_) | Self::Exiting => &["event", "input", "vars", "steps", "run", "now", "incoming"],
         }

@@ -6,10 +6,11 @@ use super::{
     fields,
     names::Standing,
     problems::{Place, Problems},
+    script,
     tree::{self, Tree},
 };
 use crate::digest;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 /// Keys at the top of a file.
 pub(super) const TOP_KEYS: [&str; 17] = [
@@ -36,14 +37,16 @@ const BINDINGS: [&str; 4] = ["contact", "company", "deal", "conversation"];
 /// Letters of a workflow's name.
 const NAME_LETTERS: usize = 100;
 
-/// Compiles a YAML file's text. Never panics, whatever the text; hostile text is refused in under a second.
+/// Compiles a file's text: YAML, or a script whose first lines are its header ([`script::is_script`]). Never panics, whatever the text; hostile text is refused in under a second.
 pub fn compile(source: &str, catalogue: &dyn super::Catalogue) -> Compiled {
     let mut problems = Problems::default();
-    let Some(tree) = tree::parse(source, &mut problems) else {
+    let scripted = script::is_script(source);
+    let header = if scripted { script::header(source, &mut problems) } else { Some(Cow::Borrowed(source)) };
+    let Some(tree) = header.and_then(|header| tree::parse(&header, &mut problems)) else {
         return Compiled { workflow: None, problems: problems.finish() };
     };
     let mut compiler = Compiler::new(catalogue, problems);
-    let workflow = compiler.workflow(&tree, source);
+    let workflow = compiler.workflow(&tree, source, scripted);
     compiler.names.check(&mut compiler.problems);
     let workflow = workflow.filter(|_| !compiler.problems.has_errors());
     let problems = compiler.problems.finish();
@@ -52,8 +55,11 @@ pub fn compile(source: &str, catalogue: &dyn super::Catalogue) -> Compiled {
 }
 
 impl Compiler<'_> {
-    fn workflow(&mut self, tree: &Tree, source: &str) -> Option<Workflow> {
+    fn workflow(&mut self, tree: &Tree, source: &str, scripted: bool) -> Option<Workflow> {
         let entries = fields::map(&mut self.problems, tree, "workflow")?;
+        if scripted && let Some(steps) = tree.get("steps") {
+            self.problems.error(&steps.place, "bad_value", "the steps of a script are the script itself; leave `steps` out of its header".into());
+        }
         fields::refuse_unknown(&mut self.problems, entries, &TOP_KEYS, "a workflow");
         let name = self.workflow_name(tree);
         let description = tree.get("description").and_then(|tree| fields::text(&mut self.problems, tree, "description")).map(str::to_owned);
@@ -85,7 +91,11 @@ impl Compiler<'_> {
             self.retry = self.retry_policy(tree, None);
         }
         let exit_on = tree.get("exit_on").map(|tree| self.exit_rules(tree)).unwrap_or_default();
-        let steps = if let Some(tree) = tree.get("steps") {
+        let mut script = None;
+        let steps = if scripted {
+            script = self.program(source);
+            script.is_some().then(super::Block::default)
+        } else if let Some(tree) = tree.get("steps") {
             self.block(tree, "steps", None, 0)
         } else {
             self.problems.error(&Place::start(), "missing_field", "a workflow needs `steps`".into());
@@ -109,6 +119,7 @@ impl Compiler<'_> {
             timeout,
             places: super::places::places(&steps),
             steps,
+            script,
             outline: std::mem::take(&mut self.outline),
             mentions: std::mem::take(&mut self.validators.mentions),
         })

@@ -11,6 +11,8 @@
 //! | `vars_set`, `event_emitted`, `step_skipped`, `step_cancelled` | the cursor at the step | behind the step |
 
 use super::{
+    happenings::rules_of,
+    journal::{self, Made},
     leaf::{Leaf, NodeProgress, Phase, UNDO},
     state::{Cause, Ending, Opening, State, Undo, weight},
     strand::{Ended, Group, Passes, Progress, Standing, Trail, View, trail_of},
@@ -18,11 +20,14 @@ use super::{
 };
 use crate::{
     RunId, StepError, Value,
-    definition::{Verb, Workflow, key_of_path},
+    definition::{Span, Verb, Workflow, key_of_path},
     history::{ChildOutcome, Entry, Fact, StepPath, Undoing},
     ports::RunStatus,
 };
 use std::sync::Arc;
+
+/// How often a script's question is asked again; in the question, since there is no step that says it.
+pub(super) const REMIND_EVERY: &str = "remind_every";
 
 /// A history that contradicts itself or its definition.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,9 +67,9 @@ pub fn fold(workflow: &Workflow, state: &mut State, entry: &Entry) -> Result<(),
     if state.status.is_final() {
         return Err(fail(format!("the run had already ended as {}", state.status.as_str())));
     }
+    state.at = entry.at;
     apply(workflow, state, entry).map_err(fail)?;
     state.seq = entry.seq;
-    state.at = entry.at;
     state.status = state.derive_status();
     Ok(())
 }
@@ -74,7 +79,10 @@ fn apply(workflow: &Workflow, state: &mut State, entry: &Entry) -> Result<(), St
         note_begin(workflow, state, path, entry.at)?;
     }
     match &entry.fact {
-        Fact::RunStarted { .. } => started(state, entry),
+        Fact::RunStarted { .. } => {
+            state.script.stale = workflow.script.is_some();
+            started(state, entry)
+        }
         Fact::VarsSet { values } => vars_set(workflow, state, entry, values),
         Fact::ValueRead { .. } | Fact::Checkpointed {} => Ok(()),
         Fact::Bound { record, id } => {
@@ -82,6 +90,10 @@ fn apply(workflow: &Workflow, state: &mut State, entry: &Entry) -> Result<(), St
             Ok(())
         }
         Fact::BranchTaken { branch } => branch_taken(workflow, state, path_of(entry)?, branch),
+        Fact::VariantChosen { variant, .. } if workflow.script.is_some() => {
+            state.script.make(path_of(entry)?, Made::Split)?;
+            leave(workflow, state, path_of(entry)?, serde_json::json!({ "variant": variant }))
+        }
         Fact::VariantChosen { variant, .. } => enter(workflow, state, path_of(entry)?, variant, serde_json::json!({ "variant": variant })),
         Fact::IterationStarted { index, items, times } => pass_begun(workflow, state, path_of(entry)?, *index, items.as_ref(), *times),
         Fact::StepSkipped { output } => leave(workflow, state, path_of(entry)?, output.clone().unwrap_or_default()),
@@ -115,7 +127,7 @@ fn apply(workflow: &Workflow, state: &mut State, entry: &Entry) -> Result<(), St
             occupy(workflow, state, path_of(entry)?, wait)
         }
         Fact::EventConsumed { event_id } => {
-            let key = step_key(workflow, path_of(entry)?)?;
+            let key = listening(workflow, state, path_of(entry)?)?;
             state.listened.entry(key).or_default().consumed.insert(*event_id);
             Ok(())
         }
@@ -129,7 +141,7 @@ fn apply(workflow: &Workflow, state: &mut State, entry: &Entry) -> Result<(), St
         Fact::ChildStarted { workflow: child, run_id, input } => child_started(workflow, state, path_of(entry)?, child, *run_id, input),
         Fact::ChildEnded { run_id, outcome } => child_ended(workflow, state, path_of(entry)?, *run_id, outcome),
         Fact::AskOpened { question, deadline } => {
-            let remind_at = remind_at(workflow, state, path_of(entry)?, entry.at);
+            let remind_at = remind_at(workflow, state, path_of(entry)?, question, entry.at);
             occupy(workflow, state, path_of(entry)?, Leaf::Ask { question: Arc::new(question.clone()), deadline: *deadline, remind_at })
         }
         Fact::AskAnswered { answer, by } => {
@@ -146,6 +158,8 @@ fn apply(workflow: &Workflow, state: &mut State, entry: &Entry) -> Result<(), St
         }
         Fact::Resumed { .. } => {
             state.paused = None;
+            // A script that left its history is looked at once more: its engine may have been mended.
+            state.script.stale = workflow.script.is_some();
             Ok(())
         }
         Fact::Exited { exit, .. } => {
@@ -191,10 +205,24 @@ fn step_key(workflow: &Workflow, path: &str) -> Result<Arc<str>, String> {
     found.map(|(key, _)| Arc::clone(key)).ok_or_else(|| format!("this version has no step {path}"))
 }
 
+/// Under which name the open wait at this path remembers how far it has listened.
+pub(super) fn listening(workflow: &Workflow, state: &State, path: &str) -> Result<Arc<str>, String> {
+    match state.leaves.get(path) {
+        Some(Leaf::Wait { waits, .. }) if workflow.script.is_some() => Ok(journal::listening(path, waits)),
+        _ => step_key(workflow, path),
+    }
+}
+
 /// Notes when a step began, and begins the pass that its path tells of.
 fn note_begin(workflow: &Workflow, state: &mut State, path: &StepPath, at: crate::Timestamp) -> Result<(), String> {
     // What a cancelled step's call comes to says nothing about where the run stands.
     if state.detached.contains_key(path) {
+        return Ok(());
+    }
+    if workflow.script.is_some() {
+        if let Some(view) = state.root.view.as_mut() {
+            view.began.entry(Arc::clone(path)).or_insert(at);
+        }
         return Ok(());
     }
     let key = step_key(workflow, path)?;
@@ -310,6 +338,7 @@ fn completed(workflow: &Workflow, state: &mut State, entry: &Entry, output: &Val
         }
         Some(Leaf::Child { waits: false, .. }) => {}
         Some(_) => return Err(format!("step {path} has no attempt in flight")),
+        None if workflow.script.is_some() => return Err(format!("call {path} is not in progress")),
         None => joined(workflow, state, entry)?,
     }
     leave(workflow, state, path, output.clone())?;
@@ -383,7 +412,7 @@ fn failed(workflow: &Workflow, state: &mut State, entry: &Entry, error: &StepErr
         }
         return Ok(());
     }
-    if continued {
+    if continued && workflow.script.is_none() {
         return leave(workflow, state, path, error_output(error));
     }
     fail(workflow, state, path, error, entry.at)
@@ -406,7 +435,7 @@ fn cancelled(workflow: &Workflow, state: &mut State, path: &StepPath, undo: Opti
     // A run that goes on keeps an ear open for the outcome of the call that it does not wait for.
     if let (Some(Leaf::Node(progress)), None) = (leaf, &state.ending)
         && progress.phase == Phase::InFlight
-        && matches!(workflow.step(path).map(|step| &step.verb), Some(Verb::Do { effect, .. }) if effect.is_outside())
+        && rules_of(workflow, path, &progress.node).is_some_and(|rules| rules.effect.is_outside())
     {
         state.detached.insert(Arc::clone(path), progress);
     }
@@ -414,8 +443,12 @@ fn cancelled(workflow: &Workflow, state: &mut State, path: &StepPath, undo: Opti
 }
 
 fn child_started(workflow: &Workflow, state: &mut State, path: &StepPath, child: &str, run_id: RunId, input: &Value) -> Result<(), String> {
-    let Some(Verb::Call { waits, .. }) = workflow.step(path).map(|step| &step.verb) else { return Err(format!("step {path} starts no run")) };
-    occupy(workflow, state, path, Leaf::Child { workflow: child.to_owned(), run_id, input: Arc::new(input.clone()), waits: *waits })
+    let waits = match workflow.step(path).map(|step| &step.verb) {
+        Some(Verb::Call { waits, .. }) => *waits,
+        None if workflow.script.is_some() => !journal::is_called(path, "start"),
+        _ => return Err(format!("step {path} starts no run")),
+    };
+    occupy(workflow, state, path, Leaf::Child { workflow: child.to_owned(), run_id, input: Arc::new(input.clone()), waits })
 }
 
 fn child_ended(workflow: &Workflow, state: &mut State, path: &StepPath, run_id: RunId, outcome: &ChildOutcome) -> Result<(), String> {
@@ -429,24 +462,32 @@ fn child_ended(workflow: &Workflow, state: &mut State, path: &StepPath, run_id: 
     }
 }
 
-fn remind_at(workflow: &Workflow, state: &State, path: &str, from: crate::Timestamp) -> Option<crate::Timestamp> {
+fn remind_at(workflow: &Workflow, state: &State, path: &str, question: &Value, from: crate::Timestamp) -> Option<crate::Timestamp> {
     match workflow.step(path).map(|step| &step.verb) {
         Some(Verb::Ask(ask)) => ask.remind_every.as_ref().map(|every| every.add_to(from, &state.timezone)),
-        _ => None,
+        Some(_) => None,
+        None => question[REMIND_EVERY].as_str().and_then(|every| Span::parse(every).ok()).map(|every| every.add_to(from, &state.timezone)),
     }
 }
 
 fn emitted(workflow: &Workflow, state: &mut State, entry: &Entry, id: &str) -> Result<(), String> {
     state.emitted += 1;
     let path = path_of(entry)?;
-    let again = remind_at(workflow, state, path, entry.at);
-    match state.leaves.get_mut(path) {
-        Some(Leaf::Ask { remind_at, .. }) => {
+    if let Some(Leaf::Ask { question, .. }) = state.leaves.get(path) {
+        let again = remind_at(workflow, state, path, question, entry.at);
+        if let Some(Leaf::Ask { remind_at, .. }) = state.leaves.get_mut(path) {
             *remind_at = again;
-            Ok(())
         }
-        // The event that tells of the question, before it is asked.
-        None if again.is_some() || matches!(workflow.step(path).map(|step| &step.verb), Some(Verb::Ask(_))) => Ok(()),
+        return Ok(());
+    }
+    match (&entry.fact, workflow.step(path).map(|step| &step.verb)) {
+        // The event that tells of the answer.
+        (_, Some(Verb::Ask(_))) => Ok(()),
+        (_, None) if state.script.is_question(path) => Ok(()),
+        (Fact::EventEmitted { event, data, .. }, None) if workflow.script.is_some() => {
+            state.script.make(path, Made::Emit { event: event.clone(), data: data.clone() })?;
+            leave(workflow, state, path, serde_json::json!({ "event_id": id }))
+        }
         _ => leave(workflow, state, path, serde_json::json!({ "event_id": id })),
     }
 }
@@ -550,7 +591,7 @@ fn waited(workflow: &Workflow, state: &mut State, path: &StepPath, until: crate:
     if !matches!(state.leaves.get(path), Some(Leaf::Wait { .. })) {
         return Err(format!("step {path} does not wait"));
     }
-    let key = step_key(workflow, path)?;
+    let key = listening(workflow, state, path)?;
     state.listened.entry(key).or_default().until = Some(until);
     leave(workflow, state, path, output)
 }

@@ -334,7 +334,7 @@ impl Turn<'_, '_> {
         let undo = if in_flight { self.undoing(path, &Value::Null)? } else { None };
         match self.state.leaves.get(path) {
             Some(Leaf::Node(progress)) if in_flight => {
-                let listens = self.state.ending.is_none() && rules_of(self.workflow, path).is_some_and(|rules| rules.effect.is_outside());
+                let listens = self.state.ending.is_none() && rules_of(self.workflow, path, &progress.node).is_some_and(|rules| rules.effect.is_outside());
                 debug_assert!(progress.attempt > 0, "attempts count from 1");
                 if !listens {
                     self.act(Action::Abandon { step: Arc::clone(path) });

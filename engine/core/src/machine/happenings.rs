@@ -2,6 +2,7 @@
 
 use super::{
     Action, EXIT_TARGET, ExitCause, Happening, RUN_TIMER, SETTLE_TIMER, Start,
+    journal::SCRIPT_STEP,
     leaf::{Leaf, Phase, UNDO},
     state::{Opening, Undecided, cleans_up, weight},
     turn::{Stop, Turn, identifier},
@@ -96,7 +97,7 @@ impl Turn<'_, '_> {
             return;
         }
         let facts = Attempt { number: attempt, spent: progress.spent + 1, first_at: progress.first_at };
-        let Some(rules) = rules_of(self.workflow, path) else { return };
+        let Some(rules) = rules_of(self.workflow, path, &progress.node) else { return };
         // A run that is ending starts nothing new: what would be tried again is at its end (SEMANTICS.md 25).
         if self.state.ending.is_some() && !cleans_up(self.workflow, path) {
             let error = match outcome {
@@ -188,7 +189,8 @@ impl Turn<'_, '_> {
 
     /// Fails a step for good: the run goes on when the step says so, else what is around it fails too.
     pub(super) fn fail_step(&mut self, path: &StepPath, error: StepError) {
-        let continued = !path.starts_with(UNDO) && self.workflow.step(path).is_some_and(|step| step.continue_on_error);
+        let ends = path.starts_with(UNDO) || &**path == SCRIPT_STEP;
+        let continued = !ends && self.workflow.step(path).map_or(self.workflow.script.is_some(), |step| step.continue_on_error);
         // An error that comes from inside the step keeps its place.
         let error = if error.step.is_some() { error } else { error.at_step(&**path) };
         self.record(Some(path), Fact::StepFailed { error, continued });
@@ -356,7 +358,7 @@ impl Turn<'_, '_> {
         let Some((waits, since, deadline)) = self.open_wait(target) else { return Ok(()) };
         let Some(wait) = waits.get(which) else { return Ok(()) };
         let path: StepPath = target.into();
-        let listened = self.state.listened.get(crate::definition::key_of_path(target));
+        let listened = super::fold::listening(self.workflow, self.state, target).ok().and_then(|key| self.state.listened.get(&key));
         let consumed = listened.is_some_and(|listened| listened.consumed.contains(&event.event_id));
         if consumed || event.taken_in_at < since || wait.event != event.body.kind || !super::correlation::matches(&wait.values, &event.body.data) {
             return Ok(());
@@ -371,6 +373,7 @@ impl Turn<'_, '_> {
         }
         let condition = match self.workflow.step(target).map(|step| &step.verb) {
             Some(Verb::WaitFor { waits, .. }) => waits.iter().find(|(name, _)| name == which).and_then(|(_, rule)| rule.condition.as_ref()),
+            None if self.workflow.script.is_some() => None,
             _ => return Ok(()),
         };
         let envelope = Arc::new(event.envelope());
@@ -435,7 +438,11 @@ pub(super) struct CallRules<'w> {
 }
 
 /// How the node of a step, or of its undoing, is run.
-pub(super) fn rules_of<'w>(workflow: &'w Workflow, path: &str) -> Option<CallRules<'w>> {
+pub(super) fn rules_of<'w>(workflow: &'w Workflow, path: &str, node: &str) -> Option<CallRules<'w>> {
+    if let Some(script) = &workflow.script {
+        let node = script.node(node);
+        return Some(CallRules { retry: &node.retry, effect: node.effect, binds: node.binds.as_deref() });
+    }
     let (undoes, path) = match path.strip_prefix(UNDO) {
         Some(step) => (true, step),
         None => (false, path),

@@ -9,15 +9,18 @@
 
 mod admit;
 mod answer;
+mod calls;
 mod correlation;
 mod decide;
 mod ending;
 mod fold;
 mod groups;
 mod happenings;
+mod journal;
 mod leaf;
 mod replay;
 mod results;
+mod script;
 mod state;
 mod steps;
 mod strand;

@@ -1,6 +1,7 @@
 //! The state of a run: the fold of its history. In memory only; rebuilt by folding.
 
 use super::{
+    journal::ScriptRun,
     leaf::{Leaf, NodeProgress, Phase, UNDO},
     strand::{Strand, View, is_in_finally, trail_of},
 };
@@ -65,6 +66,8 @@ pub struct State {
     /// The run that waits for this one's end.
     pub parent: Option<Parent>,
     pub(super) root: Strand,
+    /// What takes the strands' place where the workflow is a script.
+    pub(super) script: ScriptRun,
     /// Steps in progress that have no steps inside, and the undoing of steps.
     pub(super) leaves: BTreeMap<StepPath, Leaf>,
     /// Calls of steps that were cancelled: their outcomes count for undoing them and decide nothing else.
@@ -223,6 +226,7 @@ impl State {
             paused: None,
             timezone: "UTC".into(),
             parent: None,
+            script: ScriptRun::default(),
             root: Strand::new(Some(View { vars: Some(Arc::default()), ..View::default() })),
             leaves: BTreeMap::new(),
             detached: BTreeMap::new(),

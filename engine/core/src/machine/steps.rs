@@ -2,6 +2,8 @@
 
 use super::{
     Action, Need, correlation_of,
+    fold::REMIND_EVERY,
+    journal,
     leaf::{Leaf, Phase},
     state::Opening,
     strand::trail_of,
@@ -160,7 +162,10 @@ impl Turn<'_, '_> {
             Some(template) => Some(self.span_end(template, path)?),
             None => None,
         };
-        let question = serde_json::json!({ "who": who, "title": title, "form": ask.form, "values": values });
+        let mut question = serde_json::json!({ "who": who, "title": title, "form": ask.form, "values": values });
+        if let (Some(every), Some(_)) = (&ask.remind_every, &self.workflow.script) {
+            question[REMIND_EVERY] = every.text.as_str().into();
+        }
         self.record(Some(path), Fact::AskOpened { question, deadline });
         self.tell_of_question(path, super::ASKED);
         if let Some(due) = self.state.leaves.get(path).and_then(Leaf::due) {
@@ -280,7 +285,7 @@ impl Turn<'_, '_> {
             Some(template) => Some(self.span_end(template, path)?),
             None => None,
         };
-        let since = self.since(path, since);
+        let since = self.since(path, since, &open);
         let mut listens = Vec::with_capacity(open.len());
         for (which, wait) in &open {
             let correlation = correlation_of(self.context.organisation, &wait.event, &wait.values)
@@ -311,14 +316,18 @@ impl Turn<'_, '_> {
     }
 
     /// From when on events count for a wait (SEMANTICS.md 11).
-    fn since(&self, path: &StepPath, since: &Since) -> Timestamp {
+    fn since(&self, path: &StepPath, since: &Since, waits: &BTreeMap<String, OpenMatch>) -> Timestamp {
         let began = |key: &str| {
             let trail = trail_of(self.workflow, path).unwrap_or_default();
             (0..=trail.len()).rev().find_map(|depth| self.state.root.at(trail.get(..depth)?)?.view.as_ref()?.began.get(key).copied())
         };
         let key = key_of_path(path);
         // In a loop: after what it last consumed, or its last time-out.
-        let listened = self.state.listened.get(key).and_then(|listened| listened.until);
+        let listened = match self.workflow.script {
+            Some(_) => self.state.listened.get(&journal::listening(path, waits)),
+            None => self.state.listened.get(key),
+        };
+        let listened = listened.and_then(|listened| listened.until);
         let named = match since {
             Since::Run => return self.state.started_at,
             Since::Step(key) => began(key),

@@ -3,6 +3,7 @@
 
 use super::{
     fold::error_output,
+    journal::SCRIPT_STEP,
     leaf::Leaf,
     state::{Cause, Ending, State},
     strand::{Attempt, Ended, Group, Member, Progress, Stage, Standing, Strand, Trail, View, block_of, trail_of},
@@ -27,6 +28,11 @@ pub(super) fn locate<'w, 's>(workflow: &'w Workflow, root: &'s mut Strand, trail
 
 /// Puts a step in progress.
 pub(super) fn occupy(workflow: &Workflow, state: &mut State, path: &StepPath, leaf: Leaf) -> Result<(), String> {
+    if workflow.script.is_some() {
+        state.script.occupy(path, &leaf)?;
+        state.leaves.insert(Arc::clone(path), leaf);
+        return Ok(());
+    }
     let trail = trail_of(workflow, path)?;
     let (_, strand) = locate(workflow, &mut state.root, &trail, path)?;
     if !matches!(strand.standing, Standing::Free) {
@@ -105,6 +111,11 @@ pub(super) fn go_on_with(workflow: &Workflow, state: &mut State, trail: &Trail, 
 
 /// Ends a step with its output; branches that end with it are left too.
 pub(super) fn leave(workflow: &Workflow, state: &mut State, path: &StepPath, output: Value) -> Result<(), String> {
+    if workflow.script.is_some() {
+        state.leaves.remove(path);
+        state.scope_bytes += state.script.settle(path, Ok(output), state.at)?;
+        return Ok(());
+    }
     let trail = trail_of(workflow, path)?;
     let (step, strand) = locate(workflow, &mut state.root, &trail, path)?;
     strand.standing = Standing::Free;
@@ -173,8 +184,18 @@ fn most_outputs(state: &State) -> u64 {
     if state.keeps_all_outputs { u64::MAX } else { limits::LOOP_OUTPUTS as u64 }
 }
 
-/// Fails a step: its strand ends badly, and so do those around it up to one that can do something about it.
+/// Fails a step: its strand ends badly, and so do those around it up to one that can do something about it. What becomes of a
+/// failed call is its script's to say.
 pub(super) fn fail(workflow: &Workflow, state: &mut State, path: &StepPath, error: &StepError, at: Timestamp) -> Result<(), String> {
+    if workflow.script.is_some() {
+        if &**path == SCRIPT_STEP {
+            state.ending.get_or_insert_with(|| Ending { cause: Cause::Failed(error.clone()), at });
+            return Ok(());
+        }
+        state.leaves.remove(path);
+        state.script.settle(path, Err(error), at)?;
+        return Ok(());
+    }
     let mut trail = trail_of(workflow, path)?;
     let (_, strand) = locate(workflow, &mut state.root, &trail, path)?;
     strand.standing = Standing::Free;
@@ -232,6 +253,9 @@ pub(super) fn fail(workflow: &Workflow, state: &mut State, path: &StepPath, erro
 
 /// Takes a cancelled step away, with the strand that stood at it: nothing of it goes on.
 pub(super) fn remove(workflow: &Workflow, state: &mut State, path: &StepPath) -> Result<(), String> {
+    if workflow.script.is_some() {
+        return Ok(());
+    }
     let mut trail = trail_of(workflow, path)?;
     let (_, strand) = locate(workflow, &mut state.root, &trail, path)?;
     strand.standing = Standing::Free;

@@ -83,6 +83,8 @@ impl Turn<'_, '_> {
                 self.wind_down()
             } else if self.state.opening != Opening::Done {
                 self.open().is_ok()
+            } else if let Some(script) = &self.workflow.script {
+                self.advance_script(script)
             } else {
                 self.work(&Trail::new())
             };

@@ -6,6 +6,7 @@ use super::{
     CallDifference, Context, Difference, EXIT_TARGET, Happening, Known, Need, RUN_TIMER, Report, SETTLE_TIMER, State, decide,
     leaf::Leaf,
     replay::{ended_as, event_of, outcome_of, same, shown, start_of, timezone_of, waiting},
+    script::DIVERGED,
 };
 use crate::{
     Event, OrganisationId, RunId, Timestamp, Value,
@@ -168,7 +169,7 @@ impl<'a> WhatIf<'a> {
                     self.outside.push_back((moment, Outside::Request(Box::new(Happening::Cancel { by: by.clone(), reason: reason.clone(), force: *force }))));
                 }
                 // The engine's own pauses are decisions of that run, not something that came to it.
-                (Fact::Paused { by, reason }, _) if by != "engine" => {
+                (Fact::Paused { by, reason }, _) if by != "engine" && by != DIVERGED => {
                     self.outside.push_back((moment, Outside::Request(Box::new(Happening::Pause { by: by.clone(), reason: reason.clone() }))));
                 }
                 (Fact::Resumed { by }, _) => self.outside.push_back((moment, Outside::Request(Box::new(Happening::Resume { by: by.clone() })))),

@@ -22,7 +22,7 @@ pub use pause::{Pause, PauseScope};
 pub use records::{Connection, Credentials, RecordRef, Records, Secret};
 pub use script::{
     Answer, DurableCall, Interrupted, Journal, Origin, PROGRAM_NAMES, SCRIPT_NAMES, ScriptBudget, ScriptEnd, ScriptLiteral, ScriptProblem, ScriptProgram,
-    ScriptReference, ScriptStart, ScriptStep, ScriptTurn, Scripts,
+    ScriptReference, ScriptStart, ScriptStep, ScriptTurn, ScriptWait, Scripts,
 };
 pub use segments::{SegmentMember, Segments};
 pub use store::*;

@@ -56,6 +56,8 @@ pub struct ScriptReference {
 pub struct ScriptLiteral {
     /// The function: `step`, `sleep`, `wait_for` ….
     pub function: String,
+    /// Line and column of the call: arguments of one call share them.
+    pub call: (u32, u32),
     /// Which argument, from 0, and of how many.
     pub argument: (usize, usize),
     /// The text.
@@ -64,6 +66,16 @@ pub struct ScriptLiteral {
     pub line: u32,
     /// In the file, from 1.
     pub column: u32,
+}
+
+/// What a wait of a script compares, as far as it is literal: events of the type must be found by these paths before any
+/// run waits for them (SEMANTICS.md 11).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ScriptWait {
+    /// The event's type.
+    pub event: String,
+    /// Paths of its data, sorted; none for `"any"`.
+    pub paths: Vec<String>,
 }
 
 /// How much an evaluation may cost. What it gives never depends on it: an evaluation that reaches it has no outcome.
@@ -116,6 +128,8 @@ pub trait ScriptProgram: fmt::Debug + Send + Sync {
     fn references(&self) -> &[ScriptReference];
     /// The literal texts that its durable calls are made with.
     fn literals(&self) -> &[ScriptLiteral];
+    /// What its waits compare.
+    fn waits(&self) -> &[ScriptWait];
     /// Runs the script from its beginning against what is recorded, as far as that reaches.
     fn advance(&self, start: &ScriptStart, journal: Arc<dyn Journal>, budget: &ScriptBudget) -> Result<ScriptTurn, Interrupted>;
 }

@@ -134,7 +134,7 @@ pub fn harden(setup: &CaseSetup<'_>) -> Vec<String> {
         }
         // Where the case itself spends attempts, one more failure may be one too many.
         let spent = plain.calls.iter().any(|other| other.run == call.run && other.step == call.step && !matches!(other.outcome, Outcome::Done { .. }));
-        if spent || !retries(setup, &call.step) {
+        if spent || !retries(setup, &call.step, &call.node) {
             continue;
         }
         let for_a_while = Trial { fail: Some((number, Outcome::Failed { error: error(ErrorCode::Unavailable) })), ..Trial::default() };
@@ -148,10 +148,11 @@ pub fn harden(setup: &CaseSetup<'_>) -> Vec<String> {
 }
 
 /// Whether a step's node is called again when it was not available.
-fn retries(setup: &CaseSetup<'_>, path: &str) -> bool {
+fn retries(setup: &CaseSetup<'_>, path: &str, node: &str) -> bool {
     let key = path.split('#').next().unwrap_or_default();
     let mut retries = false;
     for workflow in &setup.stage.workflows {
+        retries |= workflow.script.as_ref().is_some_and(|script| script.node(node).retry.max_attempts > 1);
         workflow.steps.each_step(&mut |step| {
             if let Verb::Do { retry, .. } = &step.verb
                 && *step.key == *key

@@ -13,6 +13,7 @@ mod pausing;
 pub(crate) mod plants;
 mod scenarios;
 mod schedules;
+mod scripts;
 mod workflows;
 mod world;
 

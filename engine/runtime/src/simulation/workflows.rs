@@ -2,8 +2,32 @@
 
 /// The file of each workflow.
 pub(super) const WORKFLOWS: &[&str] = &[
-    CHAIN, WAIT, ANY, SINGLE, QUEUED, RESTART, EXIT, SPLIT, EMIT, LOOP, FAIL, FAILED, COLLECT, MESSAGES, LONG, SHARED_A, SHARED_B, RATED, BURST, SIDE, SAGA,
-    PARENT, CALLEE, NIGHTLY, OFTEN,
+    CHAIN,
+    WAIT,
+    ANY,
+    SINGLE,
+    QUEUED,
+    RESTART,
+    EXIT,
+    SPLIT,
+    EMIT,
+    LOOP,
+    FAIL,
+    FAILED,
+    COLLECT,
+    MESSAGES,
+    LONG,
+    SHARED_A,
+    SHARED_B,
+    RATED,
+    BURST,
+    SIDE,
+    SAGA,
+    PARENT,
+    CALLEE,
+    NIGHTLY,
+    OFTEN,
+    super::scripts::SCRIPT,
 ];
 
 /// Those that times start: in the end they are taken back, or there would be no end.
@@ -275,6 +299,7 @@ pub(super) const EVENTS: &[&str] = &[
     "go.side",
     "go.saga",
     "go.parent",
+    "go.script",
 ];
 
 /// Branches side by side, a race, a loop.
@@ -338,7 +363,7 @@ steps:
   - { id: last, do: test.count, with: {} }
 "#;
 
-const CALLEE: &str = r#"
+pub(super) const CALLEE: &str = r#"
 name: callee
 on: [{ manual: {} }]
 key: "{{ input.k }}"

@@ -12,6 +12,8 @@ struct Names<'a> {
     steps: BTreeMap<&'a str, &'a Step>,
     /// Workflows that are called: what they come to may be mocked by their name.
     called: BTreeSet<String>,
+    /// A workflow is a script, which may compute the ids of its steps.
+    scripted: bool,
     catalogue: &'a dyn Catalogue,
     problems: Problems,
 }
@@ -53,8 +55,15 @@ impl<'a> Names<'a> {
                 }
                 steps.entry(&*step.key).or_insert(step);
             });
+            let literals = workflow.script.iter().flat_map(|script| script.program.literals());
+            called.extend(
+                literals
+                    .filter(|literal| ["call", "start"].contains(&literal.function.as_str()) && literal.argument.0 == 0)
+                    .map(|literal| literal.text.clone()),
+            );
         }
-        Self { steps, called, catalogue, problems: Problems::default() }
+        let scripted = workflows.iter().any(|workflow| workflow.script.is_some());
+        Self { steps, called, scripted, catalogue, problems: Problems::default() }
     }
 
     fn setting(&mut self, setting: &Setting) {
@@ -118,7 +127,7 @@ impl<'a> Names<'a> {
     }
 
     fn step(&mut self, step: &Placed<String>) {
-        if !self.steps.contains_key(step.value.as_str()) {
+        if !self.scripted && !self.steps.contains_key(step.value.as_str()) {
             let message = format!("the workflow has no step \"{}\"", step.value);
             self.problems.wrong_name(&step.position, "unknown_step", &message, &step.value, self.steps.keys().copied());
         }
