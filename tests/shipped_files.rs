@@ -124,7 +124,7 @@ async fn start(api: &super::harness::Api, name: &str, source: &str) -> Option<St
     let contact = api.post("/api/v1/contacts", &json!({ "name": "Asha Rao" })).await.expect(201)["id"].clone();
     let data = json!({
         "contact_id": contact, "name": "Asha", "full_name": "Asha Rao", "phone": "+919812345678", "mobile": "+919812345678", "email": "asha@example.com",
-        "source": "whatsapp", "channel": "whatsapp", "kind": "text", "text": "Hi", "order": "4711", "order_id": "4711", "account": "acme", "vip": true, "reference": "4711", "amount": 1900, "score": 80,
+        "source": "whatsapp", "channel": "whatsapp", "kind": "text", "text": "Hi", "order": "4711", "order_id": "4711", "invoice": "4711", "account": "acme", "vip": true, "reference": "4711", "amount": 1900, "score": 80,
     });
     let answer = api.post("/api/v1/events", &json!({ "type": kind, "source": "test", "data": data })).await.expect(202);
     let ids: Vec<&Value> = answer["items"][0]["run_ids"].as_array().unwrap().iter().collect();
