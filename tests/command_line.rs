@@ -163,3 +163,20 @@ async fn users_connections_and_the_rest() {
     assert_eq!(organisation.code, 1);
     assert!(organisation.err.contains("nobody"), "{}", organisation.err);
 }
+
+#[tokio::test]
+async fn versions_are_compared_and_taken_back() {
+    let home = Home::fresh();
+    home.write("hello.yaml", HELLO);
+    home.onward(&["publish", "hello.yaml"]).await.good();
+    home.write("hello.yaml", &HELLO.replace("Hello {{", "Good day {{"));
+    home.onward(&["publish", "hello.yaml"]).await.good();
+    let difference = home.onward(&["workflows", "diff", "hello"]).await.good().out;
+    insta::assert_snapshot!("workflows_diff", difference);
+    let back = home.onward(&["workflows", "rollback", "hello"]).await.good().out;
+    assert!(back.contains("new events start version 1 of hello"), "{back}");
+    let versions = home.onward(&["workflows", "versions", "hello", "--json"]).await.good().json();
+    assert_eq!(versions["items"][1]["current"], true, "{versions:#}");
+    assert_eq!(home.onward(&["workflows", "diff", "hello", "1", "1"]).await.good().out.trim(), "the two are the same");
+    assert_eq!(home.onward(&["workflows", "rollback", "hello", "--to", "5"]).await.code, 1);
+}

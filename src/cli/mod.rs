@@ -23,6 +23,7 @@ mod test;
 mod token;
 mod user;
 mod validate;
+mod versions;
 mod workflows;
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::{
     Context, Failure, input,
     table::{items, table, text},
+    versions,
 };
 use crate::{client::escape, terminal::Look};
 use clap::Subcommand;
@@ -17,6 +18,8 @@ const LIST_MOST: usize = 10_000;
   onward workflows list
   onward workflows show welcome-new-lead > welcome.yaml
   onward workflows versions welcome-new-lead
+  onward workflows diff welcome-new-lead
+  onward workflows rollback welcome-new-lead
   onward workflows backfill nightly-report --from 2026-11-01 --to 2026-11-08 --preview
   onward workflows start welcome-new-lead --input '{\"phone\": \"+919812345678\"}'
   onward workflows pause welcome-new-lead --step invoice
@@ -62,6 +65,10 @@ pub(crate) enum Workflows {
         /// The workflow's name.
         name: String,
     },
+    /// Compare two versions: steps added, removed, changed and moved, and the text line by line.
+    Diff(versions::Diff),
+    /// Take the current version back: new events start an older one. Runs stay where they are.
+    Rollback(versions::Rollback),
     /// Hold new starts and runs where they stand; nothing is skipped.
     #[command(disable_version_flag = true)]
     Pause {
@@ -127,6 +134,8 @@ impl Workflows {
             Self::Versions { name } => {
                 client.all(&format!("/api/v1/workflows/{}/versions", escape(name)), LIST_MOST).await.map(|items| json!({ "items": items }))
             }
+            Self::Diff(diff) => diff.ask(&client).await,
+            Self::Rollback(rollback) => rollback.ask(&client).await,
             Self::Pause { name, part, reason } => {
                 let body = json!({ "step": part.step, "version": part.version, "reason": reason });
                 client.post(&format!("/api/v1/workflows/{}/pause", escape(name)), &body).await
@@ -150,7 +159,9 @@ impl Workflows {
             Self::Backfill { .. } => backfilled(document, look),
             Self::List => list(document, look),
             Self::Show { .. } => document.get("source").map(text).unwrap_or_default(),
-            Self::Versions { .. } => versions(document, look),
+            Self::Versions { .. } => listed(document, look),
+            Self::Diff(_) => versions::differences(document, look),
+            Self::Rollback(rollback) => rollback.told(document),
             Self::Pause { name, .. } => format!("{name} is paused; `onward workflows resume {name}` lets it go on"),
             Self::Resume { name, .. } => format!("{name} goes on"),
             Self::Hold { name, version, .. } => {
@@ -213,7 +224,7 @@ fn list(document: &Value, look: Look) -> String {
     table(look, &["NAME", "VERSION", "PUBLISHED", "LIVE RUNS", "DRAFT OF"], rows, "no workflows yet; publish one with `onward publish FILE`")
 }
 
-fn versions(document: &Value, look: Look) -> String {
+fn listed(document: &Value, look: Look) -> String {
     let rows = items(document).iter().map(|item| {
         let field = |name: &str| item.get(name).map(text).unwrap_or_default();
         let current = if item.get("current").and_then(Value::as_bool).unwrap_or(false) { "live" } else { "" };

@@ -27,6 +27,7 @@ mod tasks;
 mod teams;
 mod tokens;
 mod users;
+mod versions;
 mod webhooks;
 mod workflows;
 mod ws;
@@ -43,6 +44,7 @@ pub(crate) fn described() -> OpenApiRouter<App> {
     let versioned = OpenApiRouter::new()
         .merge(events::routes())
         .merge(workflows::routes())
+        .merge(versions::routes())
         .merge(backfill::routes())
         .merge(runs::routes())
         .merge(asks::routes())

@@ -6,13 +6,12 @@ use crate::{
     shapes, triggers,
     write::write,
 };
-use axum::extract::{Path, State};
+use axum::extract::State;
 use onward_accounts::{Action, audit};
 use onward_core::{
     OrganisationId, Value,
     definition::{Compiled, Severity},
     limits,
-    ports::PublishedVersion,
 };
 use onward_messaging::workflow as built_in;
 use onward_runtime::StartRequest;
@@ -31,8 +30,6 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(get_workflow, put_workflow, delete_workflow))
         .routes(routes!(get_draft, put_draft, delete_draft))
         .routes(routes!(publish_workflow))
-        .routes(routes!(list_versions))
-        .routes(routes!(get_version))
         .routes(routes!(get_stats))
         .routes(routes!(start_run))
 }
@@ -61,7 +58,7 @@ fn exists(summary: &WorkflowSummary) -> bool {
     summary.current_version.is_some() || summary.draft_updated_at.is_some()
 }
 
-async fn known(app: &App, organisation: OrganisationId, name: &str) -> Result<WorkflowSummary, Problem> {
+pub(super) async fn known(app: &App, organisation: OrganisationId, name: &str) -> Result<WorkflowSummary, Problem> {
     let found = queries::workflow(&mut app.reader(), organisation, name).await?;
     found.filter(exists).ok_or_else(|| Problem::not_found("workflow", shortened(name)))
 }
@@ -250,7 +247,7 @@ fn check_source(source: &str) -> Result<(), Problem> {
     Err(Problem::invalid("/source", format!("a workflow file has at most {} bytes, this one {}", limits::DEFINITION_BYTES, source.len())))
 }
 
-fn not_built_in(name: &str) -> Result<(), Problem> {
+pub(super) fn not_built_in(name: &str) -> Result<(), Problem> {
     if name == built_in::NAME { Err(Problem::conflict("built_in", format!("{name} is built in; give your workflow another name"))) } else { Ok(()) }
 }
 
@@ -322,7 +319,7 @@ async fn publish_workflow(State(app): State<App>, caller: Caller, Name(name): Na
     Ok(Answer::ok(serde_json::json!({ "version": version, "problems": published.problems })))
 }
 
-async fn note(app: &App, caller: &Caller, action: &'static str, name: &str, before: Value, after: Value) -> Result<Answer, Problem> {
+pub(super) async fn note(app: &App, caller: &Caller, action: &'static str, name: &str, before: Value, after: Value) -> Result<Answer, Problem> {
     let name = name.to_owned();
     write(app, caller, None, move |tx, who| {
         let deed = audit::Deed { action, subject: "workflow", subject_id: name.clone(), before: before.clone(), after: after.clone() };
@@ -332,48 +329,6 @@ async fn note(app: &App, caller: &Caller, action: &'static str, name: &str, befo
         })
     })
     .await
-}
-
-/// Lists the published versions of a workflow, newest first.
-#[utoipa::path(get, path = "/workflows/{name}/versions", tag = "Workflows", params(("name" = String, Path), Paging), responses((status = 200, body = shapes::Page<shapes::VersionSummary>)))]
-async fn list_versions(State(app): State<App>, caller: Caller, Name(name): Name, Params(paging): Params<Paging>) -> Result<Answer, Problem> {
-    caller.may(Action::ReadEngine)?;
-    let limit = page::bounded(paging.limit)? as usize;
-    let before = match paging.cursor.as_deref() {
-        None => None,
-        Some(text) => {
-            let version = Cursor::read("versions", text)?.parse::<u32>();
-            Some(version.map_err(|_| Problem::bad_request("bad_cursor", "this cursor is broken; take `next_cursor` of the page before"))?)
-        }
-    };
-    let mut reader = app.reader();
-    queries::workflow(&mut reader, caller.organisation, &name).await?.ok_or_else(|| Problem::not_found("workflow", shortened(&name)))?;
-    let mut found = queries::list_versions(&mut reader, caller.organisation, &name, limit + 1, before).await?;
-    let more = found.len() > limit;
-    found.truncate(limit);
-    let next = found.last().filter(|_| more).map(|last| Cursor::after("versions", last.version));
-    Ok(Answer::ok(page::envelope(found.iter().map(version_summary).collect(), next)))
-}
-
-fn version_summary(version: &PublishedVersion) -> Value {
-    serde_json::json!({
-        "version": version.version, "digest": version.digest, "language_revision": version.language_revision,
-        "published_at": version.published_at, "current": version.current,
-    })
-}
-
-/// Gives one published version with its file.
-#[utoipa::path(get, path = "/workflows/{name}/versions/{version}", tag = "Workflows", params(("name" = String, Path), ("version" = u32, Path)), responses((status = 200, body = shapes::Version)))]
-async fn get_version(State(app): State<App>, caller: Caller, Path((name, version)): Path<(String, String)>) -> Result<Answer, Problem> {
-    caller.may(Action::ReadEngine)?;
-    let missing = || Problem::not_found("version", format!("{} of {}", shortened(&version), shortened(&name)));
-    let number = version.parse::<u32>().map_err(|_| missing())?;
-    let found = queries::version(&mut app.reader(), caller.organisation, &name, number).await?.ok_or_else(missing)?;
-    let mut shape = version_summary(&found);
-    if let Some(object) = shape.as_object_mut() {
-        object.insert("source".into(), found.source.into());
-    }
-    Ok(Answer::ok(shape))
 }
 
 /// Gives how runs fare: how many are in each status, and how they passed each step.

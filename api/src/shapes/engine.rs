@@ -212,6 +212,60 @@ shapes! {
         source: String,
     }
 
+    /// What two versions of a workflow differ in.
+    VersionDifference {
+        /// The older side.
+        from: u32,
+        /// The newer side; null for the draft.
+        to: Option<u32>,
+        /// The newer side is the draft.
+        draft: bool,
+        /// Their texts are the same.
+        same: bool,
+        /// Steps that were added, removed, changed or moved, in the order of the newer file, removed ones last.
+        steps: Vec<StepDifference>,
+        /// What stands above the steps: triggers (`on`), limits, variables ….
+        settings: Vec<FieldDifference>,
+        /// The unified diff of the texts.
+        text: String,
+    }
+
+    /// What became of a step.
+    StepDifference {
+        /// Its key.
+        step: String,
+        /// For people.
+        title: String,
+        /// `added`, `removed`, `changed` or `moved`.
+        change: String,
+        /// It stands elsewhere; a changed step may have moved, too.
+        moved: bool,
+        /// Its line in the older file.
+        line_was: Option<u32>,
+        /// Its line in the newer file.
+        line_now: Option<u32>,
+        /// What it has otherwise than before, the steps inside it apart.
+        fields: Vec<FieldDifference>,
+    }
+
+    /// A value that is not what it was; null where there is none.
+    FieldDifference {
+        /// The key.
+        field: String,
+        /// In the older version.
+        was: Value,
+        /// In the newer version.
+        now: Value,
+    }
+
+    /// Which version new events start.
+    CurrentVersion {
+        /// From now on.
+        version: u32,
+        /// Until now.
+        was: Option<u32>,
+    }
+
     /// How runs fare.
     WorkflowStats {
         /// How many runs are in each status; those without any are left out.

@@ -21,6 +21,7 @@ mod sales;
 mod simulating;
 mod sockets;
 mod teams;
+mod versions;
 mod webhooks;
 
 pub(crate) use harness::{Reply, Server, WORKFLOW};

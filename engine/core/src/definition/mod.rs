@@ -7,6 +7,7 @@
 mod branches;
 mod compiler;
 mod cron;
+mod difference;
 mod fields;
 mod flow_control;
 mod inner_runs;
@@ -34,6 +35,7 @@ mod webhook;
 mod workflow;
 
 pub use cron::Cron;
+pub use difference::{Difference, FieldDifference, StepChange, StepDifference, differences};
 pub use flow_control::{Concurrency, Debounce, LimitScope, Limits, Rate};
 pub use mentions::{Mention, MentionKind};
 pub use places::{Hop, Place, key_of_path};

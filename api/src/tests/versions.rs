@@ -1,0 +1,68 @@
+//! Published versions: compared, taken back.
+
+use super::Server;
+use onward_core::Value;
+use serde_json::json;
+
+const FIRST: &str = "name: letters
+on: [{ manual: {} }]
+steps:
+  - { id: wait, delay: 1h }
+  - { id: greeting, do: debug.echo, with: { text: hello } }
+";
+
+fn edited() -> String {
+    FIRST.replace("hello", "good day").replace("delay: 1h", "delay: 2h")
+}
+
+async fn published() -> Server {
+    let server = Server::start().await;
+    for source in [FIRST.to_owned(), edited()] {
+        server.post("/api/v1/workflows/letters/publish", json!({ "source": source })).await.expect(200);
+    }
+    server
+}
+
+#[tokio::test]
+async fn versions_are_compared_by_text_and_by_step() {
+    let server = published().await;
+    let difference = server.get("/api/v1/workflows/letters/diff").await.expect(200).json();
+    assert_eq!((&difference["from"], &difference["to"]), (&json!(1), &json!(2)));
+    let steps: Vec<[&Value; 3]> =
+        difference["steps"].as_array().unwrap().iter().map(|step| [&step["step"], &step["change"], &step["fields"][0]["field"]]).collect();
+    assert_eq!(steps, [[&json!("wait"), &json!("changed"), &json!("delay")], [&json!("greeting"), &json!("changed"), &json!("with")]]);
+    assert!(difference["text"].as_str().is_some_and(|text| text.contains("-  - { id: wait, delay: 1h }\n")), "{difference}");
+    assert_eq!(server.get("/api/v1/workflows/letters/diff?from=2&to=2").await.expect(200).json()["same"], true);
+
+    server.call(http::Method::PUT, "/api/v1/workflows/letters/draft", json!({ "source": FIRST.replace("greeting", "hallo") })).await.expect(200);
+    let draft = server.get("/api/v1/workflows/letters/diff?to=draft").await.expect(200).json();
+    assert_eq!((&draft["from"], &draft["draft"], &draft["to"]), (&json!(2), &json!(true), &Value::Null));
+    assert!(draft["steps"].as_array().unwrap().iter().any(|step| step["change"] == "removed" && step["step"] == "greeting"), "{draft}");
+
+    server.get("/api/v1/workflows/letters/diff?to=1").await.problem(422, "invalid_input");
+    server.get("/api/v1/workflows/letters/diff?from=x").await.problem(422, "invalid_input");
+    server.get("/api/v1/workflows/letters/diff?from=9").await.problem(404, "not_found");
+    server.get("/api/v1/workflows/nobody/diff").await.problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn a_rollback_makes_an_older_version_current_and_publishes_nothing() {
+    let server = published().await;
+    let back = server.post("/api/v1/workflows/letters/rollback", json!({})).await.expect(200).json();
+    assert_eq!(back, json!({ "version": 1, "was": 2 }));
+    let run = server.post("/api/v1/workflows/letters/runs", json!({})).await.expect(202).json();
+    let run = server.get(&format!("/api/v1/runs/{}", run["run_id"].as_str().unwrap())).await.expect(200).json();
+    assert_eq!(run["version"], 1);
+    let versions = server.get("/api/v1/workflows/letters/versions").await.items();
+    assert_eq!(
+        versions.iter().map(|version| (&version["version"], &version["current"])).collect::<Vec<_>>(),
+        [(&json!(2), &json!(false)), (&json!(1), &json!(true))]
+    );
+    server.post("/api/v1/workflows/letters/rollback", json!({})).await.problem(409, "no_version");
+    server.post("/api/v1/workflows/letters/rollback", json!({ "to": 1 })).await.problem(409, "same_version");
+    server.post("/api/v1/workflows/letters/rollback", json!({ "to": 7 })).await.problem(404, "not_found");
+    server.post("/api/v1/workflows/letters/rollback", json!({ "to": 2 })).await.expect(200);
+    let deeds = server.get("/api/v1/audit-log").await.items();
+    let back = deeds.iter().filter(|deed| deed["action"] == "workflow.rolled_back").count();
+    assert_eq!(back, 2, "{deeds:?}");
+}
