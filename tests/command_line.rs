@@ -180,3 +180,16 @@ async fn versions_are_compared_and_taken_back() {
     assert_eq!(home.onward(&["workflows", "diff", "hello", "1", "1"]).await.good().out.trim(), "the two are the same");
     assert_eq!(home.onward(&["workflows", "rollback", "hello", "--to", "5"]).await.code, 1);
 }
+
+#[tokio::test]
+async fn a_version_on_trial_is_promoted() {
+    let home = Home::fresh();
+    home.write("hello.yaml", HELLO);
+    home.onward(&["publish", "hello.yaml"]).await.good();
+    home.write("hello.yaml", &format!("{}rollout: {{ share: 10%, hold_if: {{ failed: 5%, of: 50 }} }}\n", HELLO.replace("Hello {{", "Good day {{")));
+    home.onward(&["publish", "hello.yaml"]).await.good();
+    let shown = home.onward(&["workflows", "show", "hello"]).await.good();
+    assert!(shown.err.contains("version 2 is on trial, 10% of the keys; 0 of its runs ended, 0 of them failed"), "{}", shown.err);
+    assert!(home.onward(&["workflows", "promote", "hello"]).await.good().out.contains("version 2 of hello takes every start"));
+    assert_eq!(home.onward(&["workflows", "promote", "hello"]).await.code, 1);
+}

@@ -1,4 +1,4 @@
-//! The versions of a workflow: compared, taken back. Parts of `onward workflows`.
+//! The versions of a workflow: compared, promoted, taken back. Parts of `onward workflows`.
 
 use super::{Failure, table::text};
 use crate::{
@@ -83,4 +83,30 @@ impl Rollback {
     pub(super) fn told(&self, document: &Value) -> String {
         format!("new events start version {} of {}; runs stay on the version that they started with", text(&document["version"]), self.name)
     }
+}
+
+/// Which workflow's version on trial.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Promote {
+    /// The workflow's name.
+    name: String,
+}
+
+impl Promote {
+    pub(super) async fn ask(&self, client: &Client) -> Result<Value, Failure> {
+        client.post(&format!("/api/v1/workflows/{}/promote", escape(&self.name)), &json!({})).await
+    }
+
+    pub(super) fn told(&self, document: &Value) -> String {
+        format!("version {} of {} takes every start from now on", text(&document["version"]), self.name)
+    }
+}
+
+/// How a version's trial stands, beside what starts the workflow.
+pub(super) fn on_trial(document: &Value) -> Option<String> {
+    let rollout = document.get("rollout").filter(|rollout| !rollout.is_null())?;
+    let share = rollout["share"].as_f64().map(|share| format!(", {}% of the keys", share * 100.0)).unwrap_or_default();
+    let counted = format!("{} of its runs ended, {} of them failed", text(&rollout["ended"]), text(&rollout["failed"]));
+    let held = if rollout["held_at"].is_null() { "" } else { "; it is held: promote it, or take it back with rollback" };
+    Some(format!("version {} is on trial{share}; {counted}{held}", text(&rollout["version"])))
 }

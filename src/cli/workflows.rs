@@ -20,6 +20,7 @@ const LIST_MOST: usize = 10_000;
   onward workflows versions welcome-new-lead
   onward workflows diff welcome-new-lead
   onward workflows rollback welcome-new-lead
+  onward workflows promote welcome-new-lead
   onward workflows backfill nightly-report --from 2026-11-01 --to 2026-11-08 --preview
   onward workflows start welcome-new-lead --input '{\"phone\": \"+919812345678\"}'
   onward workflows pause welcome-new-lead --step invoice
@@ -67,8 +68,10 @@ pub(crate) enum Workflows {
     },
     /// Compare two versions: steps added, removed, changed and moved, and the text line by line.
     Diff(versions::Diff),
-    /// Take the current version back: new events start an older one. Runs stay where they are.
+    /// Take the version on trial back, or the current one: new events start the one before it. Runs stay where they are.
     Rollback(versions::Rollback),
+    /// End the trial of a version well: it takes every start from now on.
+    Promote(versions::Promote),
     /// Hold new starts and runs where they stand; nothing is skipped.
     #[command(disable_version_flag = true)]
     Pause {
@@ -136,6 +139,7 @@ impl Workflows {
             }
             Self::Diff(diff) => diff.ask(&client).await,
             Self::Rollback(rollback) => rollback.ask(&client).await,
+            Self::Promote(promote) => promote.ask(&client).await,
             Self::Pause { name, part, reason } => {
                 let body = json!({ "step": part.step, "version": part.version, "reason": reason });
                 client.post(&format!("/api/v1/workflows/{}/pause", escape(name)), &body).await
@@ -150,7 +154,7 @@ impl Workflows {
         client.close().await;
         let document = result?;
         if let (Self::Show { .. }, false) = (&self, context.json) {
-            for line in starts(&document) {
+            for line in starts(&document).into_iter().chain(versions::on_trial(&document)) {
                 crate::terminal::say(&line);
             }
         }
@@ -162,6 +166,7 @@ impl Workflows {
             Self::Versions { .. } => listed(document, look),
             Self::Diff(_) => versions::differences(document, look),
             Self::Rollback(rollback) => rollback.told(document),
+            Self::Promote(promote) => promote.told(document),
             Self::Pause { name, .. } => format!("{name} is paused; `onward workflows resume {name}` lets it go on"),
             Self::Resume { name, .. } => format!("{name} goes on"),
             Self::Hold { name, version, .. } => {

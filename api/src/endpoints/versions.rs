@@ -14,14 +14,19 @@ use onward_core::{
     ports::PublishedVersion,
 };
 use onward_runtime::EngineError;
-use onward_store::{drafts, queries};
+use onward_store::{drafts, queries, rollouts};
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list_versions)).routes(routes!(get_version)).routes(routes!(compare_versions)).routes(routes!(roll_back))
+    OpenApiRouter::new()
+        .routes(routes!(list_versions))
+        .routes(routes!(get_version))
+        .routes(routes!(compare_versions))
+        .routes(routes!(roll_back))
+        .routes(routes!(promote))
 }
 
 /// Lists the published versions of a workflow, newest first.
@@ -138,23 +143,51 @@ impl Body for Rollback {
     const OPTIONAL: bool = true;
 }
 
-/// Takes the current version back: new events start an older one. Published versions never change: nothing is published again, and
-/// runs stay on the version that they started with.
+/// Takes a version back. The one on trial, where there is one: it takes no starts any more. Else the current one: new events start
+/// an older one. Published versions never change: nothing is published again, and runs stay on the version that they started with.
 #[utoipa::path(post, path = "/workflows/{name}/rollback", tag = "Workflows", request_body = Option<Rollback>, params(("name" = String, Path)), responses((status = 200, body = shapes::CurrentVersion)))]
 async fn roll_back(State(app): State<App>, caller: Caller, Name(name): Name, payload: Payload<Rollback>) -> Result<Answer, Problem> {
     caller.may(Action::WriteWorkflows)?;
     not_built_in(&name)?;
-    let was = known(&app, caller.organisation, &name).await?.current_version;
+    let current = known(&app, caller.organisation, &name).await?.current_version;
+    let trial = rollouts::one(&mut app.reader(), caller.organisation, &name).await?.map(|state| state.version);
+    let was = trial.or(current);
     let to = match (payload.value.to, was) {
         (Some(to), _) => to,
+        (None, Some(_)) if trial.is_some() && current.is_some() => current.unwrap_or_default(),
         (None, Some(1)) => return Err(Problem::conflict("no_version", format!("version 1 of {} has none before it", shortened(&name)))),
         (None, Some(was)) => was - 1,
         (None, None) => return Err(Problem::conflict("no_version", format!("{} has no current version; say `to` which", shortened(&name)))),
     };
-    if was == Some(to) {
+    if was == Some(to) && trial.is_none() {
         return Err(Problem::conflict("same_version", format!("version {to} of {} is the current one", shortened(&name))));
     }
     app.engine().set_current(caller.organisation, &name, Some(to)).await?;
     note(&app, &caller, "workflow.rolled_back", &name, serde_json::json!({ "version": was }), serde_json::json!({ "version": to })).await?;
     Ok(Answer::ok(serde_json::json!({ "version": to, "was": was })))
+}
+
+/// Ends the trial of a version well: it takes every start from now on. Where too many of its runs had failed, those that were held go
+/// on.
+#[utoipa::path(post, path = "/workflows/{name}/promote", tag = "Workflows", params(("name" = String, Path)), responses((status = 200, body = shapes::CurrentVersion)))]
+async fn promote(State(app): State<App>, caller: Caller, Name(name): Name) -> Result<Answer, Problem> {
+    caller.may(Action::WriteWorkflows)?;
+    let was = known(&app, caller.organisation, &name).await?.current_version;
+    let trial = rollouts::one(&mut app.reader(), caller.organisation, &name).await?;
+    let to = trial.ok_or_else(|| Problem::conflict("no_rollout", format!("no version of {} is on trial", shortened(&name))))?.version;
+    app.engine().set_current(caller.organisation, &name, Some(to)).await?;
+    note(&app, &caller, "workflow.promoted", &name, serde_json::json!({ "version": was }), serde_json::json!({ "version": to })).await?;
+    Ok(Answer::ok(serde_json::json!({ "version": to, "was": was })))
+}
+
+/// How the trial of a version stands; null when none is on trial.
+pub(super) async fn rollout(app: &App, organisation: OrganisationId, name: &str) -> Result<Value, Problem> {
+    let Some(state) = rollouts::one(&mut app.reader(), organisation, name).await? else { return Ok(Value::Null) };
+    // A version that does not compile any more takes no share; that it is on trial is shown all the same.
+    let rules = app.engine().definition(organisation, name, state.version).await.ok().and_then(|program| program.rollout);
+    let hold_if = rules.and_then(|rules| rules.hold_if).map(|hold_if| serde_json::json!({ "failed": hold_if.failed, "of": hold_if.of }));
+    Ok(serde_json::json!({
+        "version": state.version, "share": rules.map(|rules| rules.share), "hold_if": hold_if, "since": state.since,
+        "ended": state.ended, "failed": state.failed, "held_at": state.held_at,
+    }))
 }

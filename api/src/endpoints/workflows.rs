@@ -80,6 +80,7 @@ async fn whole(app: &App, organisation: OrganisationId, name: &str) -> Result<An
     let runs = queries::status_counts(&mut reader, organisation, name).await?;
     let mut shape = serde_json::to_value(&summary).map_err(Problem::internal)?;
     let compiled = app.engine().current(organisation, name);
+    let rollout = super::versions::rollout(app, organisation, name).await?;
     let triggers = match &compiled {
         Some(current) => triggers::render(app, organisation, current).await?,
         None => Vec::new(),
@@ -87,6 +88,7 @@ async fn whole(app: &App, organisation: OrganisationId, name: &str) -> Result<An
     if let Some(object) = shape.as_object_mut() {
         object.insert("description".into(), compiled.and_then(|current| current.workflow.description.clone()).into());
         object.insert("source".into(), current.map(|version| version.source).into());
+        object.insert("rollout".into(), rollout);
         object.insert("triggers".into(), triggers.into());
         object.insert("runs".into(), serde_json::to_value(runs).map_err(Problem::internal)?);
     }

@@ -140,6 +140,8 @@ shapes! {
         description: Option<String>,
         /// The current version's file.
         source: Option<String>,
+        /// The version on trial, which takes a share of the starts.
+        rollout: Option<Rollout>,
         /// What starts it, from the current version: `{ kind: event|schedule|webhook|manual, … }`. A schedule says when it fires
         /// `next`, a webhook its `url`, a start by hand the JSON Schema of its `input`.
         #[schema(value_type = Vec<Object>)]
@@ -256,6 +258,27 @@ shapes! {
         was: Value,
         /// In the newer version.
         now: Value,
+    }
+
+    /// How the trial of a version stands.
+    Rollout {
+        /// The version.
+        version: u32,
+        /// The part of the keys whose starts it takes, from 0 to 1.
+        share: Option<f64>,
+        /// When it is held: more than the part `failed` of its first runs, `of` so many.
+        #[schema(value_type = Option<Object>)]
+        hold_if: Value,
+        /// Since when.
+        #[schema(format = DateTime)]
+        since: String,
+        /// Its runs that ended by themselves, counted up to `hold_if.of`.
+        ended: u32,
+        /// Those of them that failed.
+        failed: u32,
+        /// Since when it takes no starts any more and its runs are paused, because too many failed.
+        #[schema(format = DateTime)]
+        held_at: Option<String>,
     }
 
     /// Which version new events start.

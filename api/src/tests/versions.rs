@@ -66,3 +66,27 @@ async fn a_rollback_makes_an_older_version_current_and_publishes_nothing() {
     let back = deeds.iter().filter(|deed| deed["action"] == "workflow.rolled_back").count();
     assert_eq!(back, 2, "{deeds:?}");
 }
+
+#[tokio::test]
+async fn a_version_on_trial_is_shown_promoted_and_taken_back() {
+    let server = Server::start().await;
+    let trial = format!("{FIRST}rollout: {{ share: 20%, hold_if: {{ failed: 5%, of: 50 }} }}\n");
+    let workflow = async || server.get("/api/v1/workflows/letters").await.expect(200).json();
+    let publish = async |source: &str| server.post("/api/v1/workflows/letters/publish", json!({ "source": source })).await.expect(200).json();
+    publish(FIRST).await;
+    server.post("/api/v1/workflows/letters/promote", Value::Null).await.problem(409, "no_rollout");
+    assert_eq!(publish(&trial).await["version"], 2);
+    let shown = workflow().await;
+    assert_eq!((&shown["current_version"], &shown["rollout"]["version"], &shown["rollout"]["share"]), (&json!(1), &json!(2), &json!(0.2)));
+    assert_eq!(shown["rollout"]["hold_if"], json!({ "failed": 0.05, "of": 50 }));
+    let back = server.post("/api/v1/workflows/letters/rollback", json!({})).await.expect(200).json();
+    assert_eq!(back, json!({ "version": 1, "was": 2 }));
+    assert_eq!(workflow().await["rollout"], Value::Null);
+    assert_eq!(publish(&trial.replace("20%", "30%")).await["version"], 3);
+    let promoted = server.post("/api/v1/workflows/letters/promote", Value::Null).await.expect(200).json();
+    assert_eq!(promoted, json!({ "version": 3, "was": 1 }));
+    let shown = workflow().await;
+    assert_eq!((&shown["current_version"], &shown["rollout"]), (&json!(3), &Value::Null));
+    let deeds = server.get("/api/v1/audit-log").await.items();
+    assert!(deeds.iter().any(|deed| deed["action"] == "workflow.promoted"), "{deeds:?}");
+}

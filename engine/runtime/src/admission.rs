@@ -1,6 +1,9 @@
 //! Letting starts in: what wants to start, and the run that it becomes.
 
-use crate::{EngineError, StartRequest, StartedRun, batch::Batch, definitions::Current, engine::Engine, gates::Passage, intake::manual_envelope, live::Live};
+use crate::{
+    EngineError, StartRequest, StartedRun, batch::Batch, definitions::Current, engine::Engine, gates::Passage, intake::manual_envelope, live::Live,
+    rollout::ByHand,
+};
 use onward_core::{
     Event, EventId, OrganisationId, RunId, Shard, Timestamp, Value, digest,
     history::Parent,
@@ -148,12 +151,10 @@ impl<S: Store> Engine<S> {
         batch: &mut Batch<S::Tx>,
         asked: &StartRequest,
     ) -> Result<Result<StartedRun, EngineError>, StoreError> {
-        let snapshot = self.shared.definitions.snapshot();
-        let Some(current) = snapshot.current(asked.organisation, &asked.workflow) else {
+        let start = ByHand { input: &asked.input, key: asked.key.as_deref(), run_id: None };
+        let Some((current, admission)) = self.admit_input(tx, batch, asked.organisation, &asked.workflow, start).await? else {
             return Ok(Err(EngineError::NotFound { what: format!("a published version of workflow {:?}", asked.workflow) }));
         };
-        let workflow = Arc::clone(&current.workflow);
-        let admission = self.admit(tx, batch, asked.organisation, |known| machine::admit_input(&workflow, &asked.input, known)).await?;
         let (input, key, reads, gates) = match admission {
             Admission::Yes { input, key, reads, gates } => (input, key, reads, gates),
             Admission::Error(message) => return Ok(Err(EngineError::InvalidInput(message))),
@@ -166,8 +167,8 @@ impl<S: Store> Engine<S> {
             return Ok(Err(EngineError::InvalidInput("the key is empty; leave it out, or name what the run is about".into())));
         }
         let gates =
-            if asked.key.is_some() { self.gates_again(tx, batch, current, &Origin::Hand, &input, key.as_deref()).await?.unwrap_or(gates) } else { gates };
-        let request = Request { current: Arc::clone(current), origin: Origin::Hand, input, key, reads, gates, depth: 0 };
+            if asked.key.is_some() { self.gates_again(tx, batch, &current, &Origin::Hand, &input, key.as_deref()).await?.unwrap_or(gates) } else { gates };
+        let request = Request { current, origin: Origin::Hand, input, key, reads, gates, depth: 0 };
         Ok(match self.request_start(tx, batch, request).await? {
             Verdict::Started(run_id) => Ok(StartedRun { run_id, held: None }),
             Verdict::Held { run_id, reason } => Ok(StartedRun { run_id, held: Some(reason) }),

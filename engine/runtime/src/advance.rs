@@ -118,6 +118,8 @@ impl<S: Store> Engine<S> {
             let (at, key) = (live.state.at, Arc::clone(&live.state.key));
             let change = batch.key_change(live.organisation, &workflow.name, &key);
             change.ended.push((run_id, at));
+            let end = self.rollouts.ended(live.organisation, &live.state.workflow, live.state.version, status);
+            batch.ended_on_trial.extend(end);
             metrics::counter!("onward_runs_ended_total", "status" => status.as_str()).increment(1);
         }
         let too_long = live.state.seq > limits::RUN_ENTRIES || live.history_bytes > limits::RUN_HISTORY_BYTES;

@@ -6,7 +6,7 @@ use onward_core::{
     EventId, NewEvent, OrganisationId, RunId, Shard, Timestamp, Value,
     history::Entry,
     machine::{Happening, State},
-    ports::{Change, Correlation, HeldQueue, OpenWait, Outcome, Pause, RoutingNote, RunRow, RunStatus, RunWrite},
+    ports::{Change, Correlation, HeldQueue, OpenWait, Outcome, Pause, RolloutState, RoutingNote, RunRow, RunStatus, RunWrite},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -65,6 +65,14 @@ pub(crate) struct KeyChange {
     pub(crate) ended: Vec<(RunId, Timestamp)>,
 }
 
+/// What the routing table says of a workflow after the commit; `None`: it takes no starts.
+#[derive(Debug)]
+pub(crate) struct Published {
+    pub(crate) organisation: OrganisationId,
+    pub(crate) workflow: String,
+    pub(crate) standing: Option<crate::definitions::Standing>,
+}
+
 /// A timer as a confirmed commit left it.
 pub(crate) type TimerChange = (OrganisationId, RunId, Shard, String, Option<Timestamp>);
 
@@ -113,7 +121,11 @@ pub(crate) struct Batch<T: onward_core::ports::Transaction> {
     pub(crate) keys: BTreeMap<(OrganisationId, String, String), KeyChange>,
     pub(crate) zones: BTreeMap<OrganisationId, Arc<str>>,
     /// The routing table after the commit.
-    pub(crate) published: Vec<(OrganisationId, String, Option<crate::Current>)>,
+    pub(crate) published: Vec<Published>,
+    /// Versions on trial that change, or are on trial no more.
+    pub(crate) rollouts: BTreeMap<(OrganisationId, String), Option<RolloutState>>,
+    /// Runs of versions on trial that ended, not counted yet.
+    pub(crate) ended_on_trial: Vec<crate::rollout::EndedRun>,
     /// Where the schedules of workflows stand after the commit; none while a workflow is paused.
     pub(crate) schedules: BTreeMap<(OrganisationId, String), Vec<onward_core::ports::ScheduleRow>>,
     /// Runs that somebody takes up again: even those that the engine paused.
@@ -167,6 +179,8 @@ impl<T: onward_core::ports::Transaction> Batch<T> {
             keys: BTreeMap::new(),
             zones: BTreeMap::new(),
             published: Vec::new(),
+            rollouts: BTreeMap::new(),
+            ended_on_trial: Vec::new(),
             schedules: BTreeMap::new(),
             resumed: BTreeSet::new(),
             unbegun: BTreeMap::new(),

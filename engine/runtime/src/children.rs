@@ -4,11 +4,12 @@ use crate::{
     admission::{Origin, Request, Verdict},
     batch::{Batch, Work},
     engine::Engine,
+    rollout::ByHand,
 };
 use onward_core::{
     ErrorCode, OrganisationId, RunId, StepError, Value,
     history::{ChildOutcome, Parent},
-    machine::{self, Admission, Happening},
+    machine::{Admission, Happening},
     ports::{Store, StoreError},
 };
 use std::sync::Arc;
@@ -36,28 +37,25 @@ impl<S: Store> Engine<S> {
             return Ok(());
         }
         let refuse = |code, message: String| Happening::ChildRefused { step: Arc::clone(&parent.step), error: StepError::new(code, message) };
-        let snapshot = self.shared.definitions.snapshot();
-        let told = match snapshot.current(child.organisation, &child.workflow) {
+        let start = ByHand { input: &child.input, key: None, run_id: Some(child.run_id) };
+        let told = match self.admit_input(tx, batch, child.organisation, &child.workflow, start).await? {
             None => Some(refuse(ErrorCode::NotFound, format!("there is no published workflow {:?}", child.workflow))),
-            Some(current) => {
-                let workflow = Arc::clone(&current.workflow);
-                match self.admit(tx, batch, child.organisation, |asked| machine::admit_input(&workflow, &child.input, asked)).await? {
-                    Admission::Yes { input, key, reads, gates } => {
-                        let origin = Origin::Run { run_id: child.run_id, parent: parent.clone() };
-                        let request = Request { current: Arc::clone(current), origin, input, key, reads, gates, depth: child.depth };
-                        match self.request_start(tx, batch, request).await? {
-                            Verdict::Started(_) | Verdict::Held { .. } => Some(Happening::ChildStarted { step: Arc::clone(&parent.step) }),
-                            Verdict::Refused(reason) | Verdict::TooMany(reason) => {
-                                Some(refuse(ErrorCode::Conflict, format!("workflow {:?} was not started: {reason}", child.workflow)))
-                            }
+            Some((current, admission)) => match admission {
+                Admission::Yes { input, key, reads, gates } => {
+                    let origin = Origin::Run { run_id: child.run_id, parent: parent.clone() };
+                    let request = Request { current, origin, input, key, reads, gates, depth: child.depth };
+                    match self.request_start(tx, batch, request).await? {
+                        Verdict::Started(_) | Verdict::Held { .. } => Some(Happening::ChildStarted { step: Arc::clone(&parent.step) }),
+                        Verdict::Refused(reason) | Verdict::TooMany(reason) => {
+                            Some(refuse(ErrorCode::Conflict, format!("workflow {:?} was not started: {reason}", child.workflow)))
                         }
                     }
-                    Admission::Error(message) => Some(refuse(ErrorCode::InvalidInput, message)),
-                    Admission::No | Admission::Need(_) => {
-                        Some(refuse(ErrorCode::InvalidInput, format!("workflow {:?} does not start with this input", child.workflow)))
-                    }
                 }
-            }
+                Admission::Error(message) => Some(refuse(ErrorCode::InvalidInput, message)),
+                Admission::No | Admission::Need(_) => {
+                    Some(refuse(ErrorCode::InvalidInput, format!("workflow {:?} does not start with this input", child.workflow)))
+                }
+            },
         };
         if let Some(happening) = told {
             batch.work.push_front(Work::Happen { run_id: parent.run_id, happening });

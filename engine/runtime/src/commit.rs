@@ -2,7 +2,7 @@
 
 use crate::{
     Duty,
-    batch::Batch,
+    batch::{Batch, Published},
     engine::{Delayed, Engine, Queued},
     message::{Answer, Item},
     release::Looking,
@@ -84,6 +84,12 @@ impl<S: Store> Engine<S> {
         if !batch.notes.is_empty() {
             store.note_routing(tx, &batch.notes).await?;
         }
+        for ((organisation, workflow), rollout) in &batch.rollouts {
+            match rollout {
+                Some(state) => store.set_rollout(tx, state).await?,
+                None => store.remove_rollout(tx, *organisation, workflow).await?,
+            }
+        }
         if !batch.shapes_added.is_empty() {
             store.add_wait_shapes(tx, &batch.shapes_added).await?;
         }
@@ -120,15 +126,17 @@ impl<S: Store> Engine<S> {
         for timer in &batch.timers_due {
             self.set_again(timer, batch.now);
         }
-        for (organisation, workflow, current) in &batch.published {
-            let was_paused = self.shared.definitions.snapshot().current(*organisation, workflow).is_some_and(|before| before.paused);
-            self.shared.definitions.set_current(*organisation, workflow, current.clone());
-            if current.as_ref().is_some_and(|current| !current.paused) {
+        self.rollouts.apply(std::mem::take(&mut batch.rollouts));
+        for Published { organisation, workflow, standing } in std::mem::take(&mut batch.published) {
+            let was_paused = self.shared.definitions.snapshot().current(organisation, &workflow).is_some_and(|before| before.paused);
+            let takes_starts = standing.as_ref().is_some_and(|standing| !standing.current.paused);
+            self.shared.definitions.set_standing(organisation, &workflow, standing);
+            if takes_starts {
                 if was_paused {
-                    self.schedules.resumed(*organisation, workflow, batch.now);
+                    self.schedules.resumed(organisation, &workflow, batch.now);
                 }
                 // What was held while the workflow was paused, had no version, or narrower limits, may go now.
-                let looking = Looking { of: Some((*organisation, Some(workflow.clone()))), after: None };
+                let looking = Looking { of: Some((organisation, Some(workflow))), after: None };
                 self.own.push_back(Queued { item: Item::LookAtQueues { looking }, failures: 0 });
             }
         }
@@ -213,6 +221,10 @@ impl<S: Store> Engine<S> {
         // What was planned to be asked about may have been made before this process: that stays so.
         self.calls.note_unstarted(batch.calls.iter().filter(|call| !call.reconcile).map(|call| call.key.clone()));
         self.unlearn_shapes(&batch.shapes_added);
+        if matches!(unconfirmed, Unconfirmed::Unknown(_)) && !(batch.rollouts.is_empty() && batch.published.is_empty() && batch.pause_changes.is_empty()) {
+            // What takes starts, and what is paused, may be otherwise now.
+            self.rollouts.unread = true;
+        }
         self.held_counts.clear();
         self.drop_touched(&batch);
         let (error, refusal) = match unconfirmed {

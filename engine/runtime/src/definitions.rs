@@ -4,7 +4,7 @@ mod versions;
 
 use onward_core::{
     OrganisationId,
-    definition::{Block, Catalogue, Match, Severity, TriggerKind, Verb, WaitRule, Workflow, compile},
+    definition::{Block, Catalogue, Match, Rollout, Severity, TriggerKind, Verb, WaitRule, Workflow, compile},
     ports::PublishedVersion,
 };
 use std::{
@@ -25,6 +25,64 @@ pub struct Current {
     pub paused: bool,
     /// The program.
     pub workflow: Arc<Workflow>,
+    /// Which starts it takes.
+    pub(crate) part: Part,
+}
+
+/// Which starts a version takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Part {
+    /// Every one.
+    All,
+    /// Those that fall to it while it is on trial.
+    Trial(Rollout),
+    /// Those that do not fall to the version on trial.
+    Rest { trial: u32, rollout: Rollout },
+}
+
+impl Current {
+    /// A version that takes every start.
+    pub(crate) fn whole(organisation: OrganisationId, version: u32, paused: bool, workflow: Arc<Workflow>) -> Self {
+        Self { organisation, version, paused, workflow, part: Part::All }
+    }
+    /// Whether a start is its, by what decides on that ([`crate::rollout::lot`]).
+    pub(crate) fn takes(&self, lot: &str) -> bool {
+        match self.part {
+            Part::All => true,
+            Part::Trial(rollout) => rollout.takes(&self.workflow.name, self.version, lot),
+            Part::Rest { trial, rollout } => !rollout.takes(&self.workflow.name, trial, lot),
+        }
+    }
+}
+
+/// The versions of a workflow that take starts.
+#[derive(Clone, Debug)]
+pub(crate) struct Standing {
+    pub(crate) current: Arc<Current>,
+    /// Takes a share of the starts; the current one takes the rest.
+    pub(crate) trial: Option<Arc<Current>>,
+}
+
+impl Standing {
+    /// One version takes every start.
+    pub(crate) fn whole(current: Current) -> Self {
+        Self { current: Arc::new(Current { part: Part::All, ..current }), trial: None }
+    }
+    /// A version is on trial beside the current one.
+    pub(crate) fn on_trial(current: Current, trial: Current) -> Self {
+        let Some(rollout) = trial.workflow.rollout else { return Self::whole(current) };
+        let rest = Current { part: Part::Rest { trial: trial.version, rollout }, ..current };
+        Self { current: Arc::new(rest), trial: Some(Arc::new(Current { part: Part::Trial(rollout), ..trial })) }
+    }
+    /// The same with starts held, or let go.
+    pub(crate) fn paused(&self, paused: bool) -> Self {
+        let set = |current: &Arc<Current>| Arc::new(Current { paused, ..Current::clone(current) });
+        Self { current: set(&self.current), trial: self.trial.as_ref().map(set) }
+    }
+    /// Each of them, the one on trial first.
+    pub(crate) fn versions(&self) -> impl Iterator<Item = &Arc<Current>> {
+        self.trial.iter().chain([&self.current])
+    }
 }
 
 /// A published version that does not compile any more: reported, never fatal (SEMANTICS.md 21).
@@ -42,14 +100,16 @@ pub struct BrokenVersion {
 
 /// The triggers for each type of event, by workflow name and place.
 type Triggers = BTreeMap<String, Vec<(Arc<Current>, usize)>>;
+/// The triggers that listen at each path, and their places.
+type Webhooks = BTreeMap<(OrganisationId, String), Vec<(Arc<Current>, usize)>>;
 
 /// The routing table: a snapshot that is swapped whole.
 #[derive(Debug, Default)]
 pub(crate) struct Snapshot {
-    workflows: BTreeMap<(OrganisationId, String), Arc<Current>>,
+    workflows: BTreeMap<(OrganisationId, String), Standing>,
     triggers: BTreeMap<OrganisationId, Triggers>,
-    /// Who listens at a path.
-    webhooks: BTreeMap<(OrganisationId, String), (Arc<Current>, usize)>,
+    /// Who listens at a path; the current version last.
+    webhooks: Webhooks,
 }
 
 impl Snapshot {
@@ -57,43 +117,81 @@ impl Snapshot {
     pub(crate) fn triggers(&self, organisation: OrganisationId, event: &str) -> &[(Arc<Current>, usize)] {
         self.triggers.get(&organisation).and_then(|types| types.get(event)).map_or(&[], Vec::as_slice)
     }
-    /// The trigger that listens at a path.
+    /// The trigger that listens at a path; of the current version where that has one.
     pub(crate) fn webhook(&self, organisation: OrganisationId, path: &str) -> Option<&(Arc<Current>, usize)> {
-        self.webhooks.get(&(organisation, path.to_owned()))
+        self.webhooks.get(&(organisation, path.to_owned()))?.last()
     }
-    /// The trigger that an event is meant for, if it is still there.
-    pub(crate) fn addressed(&self, organisation: OrganisationId, addressee: &Addressee) -> Option<(&Arc<Current>, usize)> {
+    /// The triggers that an event is meant for, as far as they are still there; the version on trial first.
+    pub(crate) fn addressed(&self, organisation: OrganisationId, addressee: &Addressee) -> Vec<(Arc<Current>, usize)> {
         match addressee {
-            Addressee::Trigger { workflow, trigger } => self.current(organisation, workflow).map(|current| (current, *trigger)),
-            Addressee::Webhook { path } => self.webhook(organisation, path).map(|(current, trigger)| (current, *trigger)),
+            Addressee::Trigger { workflow, trigger } => {
+                self.workflows.get(&(organisation, workflow.clone())).map_or_else(Vec::new, |standing| scheduled(standing, *trigger))
+            }
+            Addressee::Webhook { path } => self.webhooks.get(&(organisation, path.clone())).cloned().unwrap_or_default(),
         }
     }
-    /// The version that takes new starts.
+    /// The version that takes new starts; while another one is on trial, all but its share.
     pub(crate) fn current(&self, organisation: OrganisationId, workflow: &str) -> Option<&Arc<Current>> {
+        self.standing(organisation, workflow).map(|standing| &standing.current)
+    }
+    /// The version that is on trial and takes its share.
+    pub(crate) fn on_trial(&self, organisation: OrganisationId, workflow: &str) -> Option<&Arc<Current>> {
+        self.standing(organisation, workflow)?.trial.as_ref()
+    }
+    pub(crate) fn standing(&self, organisation: OrganisationId, workflow: &str) -> Option<&Standing> {
         self.workflows.get(&(organisation, workflow.to_owned()))
     }
-    /// All versions that take new starts.
+    /// The versions that take new starts of a workflow, the one on trial first.
+    pub(crate) fn versions(&self, organisation: OrganisationId, workflow: &str) -> impl Iterator<Item = &Arc<Current>> {
+        self.standing(organisation, workflow).into_iter().flat_map(Standing::versions)
+    }
+    /// Every workflow's current version.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Current>> {
-        self.workflows.values()
+        self.workflows.values().map(|standing| &standing.current)
+    }
+    /// All versions that take new starts.
+    pub(crate) fn every(&self) -> impl Iterator<Item = &Arc<Current>> {
+        self.workflows.values().flat_map(Standing::versions)
     }
 
-    fn index(workflows: BTreeMap<(OrganisationId, String), Arc<Current>>) -> Self {
+    fn index(workflows: BTreeMap<(OrganisationId, String), Standing>) -> Self {
         let mut triggers: BTreeMap<OrganisationId, Triggers> = BTreeMap::new();
-        let mut webhooks = BTreeMap::new();
-        for current in workflows.values() {
+        let mut webhooks = Webhooks::new();
+        for current in workflows.values().flat_map(Standing::versions) {
             for (place, trigger) in current.workflow.triggers.iter().enumerate() {
                 match &trigger.on {
                     TriggerKind::Event(event) => {
                         triggers.entry(current.organisation).or_default().entry(event.clone()).or_default().push((Arc::clone(current), place));
                     }
                     TriggerKind::Webhook(webhook) => {
-                        webhooks.entry((current.organisation, webhook.path.clone())).or_insert_with(|| (Arc::clone(current), place));
+                        let listening = webhooks.entry((current.organisation, webhook.path.clone())).or_default();
+                        if listening.iter().all(|(other, _)| other.workflow.name == current.workflow.name && other.version != current.version) {
+                            listening.push((Arc::clone(current), place));
+                        }
                     }
                     TriggerKind::Schedule(_) | TriggerKind::Manual { .. } => {}
                 }
             }
         }
         Self { workflows, triggers, webhooks }
+    }
+}
+
+/// Who a schedule's event is for. Schedules are those of the current version; a version on trial takes its share of those that
+/// it has, too.
+fn scheduled(standing: &Standing, trigger: usize) -> Vec<(Arc<Current>, usize)> {
+    let rhythm = |current: &Current, place: usize| match &current.workflow.triggers.get(place)?.on {
+        TriggerKind::Schedule(schedule) => Some(schedule.rhythm()),
+        _ => None,
+    };
+    let wanted = rhythm(&standing.current, trigger);
+    let same = standing.trial.as_ref().and_then(|trial| {
+        let place = (0..trial.workflow.triggers.len()).find(|place| wanted.is_some() && rhythm(trial, *place) == wanted)?;
+        Some((Arc::clone(trial), place))
+    });
+    match same {
+        Some(same) => vec![same, (Arc::clone(&standing.current), trigger)],
+        None => vec![(Arc::new(Current { part: Part::All, ..Current::clone(&standing.current) }), trigger)],
     }
 }
 
@@ -122,15 +220,20 @@ impl Definitions {
         self.broken.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Compiles every current version and swaps the routing table.
-    pub(crate) fn replace_all(&self, published: Vec<PublishedVersion>, catalogue: &dyn Catalogue) {
-        let mut workflows = BTreeMap::new();
+    /// Compiles every version that takes starts, and swaps the routing table.
+    pub(crate) fn replace_all(&self, published: Vec<PublishedVersion>, on_trial: Vec<PublishedVersion>, catalogue: &dyn Catalogue) {
+        let mut workflows: BTreeMap<(OrganisationId, String), Standing> = BTreeMap::new();
         let mut broken = Vec::new();
-        for version in published {
+        for version in published.into_iter().chain(on_trial) {
             match self.compiled(&version, catalogue) {
                 Ok(workflow) => {
-                    let key = (version.organisation, version.workflow);
-                    workflows.insert(key, Arc::new(Current { organisation: version.organisation, version: version.version, paused: version.paused, workflow }));
+                    let current = Current::whole(version.organisation, version.version, version.paused, workflow);
+                    let standing = match workflows.remove(&(version.organisation, version.workflow.clone())) {
+                        Some(standing) => Standing::on_trial(Current::clone(&standing.current), current),
+                        None if version.current => Standing::whole(current),
+                        None => continue,
+                    };
+                    workflows.insert((version.organisation, version.workflow), standing);
                 }
                 Err(reason) => {
                     tracing::error!(organisation = %version.organisation, workflow = version.workflow, version = version.version, reason, "a published version does not compile; it takes no starts");
@@ -142,14 +245,16 @@ impl Definitions {
         *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Snapshot::index(workflows));
     }
 
-    /// Makes another version of one workflow current, or none.
-    pub(crate) fn set_current(&self, organisation: OrganisationId, workflow: &str, current: Option<Current>) {
+    /// Makes other versions of one workflow take its starts, or none.
+    pub(crate) fn set_standing(&self, organisation: OrganisationId, workflow: &str, standing: Option<Standing>) {
         let mut workflows = self.snapshot().workflows.clone();
         let key = (organisation, workflow.to_owned());
-        match current {
-            Some(current) => {
-                self.versions.keep(organisation, workflow, current.version, Arc::clone(&current.workflow));
-                workflows.insert(key, Arc::new(current));
+        match standing {
+            Some(standing) => {
+                for version in standing.versions() {
+                    self.versions.keep(organisation, workflow, version.version, Arc::clone(&version.workflow));
+                }
+                workflows.insert(key, standing);
             }
             None => drop(workflows.remove(&key)),
         }

@@ -12,6 +12,7 @@ use crate::{
     message::Item,
     pauses::Pauses,
     ready::Ready,
+    rollout::Rollouts,
     schedules::Schedules,
     timers::Timers,
 };
@@ -135,6 +136,7 @@ pub struct Engine<S: Store> {
     /// Permits may be out: without any, no run's end gives one back.
     pub(crate) permits_are_out: bool,
     pub(crate) pauses: Pauses,
+    pub(crate) rollouts: Rollouts,
     /// Inbox rows may wait in the store.
     pub(crate) inbox_waits: bool,
     /// When a failing store is tried again.
@@ -190,6 +192,7 @@ impl<S: Store> Engine<S> {
             starts_are_held: true,
             permits_are_out: true,
             pauses: Pauses::default(),
+            rollouts: Rollouts::default(),
             inbox_waits: shared.duty == Duty::Server,
             back_off_until: Timestamp::MIN,
             renew_again_at: Timestamp::MIN,

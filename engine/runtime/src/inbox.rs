@@ -40,8 +40,11 @@ impl<S: Store> Engine<S> {
             (InboxMessage::Cancel { by, reason, force }, Some(run_id)) => batch.happen(run_id, Happening::Cancel { by, reason, force }),
             (InboxMessage::Start { workflow, trigger, event_id }, _) => {
                 let snapshot = self.shared.definitions.snapshot();
-                if let (Some(current), Some(event)) = (snapshot.current(row.organisation, &workflow), events.get(&event_id)) {
-                    self.try_trigger(tx, batch, current, trigger, event).await?;
+                let Some(event) = events.get(&event_id) else { return Ok(()) };
+                for current in snapshot.versions(row.organisation, &workflow) {
+                    if self.try_trigger(tx, batch, current, trigger, event).await?.is_some() {
+                        break;
+                    }
                 }
             }
             (InboxMessage::Event { .. } | InboxMessage::Cancel { .. }, None) => {

@@ -5,6 +5,7 @@ use crate::{
     batch::{Arriving, Batch},
     definitions::{Addressee, Current, Snapshot},
     engine::Engine,
+    rollout::lot,
     turn::ingested,
 };
 use onward_core::{
@@ -93,14 +94,14 @@ impl<S: Store> Engine<S> {
         // Waits first: a run that this event starts is no target of it.
         self.deliver(tx, batch, event, correlations).await?;
         let organisation = event.body.organisation;
-        let meant = addressee.and_then(|addressee| snapshot.addressed(organisation, addressee));
-        let by_type = snapshot.triggers(organisation, &event.body.kind).iter().map(|(current, trigger)| (current, *trigger));
+        let meant = addressee.map(|addressee| snapshot.addressed(organisation, addressee)).unwrap_or_default();
+        let by_type = snapshot.triggers(organisation, &event.body.kind);
         let (mut run_ids, mut let_in) = (Vec::new(), BTreeSet::new());
-        for (current, trigger) in meant.into_iter().chain(by_type) {
+        for (current, trigger) in meant.iter().chain(by_type) {
             if let_in.contains(&current.workflow.name) {
                 continue;
             }
-            if let Some(verdict) = self.try_trigger(tx, batch, current, trigger, event).await? {
+            if let Some(verdict) = self.try_trigger(tx, batch, current, *trigger, event).await? {
                 let_in.insert(&current.workflow.name);
                 run_ids.extend(verdict.run_id());
             }
@@ -144,7 +145,8 @@ impl<S: Store> Engine<S> {
         Ok(())
     }
 
-    /// Asks one trigger about an event; `None` when it does not let it in. Its mistakes are its own (SEMANTICS.md 9).
+    /// Asks one trigger about an event; `None` when it does not let it in, or the start falls to another version. Its mistakes are
+    /// its own (SEMANTICS.md 9).
     pub(crate) async fn try_trigger(
         &mut self,
         tx: &mut S::Tx,
@@ -161,6 +163,9 @@ impl<S: Store> Engine<S> {
             Admission::No | Admission::Need(_) => return Ok(None),
             Admission::Error(message) => RoutingNote::TriggerError { workflow: workflow.name.clone(), trigger, message },
             Admission::Yes { input, key, reads, gates } => {
+                if !current.takes(&lot(key.as_deref(), Some(event.event_id), RunId(uuid::Uuid::nil()))) {
+                    return Ok(None);
+                }
                 let origin = Origin::Event { trigger, event: Arc::clone(event) };
                 let request = Request { current: Arc::clone(current), origin, input, key, reads, gates, depth: event.body.depth };
                 return Ok(Some(self.request_start(tx, batch, request).await?));

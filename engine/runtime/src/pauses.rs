@@ -53,6 +53,9 @@ impl Pauses {
     pub(crate) fn replace(&mut self, all: Vec<Pause>) {
         self.all = all.into_iter().map(|pause| (pause.scope.clone(), pause)).collect();
     }
+    pub(crate) fn get(&self, scope: &PauseScope) -> Option<&Pause> {
+        self.all.get(scope)
+    }
     fn set(&mut self, pause: Pause, on: bool) {
         if on {
             self.all.entry(pause.scope.clone()).or_insert(pause);

@@ -46,12 +46,18 @@ impl<S: Store> Engine<S> {
     async fn read_definitions(&mut self) -> Result<(), StoreError> {
         let store = Arc::clone(&self.shared.store);
         let published = store.current_versions().await?;
-        self.shared.definitions.replace_all(published, &self.shared.nodes);
+        let rollouts = store.rollouts().await?;
+        let mut on_trial = Vec::new();
+        for state in rollouts.iter().filter(|state| state.held_at.is_none()) {
+            on_trial.extend(store.version(state.organisation, &state.workflow, state.version).await?);
+        }
+        self.shared.definitions.replace_all(published, on_trial, &self.shared.nodes);
+        self.rollouts.replace(rollouts);
         self.pauses.replace(store.pauses().await?);
         let shapes = store.wait_shapes().await?;
         self.learn_shapes(shapes);
         let mut declared = Vec::new();
-        for current in self.shared.definitions.snapshot().all() {
+        for current in self.shared.definitions.snapshot().every() {
             declared.extend(crate::definitions::shapes_of(&current.workflow).into_iter().map(|(event, paths)| (current.organisation, event, paths)));
         }
         self.learn_shapes(declared);
@@ -145,6 +151,12 @@ impl<S: Store> Engine<S> {
         let now = self.shared.clock.now();
         if self.shared.duty == Duty::Command || self.leases.held().is_empty() || now < self.back_off_until {
             return;
+        }
+        if self.rollouts.unread {
+            match self.read_definitions().await {
+                Ok(()) => self.rollouts.unread = false,
+                Err(error) => return self.read_failed("definitions", &error, now),
+            }
         }
         let store = Arc::clone(&self.shared.store);
         let (limit, horizon_ms) = (self.shared.limits.timer_read_ahead, self.shared.limits.timer_horizon_ms);

@@ -9,6 +9,7 @@ use crate::{
     intake::stored_event,
     message::Command,
     ready::Turn,
+    rollout::lot,
     size,
 };
 use onward_core::{
@@ -212,10 +213,11 @@ impl<S: Store> Engine<S> {
             },
         };
         let snapshot = self.shared.definitions.snapshot();
-        let Some(current) = snapshot.current(held.organisation, &held.workflow) else {
+        let key = (held.key != held.run_id.to_string()).then_some(held.key.as_str());
+        let lot = lot(key, held.event_id, held.run_id);
+        let Some(current) = snapshot.versions(held.organisation, &held.workflow).find(|version| version.takes(&lot)) else {
             return Ok(Err(Wait::new(paused(), "no version of the workflow takes starts; publish one")));
         };
-        let key = (held.key != held.run_id.to_string()).then_some(held.key.as_str());
         let gates = match self.gates_again(tx, batch, current, &origin, &held.input, key).await? {
             Ok(gates) => gates,
             Err(message) => return Ok(Err(Wait::new(paused(), format!("its limits cannot be told: {message}; publish a version that can")))),

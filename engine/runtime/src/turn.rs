@@ -2,15 +2,15 @@
 
 use crate::{
     EngineError, Guard, Ingested,
-    batch::{Arriving, Batch, Work},
-    definitions::{self, Current},
+    batch::{Arriving, Batch, Published, Work},
+    definitions::{self, Current, Standing},
     engine::{Engine, Queued},
     message::{Answer, Command, Item},
 };
 use futures_util::FutureExt;
 use onward_core::{
     OrganisationId, RunId, Value,
-    definition::{LANGUAGE_REVISION, Problem, Severity, TriggerKind, Workflow},
+    definition::{Problem, Severity, TriggerKind, Workflow},
     machine::{self, Happening},
     ports::{Body, RunStatus, Store, StoreError, Transaction, WriteError},
 };
@@ -67,14 +67,8 @@ impl<S: Store> Engine<S> {
                 })
             }
             Item::Publish { organisation, workflow, .. } => {
-                if let Err(error) = self.paths_are_free(*organisation, workflow) {
-                    return Ok(Answer::Publish(Err(error)));
-                }
-                let store = Arc::clone(&self.shared.store);
-                let published = store.publish(tx, *organisation, &workflow.name, &workflow.source, &workflow.digest, LANGUAGE_REVISION).await?;
-                let current = Current { organisation: *organisation, version: published.version, paused: published.paused, workflow: Arc::clone(workflow) };
-                self.make_current(tx, batch, *organisation, &workflow.name, Some(current)).await?;
-                Answer::Publish(Ok(published.version))
+                let workflow = Arc::clone(workflow);
+                Answer::Publish(self.publish_version(tx, batch, *organisation, &workflow).await?)
             }
             Item::SetCurrent { organisation, workflow, version, .. } => {
                 Answer::SetCurrent(self.set_current(tx, batch, *organisation, workflow, *version).await?)
@@ -151,6 +145,9 @@ impl<S: Store> Engine<S> {
             }
             let ended = std::mem::take(&mut batch.ended);
             self.give_permits_back(tx, batch, &ended).await?;
+            if !batch.ended_on_trial.is_empty() {
+                self.count_ends(tx, batch).await?;
+            }
             if !batch.work.is_empty() {
                 continue;
             }
@@ -274,7 +271,7 @@ impl<S: Store> Engine<S> {
                     return Ok(Err(EngineError::NotFound { what: format!("version {number} of workflow {workflow:?}") }));
                 };
                 match self.shared.definitions.compiled(&published, &self.shared.nodes) {
-                    Ok(program) => Some(Current { organisation, version: number, paused: published.paused, workflow: program }),
+                    Ok(program) => Some(Current::whole(organisation, number, published.paused, program)),
                     Err(reason) => {
                         return Ok(Err(EngineError::Conflict(format!("version {number} of workflow {workflow:?} does not compile any more: {reason}"))));
                     }
@@ -285,7 +282,11 @@ impl<S: Store> Engine<S> {
             return Ok(Err(error));
         }
         store.set_current(tx, organisation, workflow, version).await?;
-        self.make_current(tx, batch, organisation, workflow, current).await?;
+        if let Some(version) = version {
+            self.lift_hold(tx, batch, organisation, workflow, version).await?;
+        }
+        self.end_trial(batch, organisation, workflow);
+        self.make_current(tx, batch, organisation, workflow, current.map(Standing::whole)).await?;
         Ok(Ok(()))
     }
 
@@ -301,15 +302,15 @@ impl<S: Store> Engine<S> {
         if !store.set_paused(tx, organisation, workflow, paused).await? {
             return Ok(Err(EngineError::NotFound { what: format!("workflow {workflow:?}") }));
         }
-        if let Some(current) = self.shared.definitions.snapshot().current(organisation, workflow) {
-            self.make_current(tx, batch, organisation, workflow, Some(Current { paused, ..Current::clone(current) })).await?;
+        if let Some(standing) = self.shared.definitions.snapshot().standing(organisation, workflow) {
+            self.make_current(tx, batch, organisation, workflow, Some(standing.paused(paused))).await?;
             batch.resume_runs |= !paused;
         }
         Ok(Ok(()))
     }
 
     /// An address leads to one workflow of its organisation.
-    fn paths_are_free(&self, organisation: OrganisationId, workflow: &Workflow) -> Result<(), EngineError> {
+    pub(crate) fn paths_are_free(&self, organisation: OrganisationId, workflow: &Workflow) -> Result<(), EngineError> {
         let snapshot = self.shared.definitions.snapshot();
         for trigger in &workflow.triggers {
             let TriggerKind::Webhook(webhook) = &trigger.on else { continue };
@@ -330,21 +331,21 @@ impl<S: Store> Engine<S> {
 
     /// Notes what the routing table will say after the commit, and the paths under which events must be found; writes where
     /// the schedules stand.
-    async fn make_current(
+    pub(crate) async fn make_current(
         &mut self,
         tx: &mut S::Tx,
         batch: &mut Batch<S::Tx>,
         organisation: OrganisationId,
         workflow: &str,
-        current: Option<Current>,
+        standing: Option<Standing>,
     ) -> Result<(), StoreError> {
-        if let Some(current) = &current {
+        for current in standing.iter().flat_map(Standing::versions) {
             let shapes = definitions::shapes_of(&current.workflow).into_iter().map(|(event, paths)| (organisation, event, paths));
             let added = self.learn_shapes(shapes);
             batch.shapes_added.extend(added);
         }
-        self.derive_schedules(tx, batch, organisation, workflow, current.as_ref()).await?;
-        batch.published.push((organisation, workflow.to_owned(), current));
+        self.derive_schedules(tx, batch, organisation, workflow, standing.as_ref().map(|standing| &*standing.current)).await?;
+        batch.published.push(Published { organisation, workflow: workflow.to_owned(), standing });
         Ok(())
     }
 }

@@ -1,13 +1,13 @@
 //! The `Store` port.
 
-use crate::{definitions, events, flow_limits, held, inbox, leases, pauses, runs, schedules, timers, waits};
+use crate::{definitions, events, flow_limits, held, inbox, leases, pauses, rollouts, runs, schedules, timers, waits};
 use onward_core::{
     Event, EventId, NewEvent, NodeId, OrganisationId, RunId, Shard, Timestamp, Value, async_trait,
     history::StepPath,
     machine::LimitKey,
     ports::{
         CommitError, Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, OpenWait, Pause, PauseScope, PublishedVersion,
-        RoutingNote, RunWrite, ScheduleRow, Store, StoreError, StoredRun, Timer,
+        RolloutState, RoutingNote, RunWrite, ScheduleRow, Store, StoreError, StoredRun, Timer,
     },
 };
 use onward_database::{Database, Tx};
@@ -212,6 +212,18 @@ impl Store for SqlStore {
     }
     async fn paused_runs(&self, tx: &mut Tx, after: Option<RunId>, limit: usize) -> Result<Vec<(RunId, Value)>, StoreError> {
         pauses::paused_runs(tx, after, limit).await
+    }
+
+    // ---- versions on trial ----
+
+    async fn rollouts(&self) -> Result<Vec<RolloutState>, StoreError> {
+        rollouts::all(&mut self.database.reader()).await
+    }
+    async fn set_rollout(&self, tx: &mut Tx, state: &RolloutState) -> Result<(), StoreError> {
+        rollouts::set(tx, state).await
+    }
+    async fn remove_rollout(&self, tx: &mut Tx, organisation: OrganisationId, workflow: &str) -> Result<(), StoreError> {
+        rollouts::remove(tx, organisation, workflow).await
     }
 
     // ---- held starts, permits, rates ----

@@ -7,7 +7,7 @@ use onward_core::{
     machine::LimitKey,
     ports::{
         Clock as _, CommitError, Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, OpenWait, Pause, PauseScope,
-        PublishedVersion, RoutingNote, RunWrite, ScheduleRow, Store, StoreError, StoredRun, Timer,
+        PublishedVersion, RolloutState, RoutingNote, RunWrite, ScheduleRow, Store, StoreError, StoredRun, Timer,
     },
 };
 use std::{
@@ -308,6 +308,17 @@ impl<S: Store> Store for FaultyStore<S> {
     }
     async fn paused_runs(&self, tx: &mut S::Tx, after: Option<RunId>, limit: usize) -> Result<Vec<(RunId, Value)>, StoreError> {
         self.inner.paused_runs(tx, after, limit).await
+    }
+    async fn rollouts(&self) -> Result<Vec<RolloutState>, StoreError> {
+        self.inner.rollouts().await
+    }
+    async fn set_rollout(&self, tx: &mut S::Tx, state: &RolloutState) -> Result<(), StoreError> {
+        self.maybe_fail_write()?;
+        self.inner.set_rollout(tx, state).await
+    }
+    async fn remove_rollout(&self, tx: &mut S::Tx, organisation: OrganisationId, workflow: &str) -> Result<(), StoreError> {
+        self.maybe_fail_write()?;
+        self.inner.remove_rollout(tx, organisation, workflow).await
     }
     async fn hold_start(&self, tx: &mut S::Tx, start: &HeldStart) -> Result<i64, StoreError> {
         self.maybe_fail_write()?;

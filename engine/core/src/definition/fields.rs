@@ -6,20 +6,13 @@ use super::{
     tree::{Key, Node, Tree},
 };
 
-/// Keys that LANGUAGE.md has and this version has not.
-const LATER: [&str; 1] = ["rollout"];
-
 /// Refuses every key that is not known; `what` is what they would belong to.
 pub(super) fn refuse_unknown(problems: &mut Problems, entries: &[(Key, Tree)], known: &[&str], what: &str) {
     for (key, _) in entries {
         if known.contains(&key.text.as_str()) {
             continue;
         }
-        if LATER.contains(&key.text.as_str()) {
-            not_available(problems, &key.place, &key.text);
-        } else {
-            problems.wrong_name(&key.place, "unknown_field", &format!("{what} has no key \"{}\"", key.text), &key.text, known.iter().copied());
-        }
+        problems.wrong_name(&key.place, "unknown_field", &format!("{what} has no key \"{}\"", key.text), &key.text, known.iter().copied());
     }
 }
 

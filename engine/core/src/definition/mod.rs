@@ -18,6 +18,7 @@ mod node_input;
 mod places;
 mod problems;
 mod retry;
+mod rollout;
 mod schedule;
 mod schema;
 mod script;
@@ -40,6 +41,7 @@ pub use flow_control::{Concurrency, Debounce, LimitScope, Limits, Rate};
 pub use mentions::{Mention, MentionKind};
 pub use places::{Hop, Place, key_of_path};
 pub use problems::render_problem;
+pub use rollout::{HoldIf, Rollout};
 pub use schedule::{Missed, Schedule};
 pub use schema::schema;
 pub use script::{Script, ScriptNode};
@@ -83,6 +85,8 @@ pub struct Workflow {
     pub limits: Limits,
     /// Which start goes first where starts are held: 1 to 10, 1 is first.
     pub priority: Option<Template>,
+    /// While it is on trial, which starts it takes; `None`: every one from the moment it is published.
+    pub rollout: Option<Rollout>,
     /// What ends a run early.
     pub exit_on: Vec<ExitRule>,
     /// Initial variables.

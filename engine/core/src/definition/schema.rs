@@ -56,6 +56,21 @@ fn top() -> Value {
             "type": ["integer", "string"], "minimum": 1, "maximum": 10, "minLength": 1, "default": 5,
             "description": "Which of the held starts goes first: 1 (first) to 10 (last), or an expression that gives one."
         },
+        "rollout": {
+            "type": "object", "additionalProperties": false, "required": ["share"],
+            "description": "A new version takes a share of the keys first; the version before it takes the rest.",
+            "properties": {
+                "share": { "$ref": "#/$defs/percentage", "description": "The part of the keys whose starts the new version takes." },
+                "hold_if": {
+                    "type": "object", "additionalProperties": false, "required": ["failed", "of"],
+                    "description": "Takes its starts back and pauses its runs when too many of them fail.",
+                    "properties": {
+                        "failed": { "$ref": "#/$defs/percentage", "description": "A larger part than this ..." },
+                        "of": { "type": "integer", "minimum": 1, "maximum": 1_000_000, "description": "... of so many runs, the first that end." }
+                    }
+                }
+            }
+        },
         "exit_on": { "type": "array", "items": { "$ref": "#/$defs/exit" }, "description": "Events that end the run early, wherever it stands." },
         "vars": refer("variables", "Initial variables, vars.NAME."),
         "timeout": refer("fixed_duration", "Time-out of the whole run."),
@@ -103,6 +118,7 @@ fn definitions() -> Value {
             "description": "ms s m h d w (`2h 30m`; d is 24 h), ISO 8601, or an expression that gives one.",
             "type": "string", "anyOf": [{ "pattern": DURATION }, { "pattern": "\\{[{%]" }]
         },
+        "percentage": { "type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?%$", "description": "Such as 10%." },
         "match": {
             "description": "Which events count: contact (the event's contact is the run's), equality on paths of the event's data, or any.",
             "anyOf": [

@@ -13,7 +13,7 @@ use crate::digest;
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 /// Keys at the top of a file.
-pub(super) const TOP_KEYS: [&str; 17] = [
+pub(super) const TOP_KEYS: [&str; 18] = [
     "name",
     "description",
     "on",
@@ -22,6 +22,7 @@ pub(super) const TOP_KEYS: [&str; 17] = [
     "reentry",
     "limits",
     "priority",
+    "rollout",
     "exit_on",
     "vars",
     "timeout",
@@ -79,6 +80,7 @@ impl Compiler<'_> {
         }
         let limits = tree.get("limits").and_then(|tree| self.limits(tree)).unwrap_or_default();
         let priority = tree.get("priority").and_then(|tree| self.priority(tree));
+        let rollout = tree.get("rollout").and_then(|tree| self.rollout(tree));
         let vars = tree.get("vars").map(|tree| self.variables(tree, "vars", Standing::Start)).unwrap_or_default();
         let mut bindings = BTreeMap::new();
         for name in BINDINGS {
@@ -113,6 +115,7 @@ impl Compiler<'_> {
             reentry,
             limits,
             priority,
+            rollout,
             exit_on,
             vars,
             bindings,

@@ -7,6 +7,7 @@ mod inventory;
 mod node;
 mod pause;
 mod records;
+mod rollout;
 mod script;
 mod segments;
 mod store;
@@ -20,6 +21,7 @@ pub use inventory::{Inventory, NoInventory, Presence};
 pub use node::{Effect, Node, NodeDescriptor, Outcome, Reconciled, StepContext};
 pub use pause::{Pause, PauseScope};
 pub use records::{Connection, Credentials, RecordRef, Records, Secret};
+pub use rollout::RolloutState;
 pub use script::{
     Answer, DurableCall, Interrupted, Journal, Origin, PROGRAM_NAMES, SCRIPT_NAMES, ScriptBudget, ScriptEnd, ScriptLiteral, ScriptProblem, ScriptProgram,
     ScriptReference, ScriptStart, ScriptStep, ScriptTurn, ScriptWait, Scripts,

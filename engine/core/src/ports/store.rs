@@ -1,6 +1,6 @@
 //! The store: what the runtime needs of a database. A store is what the conformance suite in `engine/testkit` says it is.
 
-use super::{HeldQueue, HeldStart, Pause, PauseScope, Transaction};
+use super::{HeldQueue, HeldStart, Pause, PauseScope, RolloutState, Transaction};
 use crate::{
     Event, EventId, NewEvent, NodeId, OrganisationId, RunId, Shard, StepError, Timestamp, Value,
     history::{Entry, StepPath},
@@ -567,6 +567,15 @@ pub trait Store: Send + Sync + 'static {
     async fn remove_pause(&self, tx: &mut Self::Tx, scope: &PauseScope) -> Result<bool, StoreError>;
     /// Paused runs, by id, after `after`, at most `limit`, with what their row says they wait for.
     async fn paused_runs(&self, tx: &mut Self::Tx, after: Option<RunId>, limit: usize) -> Result<Vec<(RunId, Value)>, StoreError>;
+
+    // ---- versions on trial ----
+
+    /// Every version on trial, of every organisation.
+    async fn rollouts(&self) -> Result<Vec<RolloutState>, StoreError>;
+    /// Notes how a version's trial stands; of a workflow one is on trial at the most.
+    async fn set_rollout(&self, tx: &mut Self::Tx, state: &RolloutState) -> Result<(), StoreError>;
+    /// No version of this workflow is on trial any more.
+    async fn remove_rollout(&self, tx: &mut Self::Tx, organisation: OrganisationId, workflow: &str) -> Result<(), StoreError>;
 
     // ---- held starts, permits, rates ----
 

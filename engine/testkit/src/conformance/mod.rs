@@ -14,6 +14,7 @@ pub mod inbox;
 pub mod isolation;
 pub mod leases;
 pub mod pauses;
+pub mod rollouts;
 pub mod runs;
 pub mod schedules;
 pub mod timers;
@@ -124,6 +125,9 @@ behaviours! {
         a_key_knows_its_held_starts,
         permits_are_counted_and_given_back,
         a_rate_remembers_its_starts,
+    }
+    rollouts {
+        rollouts_come_change_and_go,
     }
     pauses {
         pauses_come_and_go,

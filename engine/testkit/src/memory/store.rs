@@ -11,7 +11,7 @@ use onward_core::{
     machine::LimitKey,
     ports::{
         CommitError, Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, OpenWait, Pause, PauseScope, PublishedVersion,
-        RoutingNote, RunStatus, RunWrite, ScheduleRow, Store, StoreError, StoredRun, Timer, Transaction as _,
+        RolloutState, RoutingNote, RunStatus, RunWrite, ScheduleRow, Store, StoreError, StoredRun, Timer, Transaction as _,
     },
 };
 use std::sync::Arc;
@@ -434,6 +434,20 @@ impl Store for MemoryStore {
         let state = tx.state();
         let paused = state.runs.working().values().filter(|row| row.status == RunStatus::Paused && after.is_none_or(|after| row.id > after));
         Ok(paused.take(limit).map(|row| (row.id, row.waiting_on.clone())).collect())
+    }
+
+    async fn rollouts(&self) -> Result<Vec<RolloutState>, StoreError> {
+        Ok(self.shared.state().rollouts.committed().values().cloned().collect())
+    }
+
+    async fn set_rollout(&self, tx: &mut MemoryTx, state: &RolloutState) -> Result<(), StoreError> {
+        tx.state().rollouts.put((state.organisation, state.workflow.clone()), state.clone());
+        Ok(())
+    }
+
+    async fn remove_rollout(&self, tx: &mut MemoryTx, organisation: OrganisationId, workflow: &str) -> Result<(), StoreError> {
+        tx.state().rollouts.remove(&(organisation, workflow.to_owned()));
+        Ok(())
     }
 
     async fn hold_start(&self, tx: &mut MemoryTx, start: &HeldStart) -> Result<i64, StoreError> {
