@@ -2,9 +2,10 @@
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 # More seeds, kills and rounds than `make test` takes the time for.
-ROUNDS ?= 20
+ROUNDS ?= 5
 SEEDS ?= 2000
 KILLS ?= 100
+SECONDS_EACH ?= 60
 
 .PHONY: help run test lint bench sim fuzz generate web test-web test-api test-connectors
 
@@ -29,7 +30,8 @@ sim: ## Seeded simulation of the runtime and the kill test, with many more seeds
 	ONWARD_SIM_SEEDS=$(SEEDS) $(CARGO) test --release -p onward-runtime simulation -- --nocapture
 	ONWARD_KILLS=$(KILLS) $(CARGO) test --release --test onward kill -- --nocapture
 
-fuzz: ## The property tests again and again, each round with other cases (ROUNDS=); coverage-guided fuzzing is not built yet
+fuzz: ## Coverage-guided fuzzing of definitions, expressions and scripts (SECONDS_EACH=60), then the property tests again and again (ROUNDS=)
+	SECONDS_EACH=$(SECONDS_EACH) fuzz/run.sh
 	for round in $$(seq $(ROUNDS)); do $(CARGO) test --release --quiet -p onward-core -p onward-script -p onward-connectors -p onward-messaging || exit 1; done
 
 generate: ## Write the files that are made from the code (web/openapi.json)

@@ -3,6 +3,7 @@
 
 mod harness;
 
+mod asks;
 mod bad_input;
 mod command_line;
 mod demonstration;

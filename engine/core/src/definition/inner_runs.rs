@@ -72,7 +72,11 @@ impl Compiler<'_> {
 
     fn asked(&mut self, tree: &Tree, number: usize) -> Option<Asked> {
         if tree.text().is_some() {
-            return fields::word(&mut self.problems, tree, "who", &["contact"]).map(|_| Asked::Contact);
+            fields::word(&mut self.problems, tree, "who", &["contact"])?;
+            let message = "this version does not write to the contact by itself: send the question with message.send and its `buttons`, then `wait_for` the \
+                           message; or let a person pass on the answer (`onward runs answer`)";
+            self.problems.warning(&tree.place, "not_available", message.to_owned());
+            return Some(Asked::Contact);
         }
         let entries = fields::map(&mut self.problems, tree, "who")?;
         fields::refuse_unknown(&mut self.problems, entries, &["role", "user"], "who");
