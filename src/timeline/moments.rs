@@ -237,6 +237,7 @@ impl<'a> Reader<'a> {
                 }
                 ChildOutcome::Failed { .. } => self.note("then", "its run failed"),
                 ChildOutcome::Cancelled {} => self.note("then", "its run was cancelled"),
+                ChildOutcome::Continued { next } => self.note("then", &format!("its run went on as {next}")),
             },
             Fact::AskOpened { question, deadline } => {
                 let until = deadline.map_or_else(String::new, |due| format!(", until {}", self.almanac.due(due, self.now)));

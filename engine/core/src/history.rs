@@ -63,6 +63,11 @@ pub enum ChildOutcome {
     },
     /// On request.
     Cancelled {},
+    /// Not yet: it goes on in a new history.
+    Continued {
+        /// As this run.
+        next: crate::RunId,
+    },
 }
 
 /// The input of a compensation, or why it could not be made.

@@ -149,6 +149,7 @@ impl<S: Store> Engine<S> {
                     let child = Child { organisation, parent: Parent { run_id, step }, run_id: child, workflow, input, depth: depth.saturating_add(1) };
                     steps.push(Work::StartChild(Box::new(child)));
                 }
+                Action::ContinueAs { run_id: next, input } => self.continue_as(tx, batch, run_id, next, input).await?,
                 Action::CancelChild { run_id: child } => batch.work.push_back(Work::CancelChild { parent: run_id, run_id: child }),
                 Action::TellParent { parent, outcome } => {
                     batch.happen(parent.run_id, Happening::ChildEnded { step: parent.step, run_id, outcome });

@@ -241,7 +241,7 @@ impl<S: Store> Engine<S> {
 }
 
 /// Where a limit lives: by hash of organisation, name and key (SEMANTICS.md 24).
-fn home_of(organisation: OrganisationId, limit: &LimitKey) -> Shard {
+pub(crate) fn home_of(organisation: OrganisationId, limit: &LimitKey) -> Shard {
     Shard::of(organisation, &limit.name, &limit.key)
 }
 

@@ -15,6 +15,7 @@ mod changes;
 mod children;
 mod commit;
 mod config;
+mod continuing;
 mod debug_nodes;
 mod definitions;
 mod engine;

@@ -5,8 +5,8 @@ use onward_core::{
     expression::Scope,
     limits,
     ports::{
-        Interrupted, Journal, Origin, ScriptBudget, ScriptLiteral, ScriptProblem, ScriptProgram, ScriptReference, ScriptStart, ScriptStep, ScriptTurn,
-        ScriptWait, Scripts,
+        Interrupted, Journal, Origin, ScriptBudget, ScriptInput, ScriptLiteral, ScriptProblem, ScriptProgram, ScriptReference, ScriptStart, ScriptStep,
+        ScriptTurn, ScriptWait, Scripts,
     },
 };
 use onward_script::Rhai;
@@ -51,6 +51,10 @@ impl ScriptProgram for PatientProgram {
 
     fn literals(&self) -> &[ScriptLiteral] {
         self.0.literals()
+    }
+
+    fn inputs(&self) -> &[ScriptInput] {
+        self.0.inputs()
     }
 
     fn waits(&self) -> &[ScriptWait] {

@@ -3,9 +3,10 @@
 
 use crate::{
     engine::CALL_WORKFLOW,
+    inputs,
     problems::{Places, why_off},
 };
-use onward_core::ports::{ScriptLiteral, ScriptProblem, ScriptReference, ScriptWait};
+use onward_core::ports::{ScriptInput, ScriptLiteral, ScriptProblem, ScriptReference, ScriptWait};
 use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, Position, Stmt};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,6 +30,7 @@ pub(crate) fn functions_of(engine: &Engine) -> Functions {
 pub(crate) struct Analysis {
     pub(crate) references: Vec<ScriptReference>,
     pub(crate) literals: Vec<ScriptLiteral>,
+    pub(crate) inputs: Vec<ScriptInput>,
     pub(crate) waits: Vec<ScriptWait>,
     pub(crate) problems: Vec<ScriptProblem>,
 }
@@ -139,6 +141,9 @@ impl Reader<'_> {
                     self.found.literals.push(literal);
                 }
             }
+        }
+        if name == "step" && self.durable.contains(&name) {
+            self.found.inputs.extend(inputs::of_step(call, self.places));
         }
         if name == "wait_for" && self.durable.contains(&name) {
             self.wait(call);

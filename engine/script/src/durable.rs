@@ -124,12 +124,19 @@ fn json(value: &Dynamic, what: &str) -> Result<Value, Box<EvalAltResult>> {
 
 /// An id that a script gives: it becomes part of the history.
 fn checked(id: &str) -> Result<&str, Box<EvalAltResult>> {
-    let good = !id.is_empty() && id.len() <= ID_LETTERS && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
-    if good { Ok(id) } else { thrown(&format!("the id \"{id}\" must be 1 to {ID_LETTERS} letters, digits, `_`, `-` or `.`")) }
+    named("id", id)
+}
+
+/// A name that becomes part of a call's key.
+fn named<'n>(what: &str, name: &'n str) -> Result<&'n str, Box<EvalAltResult>> {
+    let good = !name.is_empty() && name.len() <= ID_LETTERS && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+    let shown = || name.chars().take(ID_LETTERS).collect::<String>();
+    if good { Ok(name) } else { thrown(&format!("the {what} \"{}\" must be 1 to {ID_LETTERS} letters, digits, `_`, `-` or `.`", shown())) }
 }
 
 fn step(context: &NativeCallContext, id: Option<&str>, node: &str, input: &Dynamic) -> Evaluated {
     let id = id.map(checked).transpose()?;
+    let node = named("node", node)?;
     let input = json(input, "the input of the step")?;
     session(context)?.call(id, &format!("do:{node}"), DurableCall::Step { node: node.to_owned(), input })
 }
@@ -156,16 +163,19 @@ fn split(context: &NativeCallContext, id: &str, variants: &Map) -> Evaluated {
 }
 
 fn call_workflow(context: &NativeCallContext, workflow: &str, input: Map) -> Evaluated {
+    let workflow = named("workflow", workflow)?;
     let input = json(&Dynamic::from_map(input), "the input of the workflow")?;
     session(context)?.call(None, &format!("call:{workflow}"), DurableCall::Call { workflow: workflow.to_owned(), input })
 }
 
 fn start(context: &NativeCallContext, workflow: &str, input: Map) -> Evaluated {
+    let workflow = named("workflow", workflow)?;
     let input = json(&Dynamic::from_map(input), "the input of the workflow")?;
     session(context)?.call(None, &format!("start:{workflow}"), DurableCall::Start { workflow: workflow.to_owned(), input })
 }
 
 fn emit(context: &NativeCallContext, event: &str, data: Map) -> Evaluated {
+    let event = named("event type", event)?;
     let data = json(&Dynamic::from_map(data), "the event's data")?;
     session(context)?.call(None, &format!("emit:{event}"), DurableCall::Emit { event: event.to_owned(), data })
 }
@@ -182,6 +192,7 @@ fn parallel(context: &NativeCallContext, branches: Vec<(String, Dynamic)>) -> Re
     }
     let mut runs: Vec<(String, Box<dyn FnOnce() -> Evaluated + '_>)> = Vec::with_capacity(branches.len());
     for (name, branch) in branches {
+        named("branch", &name)?;
         let Some(closure) = branch.flatten().try_cast::<FnPtr>() else {
             return thrown(&format!("branch {name} of parallel is no closure; write || … before it"));
         };

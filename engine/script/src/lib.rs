@@ -10,6 +10,7 @@ mod analysis;
 mod convert;
 mod durable;
 mod engine;
+mod inputs;
 mod meter;
 mod problems;
 mod program;

@@ -14,8 +14,8 @@ use crate::{
 use onward_core::{
     ErrorCode, StepError, limits,
     ports::{
-        Interrupted, Journal, Origin, PROGRAM_NAMES, ScriptBudget, ScriptEnd, ScriptLiteral, ScriptProblem, ScriptProgram, ScriptReference, ScriptStart,
-        ScriptTurn, ScriptWait,
+        Interrupted, Journal, Origin, PROGRAM_NAMES, ScriptBudget, ScriptEnd, ScriptInput, ScriptLiteral, ScriptProblem, ScriptProgram, ScriptReference,
+        ScriptStart, ScriptTurn, ScriptWait,
     },
 };
 use rhai::{AST, Dynamic, Engine, Shared};
@@ -39,6 +39,7 @@ pub(crate) struct RhaiProgram {
     places: Places,
     references: Vec<ScriptReference>,
     literals: Vec<ScriptLiteral>,
+    inputs: Vec<ScriptInput>,
     waits: Vec<ScriptWait>,
     wanted: BTreeMap<String, Wanted>,
 }
@@ -64,7 +65,7 @@ pub(crate) fn compile(source: &str) -> Result<RhaiProgram, Vec<ScriptProblem>> {
         return Err(analysis.problems);
     }
     let wanted = Wanted::of(&analysis.references);
-    Ok(RhaiProgram { ast, places, references: analysis.references, literals: analysis.literals, waits: analysis.waits, wanted })
+    Ok(RhaiProgram { ast, places, references: analysis.references, literals: analysis.literals, inputs: analysis.inputs, waits: analysis.waits, wanted })
 }
 
 impl RhaiProgram {
@@ -118,6 +119,10 @@ impl ScriptProgram for RhaiProgram {
 
     fn literals(&self) -> &[ScriptLiteral] {
         &self.literals
+    }
+
+    fn inputs(&self) -> &[ScriptInput] {
+        &self.inputs
     }
 
     fn waits(&self) -> &[ScriptWait] {

@@ -14,6 +14,11 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+/// The label of the moment before a new history begins.
+const CONTINUE_AS: &str = "continue_as";
+/// That moment.
+const BETWEEN_HISTORIES: &str = "1ms";
+
 type Evaluated = Result<Dynamic, Box<EvalAltResult>>;
 
 /// A turn under way; handed to the durable functions as the evaluation's tag.
@@ -73,7 +78,8 @@ impl Session {
         }
         let key = {
             let mut turn = self.turn();
-            if turn.known.len() + turn.calls.len() >= limits::SCRIPT_CALLS {
+            // What ends a full history is no part of it.
+            if turn.known.len() + turn.calls.len() >= limits::SCRIPT_CALLS && label != CONTINUE_AS {
                 let message =
                     format!("the script has made {} durable calls, the most that one history holds; go on with continue_as(input)", limits::SCRIPT_CALLS);
                 turn.end = Some(ScriptEnd::Failed(StepError::new(ErrorCode::InvalidInput, message)));
@@ -174,12 +180,15 @@ impl Session {
         digest::fraction(&[&self.0.seed.to_be_bytes(), key.as_bytes()])
     }
 
-    /// Ends this history; the run goes on in a new one.
+    /// Ends this history; the run goes on in a new one. A moment passes between the two: a script that does nothing else goes
+    /// round no faster than that.
     pub(crate) fn continue_as(&self, input: Value) -> Evaluated {
-        let mut turn = self.turn();
-        if turn.branches.len() > 1 {
+        if self.turn().branches.len() > 1 {
             return thrown("continue_as cannot stand in a branch of parallel; give a value back and call it after");
         }
+        let moment = DurableCall::Sleep { length: BETWEEN_HISTORIES.to_owned() };
+        self.call(None, CONTINUE_AS, moment).map(drop)?;
+        let mut turn = self.turn();
         turn.end = Some(ScriptEnd::ContinueAs(input));
         self.0.meter.halt(true);
         halted()

@@ -6,11 +6,12 @@ use super::{
     fields,
     names::Standing,
     problems::{Place, Problems},
+    tree::{Key, Node, Tree},
     workflow::is_event_type,
 };
 use crate::{
-    limits,
-    ports::{Effect, ScriptLiteral, ScriptProblem, ScriptProgram},
+    Value, limits,
+    ports::{Effect, ScriptLiteral, ScriptProblem, ScriptProgram, ScriptShape, ScriptValue},
 };
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
@@ -99,6 +100,11 @@ impl Compiler<'_> {
         for literal in literals {
             self.script_literal(literal, literals);
         }
+        for input in program.inputs() {
+            if let Some(schema) = self.catalogue.node(&input.node).map(|node| node.input.clone()) {
+                self.validators.check(&mut self.problems, &input.node, &schema, &tree_of(&input.value));
+            }
+        }
         let nodes = self.catalogue.node_ids().into_iter().filter_map(|id| self.catalogue.node(id)).map(|node| {
             let retry = self.retry.clone().unwrap_or_else(|| RetryPolicy::of(node.effect));
             (node.id.clone(), ScriptNode { effect: node.effect, binds: node.binds.clone(), retry })
@@ -138,10 +144,41 @@ impl Compiler<'_> {
                 let message = format!("the event type \"{text}\" may hold small letters, digits, `_`, `.` and `-` only");
                 self.problems.error(&place, "bad_event_type", message);
             }
+            ("wait_for", 0, 2 | 3) | ("wait_for", 1, 4) => self.undeclared_event(text, &place),
             ("wait_for", 1, 2 | 3) | ("wait_for", 2, 4) if !["any", "contact"].contains(&text) => {
                 self.problems.wrong_name(&place, "bad_value", &format!("\"{text}\" is no match; write a map of paths and values"), text, ["any", "contact"]);
             }
             _ => {}
         }
     }
+}
+
+/// A script's value as the tree that inputs are checked on: what is computed counts as an expression.
+fn tree_of(value: &ScriptValue) -> Tree {
+    let place = Place { line: value.line, column: value.column, pointer: String::new() };
+    let node = match &value.shape {
+        ScriptShape::Literal(literal) => return tree_of_literal(literal, &place),
+        ScriptShape::Computed => Node::Text { text: "{{ computed }}".into(), block: false },
+        ScriptShape::List(items) => Node::List(items.iter().map(tree_of).collect()),
+        ScriptShape::Map(fields) => Node::Map(fields.iter().map(|field| (key_of(&field.name, field.line, field.column), tree_of(&field.value))).collect()),
+    };
+    Tree { node, place }
+}
+
+fn tree_of_literal(value: &Value, place: &Place) -> Tree {
+    let node = match value {
+        Value::Null => Node::Null,
+        Value::Bool(truth) => Node::Bool(*truth),
+        Value::Number(number) => Node::Number(number.clone()),
+        Value::String(text) => Node::Text { text: text.clone(), block: false },
+        Value::Array(items) => Node::List(items.iter().map(|item| tree_of_literal(item, place)).collect()),
+        Value::Object(fields) => {
+            Node::Map(fields.iter().map(|(name, field)| (key_of(name, place.line, place.column), tree_of_literal(field, place))).collect())
+        }
+    };
+    Tree { node, place: place.clone() }
+}
+
+fn key_of(name: &str, line: u32, column: u32) -> Key {
+    Key { text: name.to_owned(), place: Place { line, column, pointer: String::new() } }
 }

@@ -193,13 +193,18 @@ impl Compiler<'_> {
             self.problems.error(&tree.place, "bad_event_type", format!("the event type \"{text}\" may hold small letters, digits, `_`, `.` and `-` only"));
             return None;
         }
-        let known = self.catalogue.event_types();
-        if !known.is_empty() && !known.contains(&text) {
-            let near = crate::expression::suggest::nearest(text, known.iter().copied());
-            let did = near.map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));
-            self.problems.hint(&tree.place, "unknown_event_type", format!("nobody declares the event type \"{text}\"{did}"), near);
-        }
+        self.undeclared_event(text, &tree.place);
         Some(text.to_owned())
+    }
+
+    /// An event type that nobody declares is a hint.
+    pub(super) fn undeclared_event(&mut self, kind: &str, place: &Place) {
+        let known = self.catalogue.event_types();
+        if !known.is_empty() && !known.contains(&kind) {
+            let near = crate::expression::suggest::nearest(kind, known.iter().copied());
+            let did = near.map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));
+            self.problems.hint(place, "unknown_event_type", format!("nobody declares the event type \"{kind}\"{did}"), near);
+        }
     }
 
     fn exit_rules(&mut self, tree: &Tree) -> Vec<ExitRule> {

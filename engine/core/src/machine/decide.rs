@@ -189,6 +189,13 @@ pub enum Action {
         /// The run.
         run_id: RunId,
     },
+    /// Go on in a new history with the same key, within the same commit.
+    ContinueAs {
+        /// The id that the new run gets: the same, however often it is asked for.
+        run_id: RunId,
+        /// Its input.
+        input: Value,
+    },
     /// Tell the run that waits for this one, with [`Happening::ChildEnded`].
     TellParent {
         /// The run and its step.

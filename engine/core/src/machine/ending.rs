@@ -154,6 +154,16 @@ impl Turn<'_, '_> {
         self.act(Action::Ended);
     }
 
+    /// The end of this history: the run goes on in a new one, and whoever waits for its end waits for that one's.
+    pub(super) fn continue_as(&mut self, input: Value) {
+        let run_id = self.child_id(super::journal::SCRIPT_STEP);
+        self.clean_up();
+        self.tell_parent(ChildOutcome::Continued { next: run_id });
+        self.act(Action::ContinueAs { run_id, input });
+        self.record(None, Fact::RunCompleted { output: serde_json::json!({ "continued_as": run_id }), exit: None });
+        self.act(Action::Ended);
+    }
+
     /// The bad end; it emits `run.failed`, unless `run.failed` started this very run.
     pub(super) fn fail_run(&mut self, error: StepError) {
         self.clean_up();

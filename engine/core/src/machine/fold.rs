@@ -457,6 +457,12 @@ fn child_ended(workflow: &Workflow, state: &mut State, path: &StepPath, run_id: 
     }
     match outcome {
         ChildOutcome::Completed { output } => leave(workflow, state, path, output.clone()),
+        ChildOutcome::Continued { next } => {
+            if let Some(Leaf::Child { run_id, .. }) = state.leaves.get_mut(path) {
+                *run_id = *next;
+            }
+            Ok(())
+        }
         // The entry after it says what the step makes of that.
         ChildOutcome::Failed { .. } | ChildOutcome::Cancelled {} => Ok(()),
     }

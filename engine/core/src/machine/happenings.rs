@@ -205,11 +205,19 @@ impl Turn<'_, '_> {
 
     fn child_ended(&mut self, path: &StepPath, ended: crate::RunId, outcome: ChildOutcome) {
         let Some(Leaf::Child { workflow, run_id, waits: true, .. }) = self.state.leaves.get(path) else { return };
-        if *run_id != ended {
+        let (workflow, run_id) = (workflow.clone(), *run_id);
+        if run_id != ended {
             return;
         }
         let error = match &outcome {
             ChildOutcome::Completed { .. } => None,
+            ChildOutcome::Continued { next } => {
+                // It did not hear of the cancel: it had ended before.
+                if self.state.ending.is_some() {
+                    self.act(Action::CancelChild { run_id: *next });
+                }
+                None
+            }
             ChildOutcome::Failed { error } => {
                 let message = format!("the run of {workflow} failed: {}", error.message);
                 let details = serde_json::json!({ "run_id": run_id, "error": error });

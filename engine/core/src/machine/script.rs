@@ -70,10 +70,7 @@ impl Turn<'_, '_> {
             // What is still under way is wound up as in any run that fails.
             ScriptEnd::Failed(error) if !self.state.leaves.is_empty() => self.record(Some(&SCRIPT_STEP.into()), Fact::StepFailed { error, continued: false }),
             ScriptEnd::Failed(error) => self.fail_run(error),
-            ScriptEnd::ContinueAs(_) => {
-                let message = "continue_as is part of the language, but this version does not have it yet";
-                self.fail_run(StepError::new(ErrorCode::Internal, message));
-            }
+            ScriptEnd::ContinueAs(input) => self.continue_as(input),
         }
         true
     }

@@ -107,7 +107,7 @@ impl Turn<'_, '_> {
     }
 
     /// The id of the run that a step starts: the same whenever it is asked for, and in order of time like every other.
-    fn child_id(&self, path: &str) -> crate::RunId {
+    pub(super) fn child_id(&self, path: &str) -> crate::RunId {
         let digest = digest::hash(&[self.state.run_id.0.as_bytes(), b"child", path.as_bytes()]);
         let mut random = [0; 10];
         random.copy_from_slice(&digest[..10]);

@@ -174,7 +174,9 @@ impl<'a> WhatIf<'a> {
                 }
                 (Fact::Resumed { by }, _) => self.outside.push_back((moment, Outside::Request(Box::new(Happening::Resume { by: by.clone() })))),
                 (Fact::ChildEnded { outcome, .. }, Some(step)) => {
-                    children.remove(&step);
+                    if !matches!(outcome, ChildOutcome::Continued { .. }) {
+                        children.remove(&step);
+                    }
                     self.outside.push_back((moment, Outside::Child(step.into(), outcome.clone())));
                 }
                 (Fact::AskAnswered { answer, by }, Some(step)) => {

@@ -23,8 +23,8 @@ pub use pause::{Pause, PauseScope};
 pub use records::{Connection, Credentials, RecordRef, Records, Secret};
 pub use rollout::RolloutState;
 pub use script::{
-    Answer, DurableCall, Interrupted, Journal, Origin, PROGRAM_NAMES, SCRIPT_NAMES, ScriptBudget, ScriptEnd, ScriptLiteral, ScriptProblem, ScriptProgram,
-    ScriptReference, ScriptStart, ScriptStep, ScriptTurn, ScriptWait, Scripts,
+    Answer, DurableCall, Interrupted, Journal, Origin, PROGRAM_NAMES, SCRIPT_NAMES, ScriptBudget, ScriptEnd, ScriptField, ScriptInput, ScriptLiteral,
+    ScriptProblem, ScriptProgram, ScriptReference, ScriptShape, ScriptStart, ScriptStep, ScriptTurn, ScriptValue, ScriptWait, Scripts,
 };
 pub use segments::{SegmentMember, Segments};
 pub use store::*;

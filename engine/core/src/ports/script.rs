@@ -68,6 +68,52 @@ pub struct ScriptLiteral {
     pub column: u32,
 }
 
+/// A literal node of a script's `step`, and what it is called with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScriptInput {
+    /// The node's id.
+    pub node: String,
+    /// Its input.
+    pub value: ScriptValue,
+}
+
+/// A value of a script and where it begins.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScriptValue {
+    /// In the file, from 1.
+    pub line: u32,
+    /// In the file, from 1.
+    pub column: u32,
+    /// As far as it is literal.
+    pub shape: ScriptShape,
+}
+
+/// What is known of a value before the script runs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ScriptShape {
+    /// All of it.
+    Literal(Value),
+    /// Nothing.
+    Computed,
+    /// Its items.
+    List(Vec<ScriptValue>),
+    /// Its fields.
+    Map(Vec<ScriptField>),
+}
+
+/// A field of a map and where its name stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScriptField {
+    /// The name.
+    pub name: String,
+    /// In the file, from 1.
+    pub line: u32,
+    /// In the file, from 1.
+    pub column: u32,
+    /// The value.
+    pub value: ScriptValue,
+}
+
 /// What a wait of a script compares, as far as it is literal: events of the type must be found by these paths before any
 /// run waits for them (SEMANTICS.md 11).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -128,6 +174,8 @@ pub trait ScriptProgram: fmt::Debug + Send + Sync {
     fn references(&self) -> &[ScriptReference];
     /// The literal texts that its durable calls are made with.
     fn literals(&self) -> &[ScriptLiteral];
+    /// What its literal nodes are called with.
+    fn inputs(&self) -> &[ScriptInput];
     /// What its waits compare.
     fn waits(&self) -> &[ScriptWait];
     /// Runs the script from its beginning against what is recorded, as far as that reaches.

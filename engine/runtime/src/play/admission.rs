@@ -139,6 +139,27 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
         self.does(run, Happening::Started(start));
     }
 
+    /// Begins the new history of a run that goes on in one.
+    pub(super) fn continue_as(&mut self, old: usize, run_id: onward_core::RunId, input: onward_core::Value) {
+        let Some(played) = self.runs.get(old) else { return };
+        let run = self.runs.len();
+        let start = Start {
+            version: 1,
+            key: played.state.key.to_string(),
+            trigger: None,
+            input,
+            event: onward_core::Value::clone(&played.state.event),
+            event_id: played.state.event_id,
+            seed: self.stage.chance(&[b"run", &run.to_be_bytes()]),
+            depth: played.state.depth,
+            parent: played.state.parent.clone(),
+            reads: BTreeMap::new(),
+        };
+        let workflow = played.workflow;
+        self.runs.push(Played { workflow, state: State::new(run_id), timers: BTreeMap::new(), history: Vec::new() });
+        self.does(run, Happening::Started(start));
+    }
+
     /// What is known of a key. A run whose start is still to be handed to the machine lives already.
     fn key_state(&self, index: usize, key: &str) -> KeyState {
         let starting = self.work.iter().filter_map(|work| match work {

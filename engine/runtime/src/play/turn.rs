@@ -116,6 +116,7 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
                 self.arrive(event);
             }
             Action::StartChild { step, run_id, workflow: child, input } => self.start_child(run, &step, run_id, &child, input),
+            Action::ContinueAs { run_id, input } => self.continue_as(run, run_id, input),
             Action::CancelChild { run_id } => self.cancel_child(run, run_id),
             Action::TellParent { parent, outcome } => self.tell_parent(run, parent, outcome),
             // Its outcome comes late and changes nothing.

@@ -1,7 +1,11 @@
 //! Scripts in the simulation: one that does all that scripts can, between crashes at every place.
 
 use super::scenarios::{calm, event, ingest, pass, runs};
-use onward_core::{Value, history::Fact, ports::RunStatus};
+use onward_core::{
+    Value,
+    history::Fact,
+    ports::{RunStatus, Store as _},
+};
 use serde_json::json;
 
 /// Steps of every effect, branches side by side, waits, sleeps, other runs, a question, failures that are caught.
@@ -37,13 +41,56 @@ try { step("fails", "debug.fail", #{ code: "declined", message: "no" }); } catch
 let child = ();
 try { child = call("callee", #{ k: k }).k; } catch (e) { child = e.code; }
 try { start("callee", #{ k: k }); } catch (e) { log(e.code); }
+let laps = call("laps", #{ lap: 1 }).laps;
 let asked = ask("sign_off", #{ who: #{ role: "owner" }, title: "Go on?", remind_every: "20m", timeout: "1h" });
-#{ sent: sent, both: both, variant: variant, child: child, asked: asked.timed_out, ended: now() }
+#{ sent: sent, both: both, variant: variant, child: child, laps: laps, asked: asked.timed_out, ended: now() }
 "#;
+
+/// A run that goes on in a new history, one at a time.
+pub(super) const LAPS: &str = r#"
+//! name: laps
+//! on: [{ manual: {} }]
+//! mode: single
+//! reentry: never
+//! limits: { concurrency: { max: 1, shared: track } }
+let lap = step("debug.echo", #{ lap: input.lap }).lap;
+sleep("1m");
+if lap < 3 { continue_as(#{ lap: lap + 1 }); }
+#{ laps: lap }
+"#;
+
+/// Waits for one.
+const RUNNER: &str = "
+name: runner
+on: [{ event: go.runner }]
+steps:
+  - { id: run, call: laps, with: { lap: 1 } }
+  - { id: end, stop: { output: \"{{ steps.run.laps }}\" } }
+";
+
+#[test]
+fn whoever_waits_for_a_run_waits_for_all_its_histories() {
+    let (world, handle) = calm(&[LAPS, RUNNER]);
+    ingest(&world, &handle, vec![event(&world, "go.runner", "1", json!({}))]).expect("it is taken in");
+    pass(&world, 600_000);
+    assert_eq!(runs(&world, "runner")[0].output, json!(3));
+    let laps = runs(&world, "laps");
+    assert_eq!(laps.len(), 3);
+    assert!(laps.iter().all(|run| run.key == laps[0].key && run.status == RunStatus::Completed), "{laps:#?}");
+
+    ingest(&world, &handle, vec![event(&world, "go.runner", "2", json!({}))]).expect("it is taken in");
+    pass(&world, 90_000);
+    let runner = runs(&world, "runner").into_iter().find(|run| run.status == RunStatus::Waiting).expect("it waits");
+    world.simulation.executor.block_on(handle.cancel(world.organisation, runner.id, "test", None, false)).expect("it is cancelled");
+    pass(&world, 600_000);
+    let statuses: Vec<RunStatus> = runs(&world, "laps").into_iter().skip(3).map(|run| run.status).collect();
+    assert_eq!(statuses, [RunStatus::Completed, RunStatus::Cancelled], "the cancel reaches the history that runs");
+    assert!(!world.simulation.executor.block_on(world.store.inner().permits_are_out()).expect("they are counted"), "each permit is given back");
+}
 
 #[test]
 fn a_script_runs_to_its_end() {
-    let (world, handle) = calm(&[SCRIPT, super::workflows::CALLEE]);
+    let (world, handle) = calm(&[SCRIPT, LAPS, super::workflows::CALLEE]);
     ingest(&world, &handle, vec![event(&world, "go.script", "1", json!({ "k": "one" }))]).expect("it is taken in");
     ingest(&world, &handle, vec![event(&world, "answer", "early", json!({ "k": "one", "n": 3 }))]).expect("it is taken in");
     pass(&world, 86_400_000);
@@ -51,7 +98,7 @@ fn a_script_runs_to_its_end() {
     assert_eq!(run.status, RunStatus::Completed, "{:?}", run.error);
     let both = run.output["both"].as_array().cloned().unwrap_or_default();
     assert!(both.first().is_some_and(Value::is_i64) && both.len() == 2, "{}", run.output);
-    assert_eq!((&run.output["child"], &run.output["asked"]), (&json!("one"), &json!(true)), "{}", run.output);
+    assert_eq!((&run.output["child"], &run.output["laps"], &run.output["asked"]), (&json!("one"), &json!(3), &json!(true)), "{}", run.output);
     let history = world.store.inner().committed_history(run.id).expect("it is stored");
     let steps: Vec<String> = history.iter().filter_map(|entry| entry.step.as_deref().map(str::to_owned)).collect();
     for step in ["first", "parallel:1/0/left_1", "parallel:1/1/wait_for:1", "test", "emit:answer:1", "fails", "call:callee:1", "start:callee:1", "sign_off"] {

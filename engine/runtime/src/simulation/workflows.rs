@@ -28,6 +28,7 @@ pub(super) const WORKFLOWS: &[&str] = &[
     NIGHTLY,
     OFTEN,
     super::scripts::SCRIPT,
+    super::scripts::LAPS,
 ];
 
 /// Those that times start: in the end they are taken back, or there would be no end.

@@ -18,7 +18,11 @@ impl Default for Nodes {
             description: String::new(),
             category: "Test".into(),
             effect,
-            input: json!({}),
+            input: if id == "message.send" {
+                json!({ "type": "object", "properties": { "to": { "type": "string" }, "n": { "type": "integer" } }, "required": [], "additionalProperties": false })
+            } else {
+                json!({})
+            },
             output: json!({}),
             example: json!({}),
             example_output: json!({ "assumed": true }),
@@ -92,6 +96,13 @@ fn mistakes_stand_where_they_were_made() {
         ("//! name: x\nwait_for(\"message.received\", \"contct\", \"2h\")", "f.rhai:2:30 error bad_value: \"contct\" is no match"),
         ("//! name: x\nwait_for(\"message.received\", \"any\", \"2 hours ago\")", "f.rhai:2:37 error bad_duration"),
         ("//! name: x\nlet a = stepp(\"debug.echo\");", "f.rhai:2:9 error unknown_function: there is no function `stepp`; did you mean `step`?"),
+        ("//! name: x\nstep(\"message.send\", #{\n  t: 1 })", "f.rhai:3:3 error unknown_field: message.send has no input \"t\"; did you mean \"to\"?"),
+        (
+            "//! name: x\nstep(\"greet\", \"message.send\", #{ to: `a${1}`, n: \"two\" })",
+            "f.rhai:2:50 error wrong_type: message.send: `n` must be a whole number",
+        ),
+        ("//! name: x\nwait_for(\"message.recieved\", \"any\")", "f.rhai:2:10 hint unknown_event_type: nobody declares the event type \"message.recieved\""),
+        ("//! name: x\nwait_for(\"message.received\")", "f.rhai:2:1 error bad_call: `wait_for` does not take 1 argument(s)"),
         ("//! name: x\nlet a = ;", "f.rhai:2:9 error bad_script"),
     ] {
         let told = told(source);

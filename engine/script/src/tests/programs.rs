@@ -194,7 +194,7 @@ fn a_mismatch_with_what_is_recorded_is_no_failure() {
 #[test]
 fn it_goes_on_in_a_new_history() {
     let mut run = Run::new("step(\"a\", \"x\"); try { continue_as(#{ n: input.n + 1 }); } catch { 0 }");
-    assert_eq!(run.finish(|_| 0, usual), ScriptEnd::ContinueAs(json!({ "n": 4 })));
+    assert_eq!(run.finish(|_| 0, usual), ScriptEnd::ContinueAs(json!({ "n": 4 })), "after a moment, so that it never goes round in no time");
     let mut inside = Run::new("parallel([|| continue_as(#{})])");
     let ScriptEnd::Failed(error) = inside.turn().end else { panic!("it must fail") };
     assert!(error.message.contains("in a branch of parallel"), "{error}");
