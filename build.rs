@@ -10,19 +10,20 @@ use std::{
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
-    let mut files = Vec::new();
-    for folder in ["examples", "workflows"] {
+    let mut list = String::new();
+    for (folder, name) in [("examples", "EXAMPLES"), ("workflows", "GALLERY")] {
         println!("cargo::rerun-if-changed={folder}");
+        let mut files = Vec::new();
         collect(&root.join(folder), &mut files)?;
+        files.sort();
+        writeln!(list, "/// The workflow files of `{folder}/`, by path.\npub(crate) const {name}: &[Shipped] = &[")?;
+        for file in &files {
+            let path = file.strip_prefix(&root)?.to_str().ok_or("a workflow file's name is not UTF-8")?;
+            let absolute = file.to_str().ok_or("the repository's path is not UTF-8")?;
+            writeln!(list, "    Shipped {{ path: {path:?}, source: include_str!({absolute:?}) }},")?;
+        }
+        list.push_str("];\n");
     }
-    files.sort();
-    let mut list = String::from("/// Every workflow file that comes with the binary, by path.\npub(crate) const SHIPPED: &[Shipped] = &[\n");
-    for file in &files {
-        let path = file.strip_prefix(&root)?.to_str().ok_or("a workflow file's name is not UTF-8")?;
-        let absolute = file.to_str().ok_or("the repository's path is not UTF-8")?;
-        writeln!(list, "    Shipped {{ path: {path:?}, source: include_str!({absolute:?}) }},")?;
-    }
-    list.push_str("];\n");
     fs::write(PathBuf::from(env::var("OUT_DIR")?).join("gallery.rs"), list)?;
     Ok(())
 }

@@ -35,6 +35,8 @@ const EMAIL: &str = "demo@example.com";
 const TOKEN: &str = "demo";
 /// The sandbox's business number.
 const PHONE_NUMBER_ID: &str = "100000000000002";
+/// Items that are read of a list.
+const MOST: usize = 10_000;
 /// Between a message's statuses: slow enough to be seen.
 const STATUS_INTERVAL: Duration = Duration::from_millis(300);
 
@@ -75,7 +77,7 @@ impl Demonstration {
             }
         }
         connect_partner(&client, &kept).await?;
-        let published = publish_gallery(&client).await?;
+        let published = publish_examples(&client).await?;
         let webhook = format!("{server_url}/hooks/whatsapp/{connection}");
         let account = Account::new(PHONE_NUMBER_ID, &kept.access_token, &kept.app_secret, &kept.verify_token).with_webhook(webhook);
         let config = Config { status_interval: STATUS_INTERVAL, enforce_window: true, ..Config::new(account, SystemIds::new().seed()) };
@@ -173,14 +175,18 @@ async fn connect_partner(client: &Client, kept: &Kept) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Publishes what comes with the binary; gives the names.
-async fn publish_gallery(client: &Client) -> Result<Vec<String>, Failure> {
+/// Publishes the examples; gives the names. One that is there already is left alone: somebody may have put their own in its place.
+async fn publish_examples(client: &Client) -> Result<Vec<String>, Failure> {
     let catalogue = wiring::catalogue()?;
     let mut names = Vec::new();
-    for shipped in gallery::SHIPPED {
+    let known = client.all("/api/v1/workflows", MOST).await?;
+    let is_there = |name: &str| known.iter().any(|item| item.get("name").and_then(Value::as_str) == Some(name));
+    for shipped in gallery::EXAMPLES {
         let name = definition::compile(shipped.source, &catalogue).workflow.map(|workflow| workflow.name);
         let name = name.ok_or_else(|| Failure::new(format!("{} does not compile; report this as a bug", shipped.path)))?;
-        client.post(&format!("/api/v1/workflows/{}/publish", escape(&name)), &json!({ "source": shipped.source })).await?;
+        if !is_there(&name) {
+            client.post(&format!("/api/v1/workflows/{}/publish", escape(&name)), &json!({ "source": shipped.source })).await?;
+        }
         names.push(name);
     }
     Ok(names)
@@ -188,7 +194,6 @@ async fn publish_gallery(client: &Client) -> Result<Vec<String>, Failure> {
 
 /// The item of a list whose field has this value.
 async fn named(client: &Client, path: &str, field: &str, value: &str) -> Result<Option<Value>, Failure> {
-    const MOST: usize = 10_000;
     Ok(client.all(path, MOST).await?.into_iter().find(|item| item.get(field).and_then(Value::as_str) == Some(value)))
 }
 

@@ -4,7 +4,7 @@ mod clock;
 
 pub(crate) use clock::LeapingClock;
 
-use crate::{cli::Failure, client::Client};
+use crate::{cli::Failure, client::Client, gallery};
 use axum::{Extension, Router};
 use onward_accounts::{SystemSecrets, organisations};
 use onward_api::{App, AppParts, LocalAdmin, RenderMetrics};
@@ -151,6 +151,8 @@ async fn furnish(settings: &Settings, database: &Database) -> Result<App, Failur
     let ids = Arc::new(SystemIds::new());
     let client = HttpClient::new(settings.allow_private.clone()).map_err(|error| Failure::because("the HTTP client cannot start", &error))?;
     let connectors = Connectors::standard(&client);
+    let nodes = registry(&client, &connectors)?;
+    let gallery = gallery::items(&nodes)?;
     let vault = Vault::new(key);
     let credentials = StoredCredentials::new(database.reader(), vault.clone());
     let engine = Engine::start(EngineConfig {
@@ -158,7 +160,7 @@ async fn furnish(settings: &Settings, database: &Database) -> Result<App, Failur
         clock: Arc::clone(&clock),
         ids: Arc::clone(&ids) as Arc<dyn ports::Ids>,
         executor: Arc::new(TokioExecutor::new(tokio::runtime::Handle::current())),
-        nodes: registry(&client, &connectors)?,
+        nodes,
         records: Arc::new(CrmRecords::default()),
         segments: Arc::new(onward_records::StoredSegments),
         credentials: Arc::new(credentials.clone()),
@@ -184,6 +186,7 @@ async fn furnish(settings: &Settings, database: &Database) -> Result<App, Failur
         clock,
         secrets: Arc::new(SystemSecrets),
         metrics: Arc::clone(&settings.metrics),
+        gallery,
         settings: onward_api::Settings::new(&settings.public_url),
     }))
 }

@@ -105,3 +105,26 @@ async fn past_due_times_are_shown_and_made_up_for() {
     }
     assert_eq!(api.all("/api/v1/runs?workflow=w").await.len(), 2);
 }
+
+const WITHIN: &str = "name: within
+steps:
+  - id: open
+    delay: { for: 1ms, within: business_hours }
+";
+
+/// An organisation has hours from the start, and delays understand them: the run goes on, or waits for the door.
+#[tokio::test]
+async fn the_organisations_own_hours_are_understood() {
+    let home = Home::fresh();
+    let server = Server::start(&home).await;
+    let api = server.api(&home).await;
+    api.publish("within", WITHIN).await;
+    let started = api.post("/api/v1/workflows/within/runs", &json!({ "input": {} })).await.expect(202);
+    let path = format!("/api/v1/runs/{}", started["run_id"].as_str().unwrap());
+    let run = eventually("the run waits or has ended", || async {
+        let run = api.get(&path).await;
+        (run["status"] != "running" && run["status"] != "held").then_some(run)
+    })
+    .await;
+    assert!(run["status"] == "waiting" || run["status"] == "completed", "{run:#}");
+}

@@ -28,8 +28,44 @@ async fn every_workflow_that_we_ship_has_tests_that_pass_under_crashes_and_failu
         for file in files.iter().filter(|file| !file.to_string_lossy().ends_with(".test.yaml")) {
             assert!(file.with_extension("test.yaml").is_file(), "{} has no test beside it", file.display());
         }
-        home.onward(&["test", folder.to_str().unwrap(), "--harden"]).await.good();
+        let played = home.onward(&["test", folder.to_str().unwrap(), "--harden", "--json"]).await.good().json();
+        for file in played["files"].as_array().unwrap() {
+            assert_eq!(file["coverage"]["uncovered"], serde_json::json!([]), "{}: every step and every branch must be gone through", file["file"]);
+            let cases = file["cases"].as_array().unwrap().len();
+            assert!(name != "workflows" || cases >= 3, "{}: a workflow of the gallery has several cases, and not {cases}", file["file"]);
+        }
     }
+}
+
+#[tokio::test]
+async fn the_gallery_is_in_the_binary_and_in_the_manual() {
+    let home = Home::fresh();
+    let items = home.onward(&["workflows", "gallery", "--json"]).await.good().json();
+    let items = items["items"].as_array().unwrap();
+    let mut files = Vec::new();
+    yaml_below(&workspace().join("workflows"), &mut files);
+    let on_disk = files.iter().filter(|file| !file.to_string_lossy().ends_with(".test.yaml")).count();
+    assert!(items.len() == on_disk && items.len() >= 22, "{} in the binary, {on_disk} on disk", items.len());
+    let page = std::fs::read_to_string(workspace().join("docs/manual/gallery.md")).unwrap();
+    for item in items {
+        let name = item["name"].as_str().unwrap();
+        let file = workspace().join(format!("workflows/{name}.yaml"));
+        assert_eq!(
+            item["source"].as_str().unwrap(),
+            std::fs::read_to_string(&file).unwrap_or_default(),
+            "the file is named after the workflow: {}",
+            file.display()
+        );
+        let row = page.lines().find(|line| line.contains(&format!("[`{name}`](../../workflows/{name}.yaml)")));
+        let row = row.unwrap_or_else(|| panic!("docs/manual/gallery.md does not tell of {name}"));
+        for need in item["needs"].as_object().unwrap().values().flat_map(|names| names.as_array().unwrap()) {
+            assert!(row.contains(&format!("`{}`", need.as_str().unwrap())), "docs/manual/gallery.md does not say that {name} needs {need}");
+        }
+    }
+    let one = home.onward(&["workflows", "gallery", "missed-call"]).await.good();
+    assert!(one.out.starts_with("name: missed-call\n"), "{}", one.out);
+    let near = home.onward(&["workflows", "gallery", "mised-call"]).await;
+    assert!(near.code == 1 && near.err.contains("did you mean `missed-call`?"), "{}", near.err);
 }
 
 /// The blocks of the manual are what they say they are: a workflow, its test, and what a simulation assumes of it.
@@ -38,7 +74,10 @@ async fn the_manual_can_be_played() {
     let home = Home::fresh();
     let page = std::fs::read_to_string(workspace().join("docs/manual/testing.md")).unwrap();
     let blocks: Vec<&str> = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split_once("\n```").map(|(block, _)| block)).collect();
-    let [workflow, test, scenario] = blocks.as_slice() else { panic!("the page has {} blocks", blocks.len()) };
+    let [workflow, test, digest, digest_test, scenario] = blocks.as_slice() else { panic!("the page has {} blocks", blocks.len()) };
+    home.write("digest.yaml", digest);
+    home.write("digest.test.yaml", digest_test);
+    home.onward(&["test", "digest.yaml", "--harden"]).await.good();
     home.write("payment.yaml", workflow);
     home.write("payment.test.yaml", test);
     home.write("assumptions.yaml", scenario);

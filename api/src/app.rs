@@ -1,6 +1,6 @@
 //! What every endpoint shares.
 
-use crate::{idempotency::RunningKeys, presence::OpenApps};
+use crate::{GalleryItem, idempotency::RunningKeys, presence::OpenApps};
 use onward_accounts::SecretSource;
 use onward_connectors::{
     Connectors,
@@ -34,6 +34,8 @@ pub struct AppParts {
     pub secrets: Arc<dyn SecretSource>,
     /// What `/metrics` says.
     pub metrics: RenderMetrics,
+    /// Ready workflows to choose from.
+    pub gallery: Vec<GalleryItem>,
     /// What an operator sets.
     pub settings: Settings,
 }

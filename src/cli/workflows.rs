@@ -5,7 +5,7 @@ use super::{
     table::{items, table, text},
     versions,
 };
-use crate::{client::escape, terminal::Look};
+use crate::{client::escape, terminal::Look, wiring};
 use clap::Subcommand;
 use serde_json::{Value, json};
 
@@ -17,6 +17,8 @@ const LIST_MOST: usize = 10_000;
 #[command(after_help = "Examples:
   onward workflows list
   onward workflows show welcome-new-lead > welcome.yaml
+  onward workflows gallery
+  onward workflows gallery missed-call > missed-call.yaml
   onward workflows versions welcome-new-lead
   onward workflows diff welcome-new-lead
   onward workflows rollback welcome-new-lead
@@ -60,6 +62,11 @@ pub(crate) enum Workflows {
         /// Only show the due times.
         #[arg(long)]
         preview: bool,
+    },
+    /// List the ready workflows that come with this binary and what each needs; with a name, print that one's text.
+    Gallery {
+        /// The workflow's name.
+        name: Option<String>,
     },
     /// List the versions of one, the newest first.
     Versions {
@@ -118,8 +125,11 @@ pub(crate) struct Part {
 
 impl Workflows {
     pub(crate) async fn run(self, context: Context) -> Result<(), Failure> {
-        let client = context.client().await?;
         let look = Look::of_stdout();
+        if let Self::Gallery { name } = &self {
+            return gallery(&context, name.as_deref(), look);
+        }
+        let client = context.client().await?;
         let result = match &self {
             Self::List => client.all("/api/v1/workflows", LIST_MOST).await.map(|items| json!({ "items": items })),
             Self::Show { name } => client.get(&format!("/api/v1/workflows/{}", escape(name))).await,
@@ -134,6 +144,7 @@ impl Workflows {
                 let body = json!({ "from": from, "to": to, "trigger": trigger, "preview": preview });
                 client.post(&format!("/api/v1/workflows/{}/backfill", escape(name)), &body).await
             }
+            Self::Gallery { .. } => Ok(Value::Null),
             Self::Versions { name } => {
                 client.all(&format!("/api/v1/workflows/{}/versions", escape(name)), LIST_MOST).await.map(|items| json!({ "items": items }))
             }
@@ -161,6 +172,7 @@ impl Workflows {
         context.print(&document, |document| match &self {
             Self::Start { .. } => started(document),
             Self::Backfill { .. } => backfilled(document, look),
+            Self::Gallery { .. } => String::new(),
             Self::List => list(document, look),
             Self::Show { .. } => document.get("source").map(text).unwrap_or_default(),
             Self::Versions { .. } => listed(document, look),
@@ -175,6 +187,38 @@ impl Workflows {
         });
         Ok(())
     }
+}
+
+/// The gallery, from this binary itself, without a database.
+fn gallery(context: &Context, name: Option<&str>, look: Look) -> Result<(), Failure> {
+    let failed = |error: serde_json::Error| Failure::because("the gallery cannot be shown", &error);
+    let all = crate::gallery::items(&wiring::catalogue()?)?;
+    let Some(name) = name else {
+        let document = json!({ "items": serde_json::to_value(&all).map_err(failed)? });
+        context.print(&document, |_| {
+            let rows = all.iter().map(|item| {
+                let needs = &item.needs;
+                let kinds = [
+                    ("template", &needs.templates),
+                    ("connection", &needs.connections),
+                    ("segment", &needs.segments),
+                    ("team", &needs.teams),
+                    ("workflow", &needs.workflows),
+                ];
+                let needed: Vec<String> = kinds.iter().flat_map(|(kind, names)| names.iter().map(move |name| format!("{kind} {name}"))).collect();
+                vec![item.name.clone(), item.description.clone(), needed.join(", ")]
+            });
+            table(look, &["NAME", "WHAT IT DOES", "WHAT IT NEEDS"], rows, "the gallery is empty")
+        });
+        return Ok(());
+    };
+    let item = all.iter().find(|item| item.name == name).ok_or_else(|| {
+        let names: Vec<&str> = all.iter().map(|item| item.name.as_str()).collect();
+        let near = wiring::nearest(name, &names).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        Failure::new(format!("the gallery has no `{name}`{near} (`onward workflows gallery` shows all)"))
+    })?;
+    context.print(&serde_json::to_value(item).map_err(failed)?, |_| item.source.trim_end().to_owned());
+    Ok(())
 }
 
 /// What starts a workflow, beside the events and hands that its text names.

@@ -11,6 +11,7 @@ mod deals;
 mod docs;
 mod drafts;
 mod events;
+pub(crate) mod gallery;
 mod health;
 mod home;
 mod hooks;
@@ -52,6 +53,7 @@ pub(crate) fn described() -> OpenApiRouter<App> {
         .merge(replay::routes())
         .merge(simulate::routes())
         .merge(nodes::routes())
+        .merge(gallery::routes())
         .merge(connections::routes())
         .merge(contacts::routes())
         .merge(companies::routes())

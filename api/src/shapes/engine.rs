@@ -560,4 +560,30 @@ shapes! {
         #[schema(value_type = Object)]
         reads: Value,
     }
+
+    /// A ready workflow that comes with the server.
+    GalleryItem {
+        /// The workflow's name.
+        name: String,
+        /// What it does, in a sentence.
+        description: String,
+        /// The file's text: publish it to use it.
+        source: String,
+        /// What the organisation must have before it can do its work.
+        needs: GalleryNeeds,
+    }
+
+    /// Names of things that a workflow needs.
+    GalleryNeeds {
+        /// Connections.
+        connections: Vec<String>,
+        /// Segments.
+        segments: Vec<String>,
+        /// Teams.
+        teams: Vec<String>,
+        /// Approved message templates.
+        templates: Vec<String>,
+        /// Other workflows.
+        workflows: Vec<String>,
+    }
 }

@@ -188,6 +188,16 @@ async fn an_export_is_enough_and_a_changed_one_is_refused() {
 }
 
 #[tokio::test]
+async fn the_gallery_says_what_each_workflow_needs() {
+    let server = Server::start().await;
+    let items = server.get("/api/v1/gallery").await.expect(200).items();
+    assert_eq!((&items[0]["name"], &items[0]["needs"]["templates"], &items[0]["needs"]["teams"]), (&json!("hello"), &json!(["hello"]), &json!([])));
+    let one = server.get("/api/v1/gallery/hello").await.expect(200).json();
+    assert!(one["source"].as_str().unwrap().starts_with("name: hello"), "{one:#}");
+    server.get("/api/v1/gallery/nothing").await.expect(404);
+}
+
+#[tokio::test]
 async fn the_catalogue_names_nodes_and_event_types() {
     let server = Server::start().await;
     let nodes = server.get("/api/v1/nodes").await.expect(200).items();

@@ -149,6 +149,12 @@ impl Server {
             clock,
             secrets: Arc::new(SystemSecrets),
             metrics: Arc::new(|| "onward_up 1\n".to_owned()),
+            gallery: vec![crate::GalleryItem {
+                name: "hello".into(),
+                description: "Greets.".into(),
+                source: "name: hello\nsteps: [{ do: message.send, with: { template: hello } }]\n".into(),
+                needs: crate::GalleryNeeds { templates: vec!["hello".into()], ..crate::GalleryNeeds::default() },
+            }],
             settings: Settings::new("https://onward.test"),
         });
         let organisation = write(app.engine(), Lane::Normal, |tx| Box::pin(organisations::ensure_default(tx))).await.unwrap().unwrap().id;

@@ -260,7 +260,7 @@ const SLICE_MICROS: i64 = 1_000_000;
 /// Starts are spread: each takes its share of the time. So that a loop that looks at them every few milliseconds does not
 /// fall behind, starts may come a slice early, and the shares are longer by as much: in no span of `per` start more than
 /// `max` (with shares of (per + slice) / max, `max` of them that begin a slice early fill the span).
-fn turn(limit: &Rate, used_until: Option<i64>, now: Timestamp) -> Result<i64, Timestamp> {
+pub(crate) fn turn(limit: &Rate, used_until: Option<i64>, now: Timestamp) -> Result<i64, Timestamp> {
     let (per, max) = (limit.per_ms.saturating_mul(1_000), i64::from(limit.max.max(1)));
     let slice = SLICE_MICROS.min(per / 20);
     let slice = if per / max >= slice { 0 } else { slice };

@@ -12,7 +12,7 @@ use onward_core::{
     ErrorCode, NewEvent, OrganisationId, Shard, Timestamp, Value,
     definition::{Schedule, TriggerKind},
     digest, limits,
-    ports::{ScheduleRow, Store, StoreError},
+    ports::{ScheduleRow, SegmentMember, Store, StoreError},
     schedule::{self, Calendar, Firing, Standing},
 };
 use std::{
@@ -124,6 +124,17 @@ pub(crate) fn fired_event(organisation: OrganisationId, workflow: &str, trigger:
     event.time = Some(due);
     event.subject = Some(workflow.to_owned());
     event
+}
+
+/// Whether a due time fires for a contact: with `timezone: contact`, where the contact lives; contacts without a zone live in
+/// the organisation's.
+pub(crate) fn lives_there(firing: &Firing, member: &SegmentMember, organisation_zone: &str) -> bool {
+    firing.zones.as_ref().is_none_or(|zones| zones.iter().any(|meant| meant.eq_ignore_ascii_case(zone_of(member, organisation_zone))))
+}
+
+/// On whose clocks a contact lives.
+pub(crate) fn zone_of<'z>(member: &'z SegmentMember, organisation_zone: &'z str) -> &'z str {
+    member.timezone.as_deref().filter(|zone| schedule::is_zone(zone)).unwrap_or(organisation_zone)
 }
 
 /// When a schedule fires next, from the due time at which it stands; without one, from now.
@@ -275,16 +286,9 @@ impl<S: Store> Engine<S> {
             }
             Err(error) => return Err(StoreError::Failed(format!("the segment {segment:?} cannot be read: {}", error.message))),
         };
-        for member in &members {
-            let lives_there = firing.zones.as_ref().is_none_or(|zones| {
-                let is_meant = |zone: &str| zones.iter().any(|meant| meant.eq_ignore_ascii_case(zone));
-                let zone = member.timezone.as_deref().filter(|zone| schedule::is_zone(zone)).unwrap_or(organisation_zone);
-                is_meant(zone)
-            });
-            if lives_there {
-                let event = fired_event(row.organisation, &row.workflow, row.trigger, firing.due, Some(&member.contact));
-                arrive(batch, event, &row.workflow, row.trigger);
-            }
+        for member in members.iter().filter(|member| lives_there(firing, member, organisation_zone)) {
+            let event = fired_event(row.organisation, &row.workflow, row.trigger, firing.due, Some(&member.contact));
+            arrive(batch, event, &row.workflow, row.trigger);
         }
         Ok(members.last().map(|last| last.contact.clone()))
     }

@@ -1,7 +1,7 @@
 //! The top of a file: what starts a run, how runs of one key meet, what ends them early.
 
 use super::{
-    Compiled, ExitRule, Mode, Reentry, Severity, Workflow,
+    Compiled, ExitRule, Mode, Reentry, Severity, TriggerKind, Workflow,
     compiler::Compiler,
     fields,
     names::Standing,
@@ -71,8 +71,11 @@ impl Compiler<'_> {
         let key = tree.get("key").and_then(|tree| self.key(tree, true));
         let mode = tree.get("mode").and_then(|tree| self.mode(tree)).unwrap_or_default();
         let reentry = tree.get("reentry").and_then(|tree| self.reentry(tree)).unwrap_or_default();
+        // With `each`, a run is about its contact.
+        let keyed =
+            tree.get("key").is_some() || triggers.iter().any(|trigger| matches!(&trigger.on, TriggerKind::Schedule(schedule) if schedule.each.is_some()));
         for name in ["mode", "reentry"] {
-            if let (Some(tree), None) = (tree.get(name), tree.get("key"))
+            if let (Some(tree), false) = (tree.get(name), keyed)
                 && tree.text().is_some_and(|text| text != "parallel" && text != "always")
             {
                 self.problems.warning(&tree.place, "no_effect", format!("`{name}` has no effect without `key`: each run then is about itself"));

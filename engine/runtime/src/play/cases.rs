@@ -10,8 +10,8 @@ use super::{
 use onward_core::{
     Timestamp,
     definition::{
-        Problem, Severity,
-        testing::{Begin, Case, LaterKind, Setting, TestFile},
+        Problem, Severity, TriggerKind, Workflow,
+        testing::{Begin, Case, Delivery, EventDraft, LaterKind, Opening, Setting, TestFile},
     },
     history::Entry,
     machine::{Happening, State, check_answer},
@@ -124,12 +124,17 @@ pub(super) fn played(setup: &CaseSetup<'_>, trial: Trial) -> PlayedCase {
     let mut world = World::new(stage, Scripted::new(&setup.setting, setup.previews), Recorder::default());
     world.trial = trial;
     let mut undone = Vec::new();
-    match &case.begin {
-        Begin::Event(event) => world.take_in(drafted(event)),
-        Begin::Input(input) => world.start_by_hand(input),
-    }
-    let horizon = case.watched_for.as_ref().map(|span| span.add_to(stage.starts_at, &stage.timezone));
     let mut moment = stage.starts_at;
+    let began = match &case.begin {
+        Opening::Begin(Begin::Event(event)) => Ok(world.take_in(drafted(event))),
+        Opening::Begin(Begin::Input(input)) => Ok(world.start_by_hand(input)),
+        Opening::Webhook(delivery) => deliver(&mut world, delivery),
+        Opening::Schedule { fires } => world.fire_schedules(usize::try_from(*fires).unwrap_or(usize::MAX)).map(|first| moment = first),
+    };
+    if let Err(reason) = began {
+        undone.push((case.position.line, reason));
+    }
+    let horizon = case.watched_for.as_ref().map(|span| span.add_to(moment, &stage.timezone));
     for later in &case.then {
         if let Some(after) = &later.after {
             moment = after.add_to(moment, &stage.timezone);
@@ -169,12 +174,28 @@ pub(super) fn played(setup: &CaseSetup<'_>, trial: Trial) -> PlayedCase {
     played
 }
 
+/// Lets somebody post to a webhook of the workflow that is tested.
+fn deliver(world: &mut World<'_, Scripted<'_>, Recorder>, delivery: &Delivery) -> Result<(), String> {
+    let kind = world.stage.workflows.first().and_then(|workflow| webhook_event(workflow, delivery)).ok_or("the workflow listens at no such path")?;
+    world.take_in(drafted(&EventDraft { kind, id: delivery.id.clone(), data: delivery.body.clone(), ..EventDraft::default() }));
+    Ok(())
+}
+
+/// The type of the event of a delivery: without a path, that of the only webhook.
+fn webhook_event(workflow: &Workflow, delivery: &Delivery) -> Option<String> {
+    workflow.triggers.iter().find_map(|trigger| match &trigger.on {
+        TriggerKind::Webhook(webhook) if delivery.path.as_ref().is_none_or(|path| path.value == webhook.path) => Some(webhook.event_type()),
+        _ => None,
+    })
+}
+
 /// Lets something come from outside.
 fn come(world: &mut World<'_, Scripted<'_>, Recorder>, kind: &LaterKind) -> Result<(), String> {
     let living = world.runs.iter().position(|run| !run.state.status.is_final()).ok_or("no run lives any more");
     let by = || "test".to_owned();
     match kind {
         LaterKind::Event(event) => world.take_in(drafted(event)),
+        LaterKind::Webhook(delivery) => deliver(world, delivery)?,
         LaterKind::Records(fields) => world.outside.change_records(fields),
         LaterKind::Cancel(reason) => world.happen(living?, Happening::Cancel { by: by(), reason: reason.clone(), force: false }),
         LaterKind::Pause => world.happen(living?, Happening::Pause { by: by(), reason: None }),

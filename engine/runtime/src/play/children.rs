@@ -1,14 +1,14 @@
 //! Runs that other runs start. A called workflow comes to its mock where there is one, by the name of the step or of the
 //! workflow; else it is played, when its file is there.
 
-use super::{Outside, Watch, World, admission::Held};
+use super::{Outside, Watch, World, gates::Candidate};
 use onward_core::{
     ErrorCode, RunId, StepError, Value,
     history::{ChildOutcome, Parent, StepPath},
     machine::{Admission, Happening, InFlight, admit_input},
     ports::Outcome,
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 impl<O: Outside, W: Watch> World<'_, O, W> {
     /// Starts the run that a step asks for.
@@ -23,10 +23,11 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
                 Some(StepError::new(ErrorCode::NotFound, message))
             }
             Some((index, workflow)) => match self.ask(|asked| admit_input(&workflow, &input, asked)) {
-                Admission::Yes { input, key, reads, .. } => {
+                Admission::Yes { input, key, reads, gates } => {
                     let depth = self.runs.get(run).map_or(0, |played| played.state.depth.saturating_add(1));
                     let parent = self.runs.get(run).map(|played| (run_id, Parent { run_id: played.state.run_id, step: Arc::clone(step) }));
-                    let refused = self.request(index, key.as_deref(), Held { origin: None, child: parent, input, reads, depth }).err();
+                    let candidate = Candidate { child: parent, key, reads, gates, depth, ..Candidate::new(index, input) };
+                    let refused = self.request(candidate).err();
                     refused.map(|reason| StepError::new(ErrorCode::Conflict, format!("workflow {name:?} was not started: {reason}")))
                 }
                 Admission::Error(message) => Some(StepError::new(ErrorCode::InvalidInput, message)),
@@ -70,14 +71,9 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
             let reason = Some("the run that waits for it is ending".to_owned());
             return self.does(child, Happening::Cancel { by: "parent".into(), reason, force: false });
         }
-        let mut taken = None;
-        for queue in self.held.values_mut() {
-            if let Some(place) = queue.iter().position(|held| held.child.as_ref().is_some_and(|(run_id, _)| *run_id == child)) {
-                taken = queue.remove(place).and_then(|held| held.child);
-            }
-        }
-        self.held.retain(|_, queue| !queue.is_empty());
-        if let Some((run_id, parent)) = taken {
+        let Some(held) = self.take_held_child(child) else { return };
+        self.give_permit_back(held.permit);
+        if let Some((run_id, parent)) = held.child {
             self.does(run, Happening::ChildEnded { step: parent.step, run_id, outcome: ChildOutcome::Cancelled {} });
         }
     }
@@ -97,12 +93,5 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
 
     fn place_of(&self, run_id: RunId) -> Option<usize> {
         self.runs.iter().position(|played| played.state.run_id == run_id)
-    }
-}
-
-impl Held {
-    /// A start that no run asked for.
-    pub(super) fn of_its_own(origin: Option<(usize, Arc<onward_core::Event>)>, input: Value, reads: BTreeMap<String, Value>, depth: u16) -> Self {
-        Self { origin, child: None, input, reads, depth }
     }
 }

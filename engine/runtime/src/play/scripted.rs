@@ -6,7 +6,7 @@ use onward_core::{
     definition::testing::{Answer, EventDraft, Mock, Reply, ReplyKind, Setting, merge},
     history::OpenMatch,
     machine::InFlight,
-    ports::{Outcome, RecordRef},
+    ports::{Outcome, RecordRef, SegmentMember},
 };
 use std::collections::BTreeMap;
 
@@ -140,6 +140,10 @@ impl Outside for Scripted<'_> {
     fn mocks(&self, step: &str, workflow: &str) -> bool {
         let key = step.split('#').next().unwrap_or_default();
         self.setting.mocks.iter().any(|mock| mock.target.value == key || mock.target.value == workflow)
+    }
+
+    fn members(&self, segment: &str) -> Option<Vec<SegmentMember>> {
+        self.setting.segments.iter().find(|(name, _)| name.value == segment).map(|(_, members)| members.clone())
     }
 
     fn waited(&mut self, stage: &Stage, step: &str, waits: &BTreeMap<String, OpenMatch>) -> Vec<(i64, NewEvent)> {

@@ -1,5 +1,7 @@
 //! Plays from the outside: files in, reports out.
 
+mod starts;
+
 use super::{CaseReport, CaseSetup, Counts, Crowd, Previews, Stage, StepTrial, TimelineSetup, contacts, harden, test_case, timeline, try_step};
 use onward_core::{
     Object, Value,

@@ -10,7 +10,7 @@ use onward_core::{
     history::{Entry, Fact},
     hours,
     machine::{self, Action, Context, Decision, Happening, InFlight, Known, Need, State, correlations_of_event, decide},
-    ports::{Effect, Outcome, RecordRef},
+    ports::{Effect, HeldQueue, Outcome, RecordRef},
 };
 use std::sync::Arc;
 
@@ -113,7 +113,7 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
             Action::CloseWait { target } => self.listening.retain(|wait| wait.run != run || wait.target != target),
             Action::Emit(event) => {
                 self.watch.emitted(run, &event);
-                self.arrive(event);
+                self.arrive(event, None);
             }
             Action::StartChild { step, run_id, workflow: child, input } => self.start_child(run, &step, run_id, &child, input),
             Action::ContinueAs { run_id, input } => self.continue_as(run, run_id, input),
@@ -163,24 +163,26 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
     }
 
     /// Hands an event to the waits that it finds, then asks every trigger.
-    pub(super) fn route(&mut self, event: &Arc<Event>) {
+    pub(super) fn route(&mut self, event: &Arc<Event>, meant: Option<(usize, usize)>) {
         let found: Vec<(usize, String, String)> =
             self.listening.iter().filter(|wait| finds(event, wait)).map(|wait| (wait.run, wait.target.clone(), wait.which.clone())).collect();
         for (run, target, which) in found {
             self.does(run, Happening::Event { target, which, event: Arc::clone(event) });
         }
-        self.triggers(event);
+        self.triggers(event, meant);
     }
 
     fn end(&mut self, run: usize) {
         self.listening.retain(|wait| wait.run != run);
         let Some(played) = self.runs.get_mut(run) else { return };
         played.timers.clear();
-        let (workflow, key, at) = (played.workflow, played.state.key.to_string(), played.state.at);
+        let (workflow, key, at, permit) = (played.workflow, played.state.key.to_string(), played.state.at, played.permit.take());
         self.watch.ended(run, &played.state);
         let last = self.ended.entry((workflow, key.clone())).or_insert(at);
         *last = at.max(*last);
-        self.work.push_back(Work::Release { workflow, key });
+        self.give_permit_back(permit);
+        let Some(workflow) = self.stage.workflows.get(workflow) else { return };
+        self.work.push_back(Work::Release(HeldQueue::Key { workflow: workflow.name.clone(), key }));
     }
 }
 

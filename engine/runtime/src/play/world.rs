@@ -1,11 +1,12 @@
 //! The pretended world: virtual time, runs, what they wait for, and what is to come.
 
-use super::{Stage, admission::Held};
+use super::{Stage, gates::Candidate};
 use onward_core::{
     Event, EventId, NewEvent, Timestamp, Value,
     history::{Entry, OpenMatch, StepPath},
-    machine::{Happening, InFlight, State},
-    ports::{Correlation, Outcome, RecordRef},
+    machine::{Happening, InFlight, LimitKey, State},
+    ports::{Correlation, HeldQueue, Outcome, RecordRef, SegmentMember},
+    schedule::Firing,
 };
 use std::{
     cmp::Reverse,
@@ -25,6 +26,8 @@ pub trait Outside {
     fn mocks(&self, step: &str, workflow: &str) -> bool;
     /// A wait opened: what comes because of it, and after how many milliseconds.
     fn waited(&mut self, stage: &Stage, step: &str, waits: &BTreeMap<String, OpenMatch>) -> Vec<(i64, NewEvent)>;
+    /// Who is in a segment; `None`: there is none of that name.
+    fn members(&self, segment: &str) -> Option<Vec<SegmentMember>>;
 }
 
 /// What a call comes to.
@@ -68,6 +71,8 @@ pub(super) struct Played {
     pub(super) timers: BTreeMap<String, Timestamp>,
     /// Its whole history, when the stage keeps them.
     pub(super) history: Vec<Entry>,
+    /// Its permit of a concurrency limit, until it ends.
+    pub(super) permit: Option<LimitKey>,
 }
 
 /// A wait that is open.
@@ -82,17 +87,37 @@ pub(super) struct Listening {
 /// Something to be done now.
 #[derive(Debug)]
 pub(super) enum Work {
-    Happen { run: usize, happening: Box<Happening> },
-    Event(Arc<Event>),
-    Release { workflow: usize, key: String },
+    Happen {
+        run: usize,
+        happening: Box<Happening>,
+    },
+    /// An event, and the schedule (workflow, trigger) that it is for.
+    Event(Arc<Event>, Option<(usize, usize)>),
+    Release(HeldQueue),
 }
 
 /// Something that comes at a moment.
 #[derive(Debug)]
 pub(super) enum Coming {
-    Timer { run: usize, key: String },
-    Ended { run: usize, step: StepPath, attempt: u32, outcome: Outcome },
+    Timer {
+        run: usize,
+        key: String,
+    },
+    Ended {
+        run: usize,
+        step: StepPath,
+        attempt: u32,
+        outcome: Outcome,
+    },
     Event(Box<NewEvent>),
+    /// A schedule of the workflow with this number falls due.
+    Fired {
+        workflow: usize,
+        trigger: usize,
+        firing: Firing,
+    },
+    /// The first start of a queue may have its turn.
+    Turn(HeldQueue),
 }
 
 #[derive(Debug)]
@@ -142,7 +167,13 @@ pub struct World<'c, O, W> {
     pub(super) events: Vec<Arc<Event>>,
     pub(super) seen: BTreeSet<[u8; 16]>,
     pub(super) work: VecDeque<Work>,
-    pub(super) held: BTreeMap<(usize, String), VecDeque<Held>>,
+    pub(super) held: BTreeMap<HeldQueue, Vec<Candidate>>,
+    /// How many starts were ever held.
+    pub(super) helds: i64,
+    /// Permits that are taken.
+    pub(super) permits: BTreeMap<LimitKey, u32>,
+    /// Until when the starts of a rate count, in microseconds.
+    pub(super) used: BTreeMap<LimitKey, i64>,
     pub(super) ended: BTreeMap<(usize, String), Timestamp>,
     pub(super) variants: BTreeMap<(usize, String, String), String>,
     pub(super) turns: u64,
@@ -167,6 +198,9 @@ impl<'c, O: Outside, W: Watch> World<'c, O, W> {
             seen: BTreeSet::new(),
             work: VecDeque::new(),
             held: BTreeMap::new(),
+            helds: 0,
+            permits: BTreeMap::new(),
+            used: BTreeMap::new(),
             ended: BTreeMap::new(),
             variants: BTreeMap::new(),
             turns: 0,
@@ -197,7 +231,7 @@ impl<'c, O: Outside, W: Watch> World<'c, O, W> {
     }
     /// How many starts are held.
     pub fn held(&self) -> usize {
-        self.held.values().map(VecDeque::len).sum()
+        self.held.values().map(Vec::len).sum()
     }
     /// What went wrong with the machine itself. Not empty: report it as a bug.
     pub fn faults(&self) -> &[String] {
@@ -237,7 +271,7 @@ impl<'c, O: Outside, W: Watch> World<'c, O, W> {
 
     /// Takes an event in, at once.
     pub fn take_in(&mut self, event: NewEvent) {
-        self.arrive(event);
+        self.arrive(event, None);
         self.settle();
     }
 
@@ -258,7 +292,7 @@ impl<'c, O: Outside, W: Watch> World<'c, O, W> {
 
     pub(super) fn comes_at(&mut self, at: Timestamp, what: Coming) {
         self.order += 1;
-        let timer = matches!(what, Coming::Timer { .. });
+        let timer = matches!(what, Coming::Timer { .. } | Coming::Turn(_));
         self.coming.push(Reverse(Due { at, timer, order: self.order, what }));
     }
 
@@ -279,7 +313,16 @@ impl<'c, O: Outside, W: Watch> World<'c, O, W> {
             }
             Coming::Event(event) => {
                 self.now = self.now.max(due.at);
-                self.arrive(*event);
+                self.arrive(*event, None);
+            }
+            Coming::Fired { workflow, trigger, firing } => {
+                self.now = self.now.max(due.at);
+                self.fired(workflow, trigger, &firing);
+            }
+            Coming::Turn(queue) if !self.held.contains_key(&queue) => return,
+            Coming::Turn(queue) => {
+                self.now = self.now.max(due.at);
+                self.work.push_back(Work::Release(queue));
             }
         }
         self.settle();
@@ -294,14 +337,14 @@ impl<'c, O: Outside, W: Watch> World<'c, O, W> {
             }
             match work {
                 Work::Happen { run, happening } => self.turn(run, *happening),
-                Work::Event(event) => self.route(&event),
-                Work::Release { workflow, key } => self.release(workflow, &key),
+                Work::Event(event, meant) => self.route(&event, meant),
+                Work::Release(queue) => self.release(&queue),
             }
         }
     }
 
     /// An event comes to be; a repeated one has no effect (SEMANTICS.md 8).
-    pub(super) fn arrive(&mut self, body: NewEvent) {
+    pub(super) fn arrive(&mut self, body: NewEvent, meant: Option<(usize, usize)>) {
         if let Some(key) = body.dedupe_key()
             && !self.seen.insert(key)
         {
@@ -310,6 +353,6 @@ impl<'c, O: Outside, W: Watch> World<'c, O, W> {
         let event_id = EventId(self.stage.id(1, self.events.len()));
         let event = Arc::new(Event { event_id, taken_in_at: self.now, body });
         self.events.push(Arc::clone(&event));
-        self.work.push_back(Work::Event(event));
+        self.work.push_back(Work::Event(event, meant));
     }
 }

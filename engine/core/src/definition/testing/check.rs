@@ -1,9 +1,9 @@
 //! Names of a test file or a scenario against the workflow and the nodes.
 
-use super::{Case, Mock, Placed, Scenario, Setting, TestFile, test_file::LaterKind};
+use super::{Case, Delivery, Mock, Opening, Placed, Scenario, Setting, TestFile, test_file::LaterKind};
 use crate::{
     Value,
-    definition::{Catalogue, Problem, Step, Verb, Workflow, problems::Problems},
+    definition::{Catalogue, Problem, Step, TriggerKind, Verb, Workflow, problems::Problems},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,6 +25,9 @@ impl TestFile {
         names.setting(&self.setting);
         for case in &self.cases {
             names.case(case);
+            if let Some(workflow) = workflows.first() {
+                names.opening(case, &self.setting, workflow);
+            }
         }
         names.problems.finish()
     }
@@ -107,6 +110,50 @@ impl<'a> Names<'a> {
         }
     }
 
+    /// What the case begins with, against the triggers.
+    fn opening(&mut self, case: &Case, of_file: &Setting, workflow: &Workflow) {
+        let schedules = || workflow.triggers.iter().filter_map(|trigger| if let TriggerKind::Schedule(schedule) = &trigger.on { Some(schedule) } else { None });
+        match &case.begin {
+            Opening::Begin(_) => {}
+            Opening::Webhook(delivery) => self.delivery(delivery, case, workflow),
+            Opening::Schedule { .. } if schedules().next().is_none() => {
+                self.problems.error(&case.position, "bad_start", format!("{} has no `schedule` in its triggers", workflow.name));
+            }
+            Opening::Schedule { .. } => {
+                let known = |name: &str| case.setting.segments.iter().chain(&of_file.segments).any(|(segment, _)| segment.value == name);
+                let missing: Vec<&str> = schedules().filter_map(|schedule| schedule.each.as_deref()).filter(|segment| !known(segment)).collect();
+                for segment in missing {
+                    let message = format!("who is in the segment \"{segment}\"? Say so: `segments: {{ {segment}: [c1, c2] }}`");
+                    self.problems.error(&case.position, "missing_field", message);
+                }
+            }
+        }
+        for later in &case.then {
+            if let LaterKind::Webhook(delivery) = &later.kind {
+                self.delivery(delivery, case, workflow);
+            }
+        }
+    }
+
+    fn delivery(&mut self, delivery: &Delivery, case: &Case, workflow: &Workflow) {
+        let paths: Vec<&str> = workflow
+            .triggers
+            .iter()
+            .filter_map(|trigger| if let TriggerKind::Webhook(webhook) = &trigger.on { Some(webhook.path.as_str()) } else { None })
+            .collect();
+        match &delivery.path {
+            Some(path) if !paths.contains(&path.value.as_str()) => {
+                let message = format!("the workflow does not listen at \"{}\"", path.value);
+                self.problems.wrong_name(&path.position, "unknown_path", &message, &path.value, paths);
+            }
+            None if paths.len() != 1 => {
+                let message = format!("the workflow listens at {} paths; name one: `webhook: {{ path, body }}`", paths.len());
+                self.problems.error(&case.position, "bad_start", message);
+            }
+            _ => {}
+        }
+    }
+
     /// A node, a step, or a workflow that is called.
     fn target(&mut self, target: &Placed<String>) {
         if self.called.contains(&target.value) {
@@ -119,8 +166,9 @@ impl<'a> Names<'a> {
         }
     }
 
+    /// A node, or a workflow that is called: its mock is asked as a node would be.
     fn node(&mut self, node: &Placed<String>) {
-        if self.catalogue.node(&node.value).is_none() {
+        if !self.called.contains(&node.value) && self.catalogue.node(&node.value).is_none() {
             let message = format!("there is no node \"{}\"", node.value);
             self.problems.wrong_name(&node.position, "unknown_node", &message, &node.value, self.catalogue.node_ids());
         }

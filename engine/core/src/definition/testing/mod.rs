@@ -17,10 +17,10 @@ pub use expect::{Expect, ExpectedCall, ExpectedEvent, Times};
 pub use mocks::{Mock, Reply, ReplyKind};
 pub use scenario::{Answer, Scenario, Shares};
 pub use schema::schema;
-pub use test_file::{Case, Later, LaterKind, TestFile};
+pub use test_file::{Case, Delivery, Later, LaterKind, Opening, TestFile};
 
 use super::{Position, Problem};
-use crate::{Object, Timestamp, Value};
+use crate::{Object, Timestamp, Value, ports::SegmentMember};
 
 /// A value and where it stands in the file.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,6 +104,8 @@ pub struct Setting {
     pub records: Object,
     /// The connections that there are; `None`: any.
     pub connections: Option<Vec<String>>,
+    /// Who is in which segment, for schedules with `each`.
+    pub segments: Vec<(Placed<String>, Vec<SegmentMember>)>,
     /// What nodes give.
     pub mocks: Vec<Mock>,
     /// Variants that splits choose, by step.
@@ -120,6 +122,9 @@ impl Setting {
         }
         let mut mocks: Vec<Mock> = self.mocks.iter().filter(|mock| !over.mocks.iter().any(|other| other.target.value == mock.target.value)).cloned().collect();
         mocks.extend(over.mocks.iter().cloned());
+        let mut segments: Vec<_> =
+            self.segments.iter().filter(|(name, _)| !over.segments.iter().any(|(other, _)| other.value == name.value)).cloned().collect();
+        segments.extend(over.segments.iter().cloned());
         let mut variants: Vec<_> =
             self.variants.iter().filter(|(step, _)| !over.variants.iter().any(|(other, _)| other.value == step.value)).cloned().collect();
         variants.extend(over.variants.iter().cloned());
@@ -128,6 +133,7 @@ impl Setting {
             timezone: over.timezone.clone().or_else(|| self.timezone.clone()),
             records,
             connections: over.connections.clone().or_else(|| self.connections.clone()),
+            segments,
             mocks,
             variants,
         }

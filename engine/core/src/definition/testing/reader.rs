@@ -1,6 +1,6 @@
 //! What all rooms of these files share: reading maps key by key, with positions.
 
-use super::{Begin, EventDraft, Mock, Placed, Setting};
+use super::{EventDraft, Mock, Placed, Setting};
 use crate::{
     Object, Timestamp, Value,
     definition::{
@@ -10,10 +10,11 @@ use crate::{
         workflow::is_event_type,
     },
     expression::{RECORD_NAMES, moment},
+    ports::SegmentMember,
 };
 
 /// Keys of a [`Setting`].
-pub(super) const SETTING_KEYS: [&str; 6] = ["now", "timezone", "records", "connections", "mock", "variant"];
+pub(super) const SETTING_KEYS: [&str; 7] = ["now", "timezone", "records", "connections", "segments", "mock", "variant"];
 /// Keys of an event.
 pub(super) const EVENT_KEYS: [&str; 6] = ["type", "source", "id", "subject", "time", "data"];
 
@@ -85,22 +86,6 @@ impl Reader {
         }
     }
 
-    /// `event` or `input`, exactly one of them.
-    pub(super) fn begin(&mut self, tree: &Tree, what: &str) -> Option<Begin> {
-        match (tree.get("event"), tree.get("input")) {
-            (Some(event), None) => self.event(event, "event").map(Begin::Event),
-            (None, Some(input)) => Some(Begin::Input(input.to_value())),
-            (Some(_), Some(input)) => {
-                self.problems.error(&input.place, "bad_start", format!("{what} begins with `event` or with `input`, not with both"));
-                None
-            }
-            (None, None) => {
-                self.problems.error(&tree.place, "missing_field", format!("{what} needs `event: {{ type, data }}` or `input`"));
-                None
-            }
-        }
-    }
-
     pub(super) fn event(&mut self, tree: &Tree, name: &str) -> Option<EventDraft> {
         self.map(tree, name, &EVENT_KEYS, "an event")?;
         let Some(kind_tree) = tree.get("type") else {
@@ -142,7 +127,8 @@ impl Reader {
             tree.get("connections").map(|tree| self.texts(tree, "connections")).map(|names| names.into_iter().map(|name| name.value).collect::<Vec<_>>());
         let mocks = tree.get("mock").map(|tree| self.mocks(tree)).unwrap_or_default();
         let variants = tree.get("variant").map(|tree| self.variants(tree)).unwrap_or_default();
-        Setting { now, timezone, records, connections, mocks, variants }
+        let segments = tree.get("segments").map(|tree| self.segments(tree)).unwrap_or_default();
+        Setting { now, timezone, records, connections, segments, mocks, variants }
     }
 
     pub(super) fn records(&mut self, tree: &Tree) -> Object {
@@ -157,6 +143,35 @@ impl Reader {
             }
         }
         records
+    }
+
+    /// `NAME: [ID, { id, timezone }]`.
+    fn segments(&mut self, tree: &Tree) -> Vec<(Placed<String>, Vec<SegmentMember>)> {
+        let Some(entries) = fields::map(&mut self.problems, tree, "segments") else { return Vec::new() };
+        let mut segments = Vec::with_capacity(entries.len());
+        for (key, value) in entries {
+            let Some(items) = fields::list(&mut self.problems, value, &key.text) else { continue };
+            let members = items.iter().filter_map(|item| self.member(item)).collect();
+            segments.push((Placed { value: key.text.clone(), position: key.place.clone() }, members));
+        }
+        segments
+    }
+
+    fn member(&mut self, tree: &Tree) -> Option<SegmentMember> {
+        if tree.text().is_some() {
+            return self.text(tree, "a contact").map(|contact| SegmentMember { contact, timezone: None });
+        }
+        self.map(tree, "a contact", &["id", "timezone"], "a contact of a segment")?;
+        let Some(id) = tree.get("id") else {
+            self.problems.error(&tree.place, "missing_field", "a contact of a segment needs its `id`".into());
+            return None;
+        };
+        let contact = self.text(id, "id")?;
+        let timezone = match tree.get("timezone") {
+            Some(tree) => Some(self.zone(tree, "timezone")?),
+            None => None,
+        };
+        Some(SegmentMember { contact, timezone })
     }
 
     fn mocks(&mut self, tree: &Tree) -> Vec<Mock> {

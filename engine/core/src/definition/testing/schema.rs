@@ -33,6 +33,13 @@ fn with_setting(own: Value) -> Value {
             "properties": RECORD_NAMES.iter().map(|name| ((*name).to_owned(), json!({ "type": ["object", "null"] }))).collect::<crate::Object>()
         },
         "connections": { "type": "array", "items": { "type": "string" }, "description": "The connections that there are; a call over another one fails. Default: any." },
+        "segments": {
+            "type": "object", "description": "Who is in which segment, for schedules with `each`.",
+            "additionalProperties": { "type": "array", "items": { "anyOf": [
+                { "type": "string", "minLength": 1 },
+                { "type": "object", "additionalProperties": false, "required": ["id"], "properties": { "id": { "type": "string" }, "timezone": { "type": "string", "minLength": 1 } } }
+            ] } }
+        },
         "mock": { "$ref": "#/$defs/mocks" },
         "variant": { "type": "object", "additionalProperties": { "type": "string", "minLength": 1 }, "description": "The variant that a split chooses, by step." }
     });
@@ -56,6 +63,11 @@ fn definitions() -> Value {
         "name": { "type": "string", "minLength": 1, "description": "What the case shows." },
         "event": { "$ref": "#/$defs/event" },
         "input": { "description": "Starts the run by hand." },
+        "schedule": {
+            "type": "object", "additionalProperties": false, "description": "The clock goes on to the workflow's own times.",
+            "properties": { "fires": { "type": "integer", "minimum": 1, "maximum": test_file::FIRES, "description": "How often they fire in all. Default: 1." } }
+        },
+        "webhook": { "$ref": "#/$defs/webhook" },
         "then": { "type": "array", "items": { "$ref": "#/$defs/later" }, "description": "What comes from outside, one after the other." },
         "for": duration,
         "expect": { "$ref": "#/$defs/expect" }
@@ -78,8 +90,16 @@ fn definitions() -> Value {
         },
         "case": {
             "type": "object", "additionalProperties": false, "required": ["name", "expect"],
-            "oneOf": [{ "required": ["event"] }, { "required": ["input"] }],
+            "oneOf": test_file::OPENINGS.iter().map(|key| json!({ "required": [key] })).collect::<Vec<_>>(),
             "properties": case
+        },
+        "webhook": {
+            "type": "object", "additionalProperties": false, "description": "Somebody posts to a webhook of the workflow.",
+            "properties": {
+                "path": { "type": "string", "minLength": 1, "description": "Which one; the only one when left out." },
+                "body": { "description": "What event.data holds." },
+                "id": { "type": "string", "minLength": 1, "description": "The delivery's name; a second one of that name has no effect." }
+            }
         },
         "later": later(),
         "expect": expected(&texts, &times),
@@ -90,6 +110,7 @@ fn later() -> Value {
     let properties = json!({
         "after": { "$ref": "#/$defs/duration" },
         "event": { "$ref": "#/$defs/event" },
+        "webhook": { "$ref": "#/$defs/webhook" },
         "answer": {
             "type": "object", "additionalProperties": false, "required": ["answer"],
             "properties": { "step": { "type": "string" }, "answer": {}, "by": { "type": "string" } }

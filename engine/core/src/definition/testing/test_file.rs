@@ -16,9 +16,13 @@ use crate::{
 /// Keys at the top of a test file, besides those of a setting.
 pub(super) const TOP_KEYS: [&str; 3] = ["workflow", "workflows", "cases"];
 /// Keys of a case, besides those of a setting.
-pub(super) const CASE_KEYS: [&str; 6] = ["name", "event", "input", "then", "for", "expect"];
+pub(super) const CASE_KEYS: [&str; 8] = ["name", "event", "input", "schedule", "webhook", "then", "for", "expect"];
+/// How a case may begin.
+pub(super) const OPENINGS: [&str; 4] = ["event", "input", "schedule", "webhook"];
+/// Times that schedules may fire in one case.
+pub(super) const FIRES: u64 = 1_000;
 /// What may happen later.
-pub(super) const LATER_KINDS: [&str; 6] = ["event", "answer", "records", "cancel", "pause", "resume"];
+pub(super) const LATER_KINDS: [&str; 7] = ["event", "webhook", "answer", "records", "cancel", "pause", "resume"];
 
 /// A test file.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,7 +45,7 @@ pub struct Case {
     /// Where it stands.
     pub position: Position,
     /// What starts the run.
-    pub begin: Begin,
+    pub begin: Opening,
     /// What it takes as given, over the file's.
     pub setting: Setting,
     /// What comes later.
@@ -50,6 +54,31 @@ pub struct Case {
     pub watched_for: Option<Span>,
     /// What must have come of it.
     pub expect: Expect,
+}
+
+/// How a case begins.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Opening {
+    /// By an event, or by hand.
+    Begin(Begin),
+    /// By the workflow's own schedules, as time passes.
+    Schedule {
+        /// How often they fire in all.
+        fires: u64,
+    },
+    /// By a delivery to a webhook of the workflow.
+    Webhook(Delivery),
+}
+
+/// What somebody posts to a webhook.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delivery {
+    /// The webhook's path; `None`: the only one that the workflow has.
+    pub path: Option<Placed<String>>,
+    /// The body: what `event.data` holds.
+    pub body: Value,
+    /// The delivery's name: a second one of that name has no effect.
+    pub id: Option<String>,
 }
 
 /// Something that comes from outside while the run lives.
@@ -68,6 +97,8 @@ pub struct Later {
 pub enum LaterKind {
     /// An event.
     Event(EventDraft),
+    /// A delivery to a webhook of the workflow that is tested.
+    Webhook(Delivery),
     /// A person's answer to an `ask`.
     Answer {
         /// The step that asks; `None`: the only one that does.
@@ -140,7 +171,7 @@ impl Reader {
             self.problems.error(&tree.place, "missing_field", "a case needs a `name` that says what it shows".into());
             None
         };
-        let begin = self.begin(tree, "a case");
+        let begin = self.opening(tree);
         let setting = self.setting(tree);
         let then = tree.get("then").map(|tree| self.laters(tree)).unwrap_or_default();
         let watched_for = tree.get("for").and_then(|tree| self.span(tree, "for"));
@@ -151,6 +182,55 @@ impl Reader {
             None
         };
         Some(Case { name: name?, position: tree.place.clone(), begin: begin?, setting, then, watched_for, expect: expect? })
+    }
+
+    /// Exactly one of [`OPENINGS`].
+    fn opening(&mut self, tree: &Tree) -> Option<Opening> {
+        let mut given = OPENINGS.into_iter().filter_map(|key| tree.get(key).map(|value| (key, value)));
+        let Some((key, value)) = given.next() else {
+            let message = "a case needs `event: { type, data }`, `input`, `schedule` or `webhook`: what starts the run";
+            self.problems.error(&tree.place, "missing_field", message.into());
+            return None;
+        };
+        if let Some((second, value)) = given.next() {
+            self.problems.error(&value.place, "bad_start", format!("a case begins in one way: with `{key}` or with `{second}`, not with both"));
+            return None;
+        }
+        match key {
+            "event" => self.event(value, "event").map(|event| Opening::Begin(Begin::Event(event))),
+            "input" => Some(Opening::Begin(Begin::Input(value.to_value()))),
+            "webhook" => self.delivery(value).map(Opening::Webhook),
+            _ => self.firings(value),
+        }
+    }
+
+    /// `schedule: { fires: 3 }`; `schedule: {}` is one time.
+    fn firings(&mut self, tree: &Tree) -> Option<Opening> {
+        self.map(tree, "schedule", &["fires"], "`schedule` of a case")?;
+        let fires = match tree.get("fires") {
+            Some(tree) => self.whole(tree, "fires")?,
+            None => 1,
+        };
+        if !(1..=FIRES).contains(&fires) {
+            self.problems.error(&tree.place, "bad_value", format!("`fires` is a number from 1 to {FIRES}"));
+            return None;
+        }
+        Some(Opening::Schedule { fires })
+    }
+
+    /// `webhook: { path, body, id }`.
+    fn delivery(&mut self, tree: &Tree) -> Option<Delivery> {
+        self.map(tree, "webhook", &["path", "body", "id"], "`webhook` of a case")?;
+        let path = match tree.get("path") {
+            Some(tree) => Some(self.placed_text(tree, "path")?),
+            None => None,
+        };
+        let id = match tree.get("id") {
+            Some(tree) => Some(self.text(tree, "id")?),
+            None => None,
+        };
+        let body = tree.get("body").map_or_else(|| Value::Object(Object::new()), Tree::to_value);
+        Some(Delivery { path, body, id })
     }
 
     fn laters(&mut self, tree: &Tree) -> Vec<Later> {
@@ -170,6 +250,7 @@ impl Reader {
         };
         let kind = match key.text.as_str() {
             "event" => LaterKind::Event(self.event(value, "event")?),
+            "webhook" => LaterKind::Webhook(self.delivery(value)?),
             "answer" => self.answer(value)?,
             "records" => LaterKind::Records(self.records(value)),
             "cancel" => LaterKind::Cancel(value.text().map(str::to_owned)),

@@ -1,6 +1,6 @@
 //! Reading test files and scenarios: what is understood, and how mistakes are told.
 
-use super::{Begin, LaterKind, ReplyKind, Scenario, TestFile, schema};
+use super::{Begin, LaterKind, Opening, ReplyKind, Scenario, TestFile, schema};
 use crate::{
     ErrorCode,
     definition::{compile, render_problem, tests::Nodes, tree},
@@ -35,6 +35,12 @@ cases:
       no_calls: [crm.conversation.assign]
       took: { under: 3h }
   - { name: by hand, input: { a: 1 }, expect: { no_calls: true, exit: null } }
+  - name: by its own times
+    schedule: { fires: 3 }
+    segments: { vip: [c1, { id: c2, timezone: Asia/Kolkata }] }
+    then: [{ after: 1m, webhook: { path: form, id: d-1, body: { a: 1 } } }]
+    expect: { runs: 6 }
+  - { name: by a webhook, webhook: { body: [1] }, expect: { runs: 1 } }
 "#;
 
 const WORKFLOW: &str = r"
@@ -58,7 +64,7 @@ fn a_test_file_is_read_whole() {
     assert_eq!(file.workflow.value, "welcome.yaml");
     assert_eq!(file.setting.timezone.as_deref(), Some("Asia/Kolkata"));
     let case = &file.cases[0];
-    assert!(matches!(&case.begin, Begin::Event(event) if event.kind == "lead.captured" && event.data["name"] == "Asha"));
+    assert!(matches!(&case.begin, Opening::Begin(Begin::Event(event)) if event.kind == "lead.captured" && event.data["name"] == "Asha"));
     let replies: Vec<&ReplyKind> = case.setting.mocks[1].replies.iter().map(|reply| &reply.kind).collect();
     assert!(matches!(replies[0], ReplyKind::Error(error) if error.code == ErrorCode::Unavailable));
     assert_eq!(
@@ -94,7 +100,7 @@ fn mistakes_are_told_with_place_and_remedy() {
         "f.test.yaml:3:5 error unknown_field: a case has no key \"nam\"; did you mean \"name\"?",
     );
     told("workflow: a.yaml\ncases:\n  - name: x\n    input: {}\n    expect: { status: complete }", "did you mean \"completed\"?");
-    told("workflow: a.yaml\ncases:\n  - name: x\n    expect: { status: completed }", "needs `event: { type, data }` or `input`");
+    told("workflow: a.yaml\ncases:\n  - name: x\n    expect: { status: completed }", "a case needs `event: { type, data }`, `input`, `schedule` or `webhook`");
     told("workflow: a.yaml\ncases:\n  - { name: x, input: 1, expect: {} }", "`expect` is empty");
     told("workflow: a.yaml\ncases:\n  - { name: x, input: 1, expect: { took: { under: 3 } } }", "`under` needs a unit");
     told("workflow: a.yaml\ncases:\n  - { name: x, input: 1, then: [{ after: 1h }], expect: { status: failed } }", "each entry of `then` is one of event");
@@ -155,6 +161,13 @@ fn the_schema_accepts_what_is_read_and_refuses_what_is_not() {
         "workflow: a.yaml\ncases: [{ name: x, input: 1, then: [{ after: 1h }], expect: { status: failed } }]",
         "workflow: a.yaml\ncases: [{ name: x, input: 1, event: { type: a }, expect: { status: failed } }]",
         "workflow: a.yaml\ncases: [{ name: x, input: 1, expect: { calls: [{ times: 1 }] } }]",
+        "workflow: a.yaml\ncases: [{ name: x, input: 1, schedule: {}, expect: { status: failed } }]",
+        "workflow: a.yaml\ncases: [{ name: x, schedule: { fires: 0 }, expect: { status: failed } }]",
+        "workflow: a.yaml\ncases: [{ name: x, schedule: { at: 1 }, expect: { status: failed } }]",
+        "workflow: a.yaml\ncases: [{ name: x, webhook: { path: [] }, expect: { status: failed } }]",
+        "workflow: a.yaml\ncases: [{ name: x, webhook: { data: {} }, expect: { status: failed } }]",
+        "workflow: a.yaml\nsegments: { vip: c1 }\ncases: [{ name: x, input: 1, expect: { status: failed } }]",
+        "workflow: a.yaml\nsegments: { vip: [{ timezone: UTC }] }\ncases: [{ name: x, input: 1, expect: { status: failed } }]",
     ] {
         assert!(!schema.is_valid(&value(bad)), "{bad}");
         assert!(TestFile::parse(bad).value.is_none(), "{bad}");

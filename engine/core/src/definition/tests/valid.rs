@@ -234,6 +234,8 @@ fn hints_and_warnings_do_not_keep_a_workflow_from_running() {
             "f.yaml:7:12 warning no_effect: `retry` has no effect on delay; only `do` is tried again",
         ]
     );
+    let each = "name: a\nmode: single\nreentry: never\non: [{ schedule: { cron: 0 9 * * *, each: { segment: a } } }]\nsteps: [{ stop: }]\n";
+    assert_eq!(problems(each), Vec::<String>::new(), "with `each` a run is about its contact");
     let hint = &compiled("name: a\nsteps: [{ stop: }]").problems[0];
     assert_eq!((hint.severity, hint.code.as_str()), (Severity::Hint, "no_trigger"));
 }
@@ -258,6 +260,34 @@ fn the_json_schema_agrees_with_the_compiler() {
     for (source, _) in super::invalid::SHAPES {
         assert!(!validator.is_valid(&tree_value(source)), "the schema accepts\n{source}");
         assert!(compiled(source).workflow.is_none(), "the compiler accepts\n{source}");
+    }
+}
+
+/// Every workflow file that we ship fits the schema that editors check it with.
+#[test]
+fn the_json_schema_accepts_every_workflow_that_is_shipped() {
+    fn below(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
+        for entry in std::fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            let name = path.to_string_lossy();
+            if path.is_dir() {
+                below(&path, found);
+            } else if name.ends_with(".yaml") && !name.ends_with(".test.yaml") {
+                found.push(path);
+            }
+        }
+    }
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    let workspace = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut files = Vec::new();
+    for folder in ["examples", "workflows"] {
+        below(&workspace.join(folder), &mut files);
+    }
+    assert!(files.len() > 20, "the files were not found");
+    for file in files {
+        let source = std::fs::read_to_string(&file).unwrap();
+        let errors: Vec<String> = validator.iter_errors(&tree_value(&source)).map(|error| format!("{}: {error}", error.instance_path())).collect();
+        assert_eq!(errors, Vec::<String>::new(), "{}", file.display());
     }
 }
 
