@@ -172,7 +172,7 @@ async fn start(api: &super::harness::Api, name: &str, source: &str) -> Option<St
     if source.contains("- webhook:") {
         return deliver(api, source, &json!({ "name": "Asha", "full_name": "Asha Rao", "mobile": "+919812345678" })).await;
     }
-    if source.contains("- schedule:") {
+    if source.contains("- schedule:") && !source.contains("each:") {
         return make_up(api, name).await;
     }
     let listening = |line: &str| {

@@ -35,13 +35,18 @@ cases:
       no_calls: [crm.conversation.assign]
       took: { under: 3h }
   - { name: by hand, input: { a: 1 }, expect: { no_calls: true, exit: null } }
+"#;
+
+/// Cases that begin otherwise.
+const OPENINGS: &str = "workflow: welcome.yaml
+cases:
   - name: by its own times
     schedule: { fires: 3 }
     segments: { vip: [c1, { id: c2, timezone: Asia/Kolkata }] }
     then: [{ after: 1m, webhook: { path: form, id: d-1, body: { a: 1 } } }]
     expect: { runs: 6 }
   - { name: by a webhook, webhook: { body: [1] }, expect: { runs: 1 } }
-"#;
+";
 
 const WORKFLOW: &str = r"
 name: welcome
@@ -150,8 +155,11 @@ fn a_scenario_is_read_whole() {
 fn the_schema_accepts_what_is_read_and_refuses_what_is_not() {
     let schema = jsonschema::validator_for(&schema()).unwrap();
     let value = |source: &str| tree::parse(source, &mut super::super::problems::Problems::default()).unwrap().to_value();
-    let errors: Vec<String> = schema.iter_errors(&value(GOOD)).map(|error| error.to_string()).collect();
-    assert_eq!(errors, Vec::<String>::new());
+    for good in [GOOD, OPENINGS] {
+        let errors: Vec<String> = schema.iter_errors(&value(good)).map(|error| error.to_string()).collect();
+        assert_eq!(errors, Vec::<String>::new());
+        assert_eq!(problems(good), Vec::<String>::new());
+    }
     for bad in [
         "cases: [{ name: x, input: 1, expect: { status: failed } }]",
         "workflow: a.yaml\ncases: []",
