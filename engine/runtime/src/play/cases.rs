@@ -126,8 +126,14 @@ pub(super) fn played(setup: &CaseSetup<'_>, trial: Trial) -> PlayedCase {
     let mut undone = Vec::new();
     let mut moment = stage.starts_at;
     let began = match &case.begin {
-        Opening::Begin(Begin::Event(event)) => Ok(world.take_in(drafted(event))),
-        Opening::Begin(Begin::Input(input)) => Ok(world.start_by_hand(input)),
+        Opening::Begin(Begin::Event(event)) => {
+            world.take_in(drafted(event));
+            Ok(())
+        }
+        Opening::Begin(Begin::Input(input)) => {
+            world.start_by_hand(input);
+            Ok(())
+        }
         Opening::Webhook(delivery) => deliver(&mut world, delivery),
         Opening::Schedule { fires } => world.fire_schedules(usize::try_from(*fires).unwrap_or(usize::MAX)).map(|first| moment = first),
     };

@@ -77,14 +77,14 @@ fn somebody_posts_to_a_webhook() {
     );
     pass(
         &[form],
-        r#"
+        r"
   - { name: new, webhook: { path: site-form, body: { name: Asha } }, expect: { runs: 1, output: Asha } }
   - { name: old, webhook: { path: old-form, body: { full_name: Asha } }, expect: { runs: 1, output: Asha } }
   - name: once
     webhook: { path: site-form, id: a, body: { name: Asha } }
     then: [{ webhook: { path: site-form, id: a, body: { name: Asha } } }, { webhook: { path: site-form, id: b, body: { name: Ravi } } }]
     expect: { runs: 2, run: 2, output: Ravi }
-"#,
+",
     );
 }
 
@@ -108,7 +108,7 @@ fn no_more_run_at_a_time_than_the_limit_says() {
     let one = limited("{ concurrency: { max: 1, key: all } }");
     pass(&[std::sync::Arc::clone(&one)], &burst(3, "1m", "{ runs: 3, held: 0, calls: [{ node: http.request, times: 3 }] }"));
     pass(&[std::sync::Arc::clone(&one)], &burst(3, "1m", "{ runs: 1, held: 2 }").replace("    then:", "    for: 30m\n    then:"));
-    let urgent = r#"
+    let urgent = r"
   - name: the urgent one goes first
     event: { type: go, data: { key: a, n: 1 } }
     then:
@@ -116,7 +116,7 @@ fn no_more_run_at_a_time_than_the_limit_says() {
       - { after: 1m, event: { type: go, data: { key: c, n: 3, priority: 1 } } }
     for: 90m
     expect: { runs: 2, held: 1, calls: [{ node: http.request, with: { n: 3 } }] }
-"#;
+";
     pass(&[one], urgent);
 }
 
