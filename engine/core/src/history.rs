@@ -47,6 +47,15 @@ pub struct Parent {
     pub step: StepPath,
 }
 
+/// Where a fork comes from: every entry before the one that says so is that run's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forked {
+    /// The run that was copied.
+    pub source: crate::RunId,
+    /// The run that goes on from here.
+    pub run_id: crate::RunId,
+}
+
 /// How a child run ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
@@ -357,12 +366,17 @@ pub enum Fact {
         /// The node that undoes it.
         node: String,
     },
-    /// An operator's repair took the run up again.
+    /// An operator's repair took the run up again (SEMANTICS.md 27); `step` is the step that had failed.
     Reopened {
         /// Who.
         by: String,
-        /// What was done: `retry`, `skip`, `edit`.
+        /// What was done: `retry`, `edit` (a retry with another input), `skip`, `fork`.
         action: String,
+        /// The entry that had made the run fail: the run stands again where it stood before it. Of a fork, this entry's own place.
+        from: u64,
+        /// What comes before was copied from another run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fork: Option<Forked>,
     },
     /// The run moved to another version.
     Migrated {

@@ -1,6 +1,6 @@
 //! What to record and what to do next.
 
-use super::{Start, State, turn::Turn};
+use super::{Reopening, Start, State, turn::Turn};
 use crate::{
     Event, NewEvent, OrganisationId, RunId, StepError, Timestamp, Value,
     definition::Workflow,
@@ -65,6 +65,8 @@ pub enum Happening {
         /// Who.
         by: String,
     },
+    /// Someone takes the run up again after it failed, or goes on with a copy of one.
+    Reopen(Box<Reopening>),
     /// The run that a `start` step starts was admitted.
     ChildStarted {
         /// Which step.
@@ -227,7 +229,7 @@ pub struct Decision {
 pub fn decide(workflow: &Workflow, state: &mut State, happening: Happening, context: &Context<'_>) -> Decision {
     let at = context.now.max(state.at);
     let mut turn = Turn { workflow, state, context, at, decision: Decision::default(), stuck: false };
-    if !turn.state.status.is_final() {
+    if !turn.state.status.is_final() || matches!(happening, Happening::Reopen(_)) {
         turn.happen(happening);
     }
     turn.decision

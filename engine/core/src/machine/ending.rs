@@ -177,7 +177,7 @@ impl Turn<'_, '_> {
         self.tell_parent(ChildOutcome::Failed { error: error.clone() });
         self.record(None, Fact::RunFailed { error });
         if emits {
-            let id = self.event_id_of("$failed", 0);
+            let id = self.event_id_of("$failed", u64::from(self.state.reopens));
             let event = self.own_event("run.failed".into(), id, data);
             self.act(Action::Emit(event));
         }

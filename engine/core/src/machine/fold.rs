@@ -43,10 +43,7 @@ pub struct FoldError {
 
 /// Folds a whole history.
 pub fn fold_all(workflow: &Workflow, run_id: RunId, entries: &[Entry]) -> Result<State, FoldError> {
-    let mut state = State::new(run_id);
-    for entry in entries {
-        fold(workflow, &mut state, entry)?;
-    }
+    let mut state = super::reopen::fold_keeping(workflow, run_id, entries, &[])?.0;
     // What is recorded was committed at rest: the beginning is behind it.
     state.opening = Opening::Done;
     Ok(state)
@@ -64,7 +61,7 @@ pub fn fold(workflow: &Workflow, state: &mut State, entry: &Entry) -> Result<(),
     if (state.seq == 0) != matches!(entry.fact, Fact::RunStarted { .. }) {
         return Err(fail("a history begins with run_started, once".into()));
     }
-    if state.status.is_final() {
+    if state.status.is_final() && !matches!(entry.fact, Fact::Reopened { .. }) {
         return Err(fail(format!("the run had already ended as {}", state.status.as_str())));
     }
     state.at = entry.at;
@@ -75,7 +72,7 @@ pub fn fold(workflow: &Workflow, state: &mut State, entry: &Entry) -> Result<(),
 }
 
 fn apply(workflow: &Workflow, state: &mut State, entry: &Entry) -> Result<(), String> {
-    if let Some(path) = entry.step.as_ref().filter(|path| !path.starts_with('$')) {
+    if let Some(path) = entry.step.as_ref().filter(|path| !path.starts_with('$') && !matches!(entry.fact, Fact::Reopened { .. })) {
         note_begin(workflow, state, path, entry.at)?;
     }
     match &entry.fact {
@@ -193,7 +190,8 @@ fn apply(workflow: &Workflow, state: &mut State, entry: &Entry) -> Result<(), St
             end(state, RunStatus::Cancelled);
             Ok(())
         }
-        Fact::Reopened { .. } | Fact::Migrated { .. } => {
+        Fact::Reopened { fork, .. } => super::reopen::reopened(state, entry.at, fork.as_ref()),
+        Fact::Migrated { .. } => {
             Err("this version of the machine does not know how to go on from it; use the version that wrote it".into())
         }
     }
@@ -321,7 +319,7 @@ fn undone(state: &mut State, path: &str) -> bool {
     true
 }
 
-fn completed(workflow: &Workflow, state: &mut State, entry: &Entry, output: &Value, undo: Option<&Undoing>) -> Result<(), String> {
+pub(super) fn completed(workflow: &Workflow, state: &mut State, entry: &Entry, output: &Value, undo: Option<&Undoing>) -> Result<(), String> {
     let path = path_of(entry)?;
     if undone(state, path) {
         return Ok(());
@@ -451,7 +449,7 @@ fn child_started(workflow: &Workflow, state: &mut State, path: &StepPath, child:
     occupy(workflow, state, path, Leaf::Child { workflow: child.to_owned(), run_id, input: Arc::new(input.clone()), waits })
 }
 
-fn child_ended(workflow: &Workflow, state: &mut State, path: &StepPath, run_id: RunId, outcome: &ChildOutcome) -> Result<(), String> {
+pub(super) fn child_ended(workflow: &Workflow, state: &mut State, path: &StepPath, run_id: RunId, outcome: &ChildOutcome) -> Result<(), String> {
     if !matches!(state.leaves.get(path), Some(Leaf::Child { run_id: waited, .. }) if *waited == run_id) {
         return Err(format!("step {path} does not wait for run {run_id}"));
     }
@@ -552,7 +550,15 @@ fn scheduled(workflow: &Workflow, state: &mut State, entry: &Entry) -> Result<()
                 return Err(format!("attempt {} of step {path} has no outcome yet", progress.attempt));
             }
             progress.attempt = *attempt;
-            progress.generation = *generation;
+            if progress.generation != *generation {
+                // A repair begins anew: what was tried before counts no more.
+                progress.generation = *generation;
+                progress.spent = 0;
+                progress.first_at = entry.at;
+            }
+            if let Some(input) = input {
+                progress.input = Arc::new(input.clone());
+            }
             progress.prepared = prepared;
             progress.phase = Phase::InFlight;
             return Ok(());

@@ -25,6 +25,7 @@ impl Turn<'_, '_> {
             Happening::Continue => match self.state.undecided.take() {
                 Some(Undecided::Event(target, which, event)) => self.event(&target, &which, &event),
                 Some(Undecided::Outcome(step, attempt, outcome)) => self.step_ended(&step, attempt, outcome),
+                Some(Undecided::Begin(step, input)) => self.begin_edited(&step, input),
                 None => {}
             },
             Happening::StepEnded { step, attempt, outcome } => self.step_ended(&step, attempt, outcome),
@@ -39,6 +40,7 @@ impl Turn<'_, '_> {
                 }
             }
             Happening::Resume { by } => self.resume(by),
+            Happening::Reopen(reopening) => self.reopen(*reopening),
             Happening::ChildStarted { step } => self.child_started(&step),
             Happening::ChildRefused { step, error } => {
                 if matches!(self.state.leaves.get(&step), Some(Leaf::Child { .. })) {
@@ -415,6 +417,11 @@ impl Turn<'_, '_> {
             return;
         }
         self.record(None, Fact::Resumed { by });
+        self.stand_again();
+    }
+
+    /// Sets every timer and listens for everything, as where the run stands demands.
+    pub(super) fn stand_again(&mut self) {
         // What fell due meanwhile is applied now: timers are set again, waits look again at what is there.
         for (key, due) in self.state.timers() {
             self.act(Action::SetTimer { key, due });

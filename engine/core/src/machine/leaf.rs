@@ -49,6 +49,11 @@ pub(super) enum Phase {
     Retry { due: Timestamp, code: ErrorCode },
     /// A hold's end.
     Held { until: Option<Timestamp>, reason: String },
+    /// Nothing: its run was taken up again, and it is scheduled in the same turn.
+    Again {
+        /// With a new idempotency key, for what was tried before surely had no effect.
+        renew: bool,
+    },
 }
 
 impl Leaf {
@@ -70,7 +75,7 @@ impl Leaf {
             Self::Ask { deadline, remind_at, .. } => [*deadline, *remind_at].into_iter().flatten().min(),
             Self::Node(progress) => match &progress.phase {
                 Phase::Retry { due, .. } | Phase::Held { until: Some(due), .. } => Some(*due),
-                Phase::InFlight | Phase::Held { until: None, .. } => None,
+                Phase::InFlight | Phase::Held { until: None, .. } | Phase::Again { .. } => None,
             },
             Self::Child { .. } => None,
         }
@@ -89,7 +94,7 @@ impl Leaf {
                 serde_json::json!({ "kind": "ask", "step": path, "who": question["who"], "title": question["title"], "until": deadline })
             }
             Self::Node(progress) => match &progress.phase {
-                Phase::InFlight => serde_json::json!({ "kind": "step", "step": path, "node": progress.node, "attempt": progress.attempt }),
+                Phase::InFlight | Phase::Again { .. } => serde_json::json!({ "kind": "step", "step": path, "node": progress.node, "attempt": progress.attempt }),
                 Phase::Retry { due, code } => {
                     serde_json::json!({ "kind": "retry", "step": path, "node": progress.node, "attempt": progress.attempt + 1, "until": due, "after": code })
                 }

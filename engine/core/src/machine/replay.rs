@@ -1,7 +1,7 @@
 //! Replay: the same function over recorded outcomes. Touches no node, store, live record, clock or event
 //! (SEMANTICS.md 20).
 
-use super::{Context, Happening, Known, Need, RUN_TIMER, SETTLE_TIMER, Start, State, decide, leaf::Leaf};
+use super::{Context, Happening, Known, Need, RUN_TIMER, Reopening, SETTLE_TIMER, Start, State, decide, fold_all, leaf::Leaf, reopen::first_id};
 use crate::{
     ErrorCode, Event, EventId, NewEvent, OrganisationId, RunId, Timestamp, Value,
     definition::Workflow,
@@ -77,7 +77,7 @@ struct Player<'a> {
 
 impl<'a> Player<'a> {
     fn new(workflow: &'a Workflow, organisation: OrganisationId, run_id: RunId, recorded: &'a [Entry]) -> Self {
-        Self { workflow, organisation, recorded, position: 0, state: State::new(run_id) }
+        Self { workflow, organisation, recorded, position: 0, state: State::new(first_id(run_id, recorded)) }
     }
 
     fn play(&mut self) -> Option<Difference> {
@@ -90,11 +90,20 @@ impl<'a> Player<'a> {
                 return Some(difference);
             }
             let next = self.recorded.get(self.position)?;
-            match happening_of(&self.recorded[self.position..], &self.state) {
+            match self.following(next) {
                 Some(following) => happening = following,
                 None => return Some(Difference { seq: next.seq, step: next.step.as_deref().map(str::to_owned), was: shown(next), would: Value::Null }),
             }
         }
+    }
+
+    /// The happening that the next recorded entry tells of.
+    fn following(&self, next: &Entry) -> Option<Happening> {
+        if let Fact::Reopened { .. } = next.fact {
+            let reopening = Reopening::recorded(self.workflow, self.state.run_id, self.recorded, self.position)?;
+            return Some(Happening::Reopen(Box::new(reopening)));
+        }
+        happening_of(&self.recorded[self.position..], &self.state)
     }
 
     /// Decides on one happening, meeting its needs from the record, and compares what comes out.
@@ -113,6 +122,7 @@ impl<'a> Player<'a> {
                         self.take_prepared(recorded);
                         self.position += 1;
                     }
+                    Some(Entry { fact: Fact::Reopened { fork: Some(_), .. }, .. }) => return self.cut_back(),
                     _ => {
                         let would = shown(entry);
                         let step = entry.step.as_deref().map(str::to_owned);
@@ -136,6 +146,20 @@ impl<'a> Player<'a> {
             let was = &self.recorded[self.position];
             Difference { seq: was.seq, step: was.step.as_deref().map(str::to_owned), was: shown(was), would: Value::Null }
         })
+    }
+
+    /// The run that was copied went on from here in the same decision; its copy did not.
+    fn cut_back(&mut self) -> Option<Difference> {
+        match fold_all(self.workflow, self.state.run_id, &self.recorded[..self.position]) {
+            Ok(state) => {
+                self.state = state;
+                None
+            }
+            Err(error) => {
+                let was = &self.recorded[self.position];
+                Some(Difference { seq: error.seq, step: None, was: shown(was), would: Value::from(error.to_string()) })
+            }
+        }
     }
 
     /// What `prepare` gave is the runtime's, not the machine's: taken over from the record.

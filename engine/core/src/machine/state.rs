@@ -79,6 +79,9 @@ pub struct State {
     pub(super) exits_open: BTreeMap<usize, OpenMatch>,
     pub(super) ending: Option<Ending>,
     pub(super) emitted: u64,
+    /// How often the run was taken up again; the generation of steps that are first scheduled since (SEMANTICS.md 15).
+    #[serde(default)]
+    pub(super) reopens: u32,
     pub(super) facts: Arc<Value>,
     /// Bytes of the values in scope, roughly.
     pub(super) scope_bytes: usize,
@@ -94,6 +97,9 @@ pub struct State {
     /// What needs a live record before it can be taken in; transient.
     #[serde(skip)]
     pub(super) undecided: Option<Undecided>,
+    /// Where the run stands once it is taken up again, for the very next entry; transient.
+    #[serde(skip)]
+    pub(super) restored: Option<Box<State>>,
 }
 
 /// What needs a live record before it can be taken in.
@@ -103,6 +109,8 @@ pub(super) enum Undecided {
     Event(String, String, Arc<Event>),
     /// The outcome of an attempt.
     Outcome(StepPath, u32, Outcome),
+    /// A step that begins with an input that somebody gave it.
+    Begin(StepPath, Value),
 }
 
 /// How far a wait has listened (SEMANTICS.md 11).
@@ -197,6 +205,9 @@ pub struct InFlight {
     pub prepared: Option<Arc<Value>>,
     /// Bounds the attempt, in milliseconds.
     pub timeout_ms: Option<i64>,
+    /// An attempt before it may have had the effect: ask first where that can be asked, and never repeat what must not happen
+    /// twice.
+    pub unsure: bool,
 }
 
 impl State {
@@ -235,11 +246,13 @@ impl State {
             exits_open: BTreeMap::new(),
             ending: None,
             emitted: 0,
+            reopens: 0,
             facts: Arc::default(),
             scope_bytes: 0,
             opening: Opening::Bindings,
             winding_down: false,
             undecided: None,
+            restored: None,
         }
     }
 
@@ -308,6 +321,7 @@ impl State {
             input: Arc::clone(&progress.input),
             prepared: progress.prepared.clone(),
             timeout_ms: progress.timeout_ms,
+            unsure: false,
         }
     }
 

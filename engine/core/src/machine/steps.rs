@@ -100,15 +100,23 @@ impl Turn<'_, '_> {
     fn begin_child(&mut self, path: &StepPath, workflow: &Template, with: &Template) -> Result<(), Stop> {
         let workflow = as_text(&self.render(workflow, path)?);
         let input = self.render(with, path)?;
+        self.start_child(path, workflow, input);
+        Ok(())
+    }
+
+    /// Starts another run with this input.
+    pub(super) fn start_child(&mut self, path: &StepPath, workflow: String, input: Value) {
         let run_id = self.child_id(path);
         self.record(Some(path), Fact::ChildStarted { workflow: workflow.clone(), run_id, input: input.clone() });
         self.act(Action::StartChild { step: Arc::clone(path), run_id, workflow, input });
-        Ok(())
     }
 
     /// The id of the run that a step starts: the same whenever it is asked for, and in order of time like every other.
     pub(super) fn child_id(&self, path: &str) -> crate::RunId {
-        let digest = digest::hash(&[self.state.run_id.0.as_bytes(), b"child", path.as_bytes()]);
+        let again = self.state.reopens.to_be_bytes();
+        let parts = [self.state.run_id.0.as_bytes().as_slice(), b"child", path.as_bytes(), &again];
+        // Of a run that was taken up again another one than before.
+        let digest = digest::hash(if self.state.reopens == 0 { &parts[..3] } else { &parts });
         let mut random = [0; 10];
         random.copy_from_slice(&digest[..10]);
         let millis = u64::try_from(self.at.as_millis()).unwrap_or_default();
@@ -186,11 +194,17 @@ impl Turn<'_, '_> {
 
     fn begin_node(&mut self, step: &Step, path: &StepPath, node: &str, with: &Template) -> Result<(), Stop> {
         let input = self.render(with, path)?;
+        self.schedule(step, path, node, input)
+    }
+
+    /// Schedules a node for the first time, with this input.
+    pub(super) fn schedule(&mut self, step: &Step, path: &StepPath, node: &str, input: Value) -> Result<(), Stop> {
         let timeout_ms = match &step.timeout {
             Some(template) => Some(self.span_end(template, path)?.millis_since(self.at).max(1)),
             None => None,
         };
-        self.record(Some(path), Fact::StepScheduled { node: node.to_owned(), attempt: 1, generation: 0, input: Some(input), timeout_ms, prepared: None });
+        let generation = self.state.reopens;
+        self.record(Some(path), Fact::StepScheduled { node: node.to_owned(), attempt: 1, generation, input: Some(input), timeout_ms, prepared: None });
         self.run(path);
         Ok(())
     }

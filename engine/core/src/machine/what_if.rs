@@ -5,6 +5,7 @@
 use super::{
     CallDifference, Context, Difference, EXIT_TARGET, Happening, Known, Need, RUN_TIMER, Report, SETTLE_TIMER, State, decide,
     leaf::Leaf,
+    reopen::first_id,
     replay::{ended_as, event_of, outcome_of, same, shown, start_of, timezone_of, waiting},
     script::DIVERGED,
 };
@@ -65,8 +66,12 @@ struct WhatIf<'a> {
     /// Timers that the record knows to have been set, by key and due time.
     set: BTreeSet<(String, Timestamp)>,
     values: BTreeMap<String, Value>,
+    /// What was read after the run was taken up again, by that entry's place.
+    later_values: BTreeMap<usize, BTreeMap<String, Value>>,
     assumed_from: Option<u64>,
     unknown: Option<String>,
+    /// The entry at this place begins a copy, and the re-execution has come as far as it was copied.
+    forks_at: Option<usize>,
 }
 
 /// A place in the record.
@@ -81,6 +86,8 @@ enum Outside {
     Request(Box<Happening>),
     /// The run that this step waits for ended.
     Child(StepPath, ChildOutcome),
+    /// The entry at this place took the run up again.
+    Reopened(usize),
 }
 
 enum Next {
@@ -96,7 +103,7 @@ impl<'a> WhatIf<'a> {
             organisation,
             recorded,
             timezone: timezone_of(recorded),
-            state: State::new(run_id),
+            state: State::new(first_id(run_id, recorded)),
             made: Vec::new(),
             now: recorded.first().map_or(Timestamp::MIN, |entry| entry.at),
             outcomes: BTreeMap::new(),
@@ -105,8 +112,10 @@ impl<'a> WhatIf<'a> {
             fired: BTreeMap::new(),
             set: BTreeSet::new(),
             values: BTreeMap::new(),
+            later_values: BTreeMap::new(),
             assumed_from: None,
             unknown: None,
+            forks_at: None,
         };
         this.read_record();
         this
@@ -118,6 +127,7 @@ impl<'a> WhatIf<'a> {
         let mut children = BTreeSet::new();
         // What may have begun the end of the run.
         let (mut asked_to_end, mut failed_since): (Option<Timestamp>, Option<Timestamp>) = (None, None);
+        let mut taken_up_at = None;
         for (index, entry) in self.recorded.iter().enumerate() {
             let moment = Moment { seq: entry.seq, at: entry.at };
             let step = entry.step.as_deref().map(str::to_owned);
@@ -131,6 +141,11 @@ impl<'a> WhatIf<'a> {
                 self.set.insert((step.clone().unwrap_or_else(|| RUN_TIMER.to_owned()), due));
             }
             match &entry.fact {
+                Fact::Reopened { .. } => {
+                    (asked_to_end, failed_since) = (None, None);
+                    taken_up_at = Some(index);
+                    self.outside.push_back((moment, Outside::Reopened(index)));
+                }
                 Fact::CancelRequested { .. } | Fact::Exited { .. } => drop(asked_to_end.get_or_insert(entry.at)),
                 Fact::TimerFired { .. } if entry.step.is_none() => drop(asked_to_end.get_or_insert(entry.at)),
                 Fact::StepFailed { continued: false, .. } => drop(failed_since.get_or_insert(entry.at)),
@@ -189,7 +204,10 @@ impl<'a> WhatIf<'a> {
                     self.outside.push_back((moment, Outside::Request(Box::new(refused))));
                 }
                 (Fact::EventEmitted { event, .. }, Some(step)) if event == super::REMINDED => self.fired.entry(step).or_default().push_back(moment),
-                (Fact::ValueRead { values }, _) => self.values.extend(values.clone()),
+                (Fact::ValueRead { values }, _) => {
+                    let read = taken_up_at.map_or(&mut self.values, |index| self.later_values.entry(index).or_default());
+                    read.extend(values.clone());
+                }
                 _ => {}
             }
             if let (Some(outcome), Some(step)) = (outcome_of(entry), &entry.step)
@@ -206,6 +224,9 @@ impl<'a> WhatIf<'a> {
             let context = Context { organisation: self.organisation, now: self.now, known: &known, timezone: &self.timezone };
             let mut decision = decide(self.workflow, &mut self.state, happening, &context);
             self.made.append(&mut decision.entries);
+            if self.cut_at_fork() {
+                return;
+            }
             let Some(need) = decision.need else { return };
             match need {
                 Need::Records(asked) => {
@@ -230,8 +251,17 @@ impl<'a> WhatIf<'a> {
     /// What happens next to the resting run: a call's end, an event or a request of the record, or its own timer. In the
     /// order of the record where it knows both, else by time.
     fn next(&mut self) -> Next {
-        if self.state.status.is_final() || self.unknown.is_some() {
+        if self.unknown.is_some() {
             return Next::End;
+        }
+        if let Some(index) = self.forks_at.take() {
+            let begins = |outside: &Outside| matches!(outside, Outside::Reopened(at) if *at == index);
+            while self.outside.pop_front().is_some_and(|(_, outside)| !begins(&outside)) {}
+            self.now = self.now.max(self.recorded.get(index).map_or(self.now, |entry| entry.at));
+            return Next::Happening(self.reopened(index));
+        }
+        if self.state.status.is_final() {
+            return self.next_of_ended();
         }
         if let Some(step) = self.state.leaves.iter().find_map(|(path, leaf)| matches!(leaf, Leaf::Child { waits: false, .. }).then(|| Arc::clone(path))) {
             return Next::Happening(Happening::ChildStarted { step });
@@ -259,7 +289,7 @@ impl<'a> WhatIf<'a> {
         let outside = self.outside.front().map(|(moment, outside)| {
             let counted = match outside {
                 Outside::Event(event) => event.taken_in_at,
-                Outside::Request(_) | Outside::Child(..) => moment.at,
+                Outside::Request(_) | Outside::Child(..) | Outside::Reopened(_) => moment.at,
             };
             (*moment, counted)
         });
@@ -308,9 +338,64 @@ impl<'a> WhatIf<'a> {
         }
     }
 
+    /// What happens next to a run that has ended: it is taken up again where the record says so and there is something to
+    /// repair.
+    fn next_of_ended(&mut self) -> Next {
+        while let Some((moment, outside)) = self.outside.pop_front() {
+            let Outside::Reopened(index) = outside else { continue };
+            self.read_on(index);
+            let Some((by, repair)) = super::repair::recorded(self.recorded, index) else { continue };
+            if let Ok(reopening) = super::repair(self.workflow, self.state.run_id, &self.made, by, repair) {
+                self.now = self.now.max(moment.at);
+                return Next::Happening(Happening::Reopen(Box::new(reopening)));
+            }
+        }
+        Next::End
+    }
+
+    /// From here on, expressions see what was read after the run was taken up again.
+    fn read_on(&mut self, index: usize) {
+        let later = self.later_values.split_off(&(index + 1));
+        for values in std::mem::replace(&mut self.later_values, later).into_values() {
+            self.values.extend(values);
+        }
+    }
+
+    /// The run that was copied may have gone on in the same decision; its copy goes on for itself, where nothing differs
+    /// before. Whether it is so here.
+    fn cut_at_fork(&mut self) -> bool {
+        let is_fork = |(_, outside): &(Moment, Outside)| match outside {
+            Outside::Reopened(index) => matches!(self.recorded[*index].fact, Fact::Reopened { fork: Some(_), .. }).then_some(*index),
+            _ => None,
+        };
+        let Some(index) = self.outside.iter().find_map(is_fork) else { return false };
+        let copied = |made: &[Entry]| made.iter().zip(self.recorded).all(|(would, was)| same_decision(was, would));
+        if self.made.len() < index || !self.made.get(..index).is_some_and(copied) {
+            return false;
+        }
+        match super::fold_all(self.workflow, self.state.run_id, &self.made[..index]) {
+            Ok(state) => self.state = state,
+            Err(error) => self.unknown = Some(error.to_string()),
+        }
+        self.made.truncate(index);
+        self.forks_at = Some(index);
+        true
+    }
+
+    /// A copy goes on from here; a repair finds nothing to repair.
+    fn reopened(&mut self, index: usize) -> Happening {
+        self.read_on(index);
+        let Some(Fact::Reopened { fork: Some(forked), .. }) = self.recorded.get(index).map(|entry| &entry.fact) else { return Happening::Continue };
+        let recorded = super::repair::recorded(self.recorded, index);
+        let step = self.recorded.get(index).and_then(|entry| entry.step.clone());
+        let reopening = recorded.and_then(|(by, repair)| super::Reopening::fork(self.workflow, &self.state, by, forked.clone(), step, repair));
+        reopening.map_or(Happening::Continue, |reopening| Happening::Reopen(Box::new(reopening)))
+    }
+
     fn taken_from_outside(&mut self, at: Timestamp, outside: Outside) -> Next {
         self.now = self.now.max(at);
         match outside {
+            Outside::Reopened(index) => Next::Happening(self.reopened(index)),
             Outside::Request(happening) => Next::Happening(*happening),
             Outside::Child(step, outcome) => match self.state.leaves.get(&step) {
                 Some(Leaf::Child { run_id, .. }) => Next::Happening(Happening::ChildEnded { step, run_id: *run_id, outcome }),

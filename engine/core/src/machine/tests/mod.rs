@@ -6,6 +6,7 @@ mod admits;
 mod ends;
 mod groups;
 mod properties;
+mod reopens;
 mod replays;
 mod steps;
 mod waits;
