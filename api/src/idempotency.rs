@@ -8,7 +8,7 @@ use axum::{
 };
 use onward_core::{
     OrganisationId, Value, digest,
-    ports::{self, WriteError},
+    ports::{self, BoxFuture, WriteError},
 };
 use onward_database::Tx;
 use onward_runtime::{After, EngineError, Guard};
@@ -95,6 +95,10 @@ impl BoundKey {
     }
     /// The same around an effect of the engine. `render` makes the answer of what the engine gives.
     pub(crate) fn guard(self, render: impl Fn(&Value) -> Answer + Send + Sync + 'static) -> (Guard<Tx>, Kept) {
+        self.guard_noting(render, None)
+    }
+    /// As [`BoundKey::guard`]; the note is taken in the same transaction.
+    pub(crate) fn guard_noting(self, render: impl Fn(&Value) -> Answer + Send + Sync + 'static, note: Option<Note>) -> (Guard<Tx>, Kept) {
         let slot: Slot = Arc::default();
         let (request, hash, filled) = (Arc::new(self.request()), self.hash, Arc::clone(&slot));
         let asked = Arc::clone(&request);
@@ -108,8 +112,13 @@ impl BoundKey {
             })
         });
         let after: After<Tx> = Box::new(move |tx, given| {
-            let (request, answer) = (Arc::clone(&request), render(given));
-            Box::pin(async move { keep(tx, &request, hash, &answer).await.map_err(|problem| WriteError::Database(problem.detail().to_owned())) })
+            let (request, answer, note) = (Arc::clone(&request), render(given), note.clone());
+            Box::pin(async move {
+                if let Some(note) = note {
+                    note(tx, given).await?;
+                }
+                keep(tx, &request, hash, &answer).await.map_err(|problem| WriteError::Database(problem.detail().to_owned()))
+            })
         });
         (Guard { before, after }, Kept { slot, _running: self })
     }
@@ -118,6 +127,16 @@ impl BoundKey {
         let Place { organisation, caller, route, key } = self.place.clone();
         RequestKey { organisation, token: caller, route, key }
     }
+}
+
+/// What is noted of an effect of the engine, in its transaction: given what the engine gives.
+pub(crate) type Note = Arc<dyn for<'t> Fn(&'t mut Tx, &'t Value) -> BoxFuture<'t, Result<(), WriteError>> + Send + Sync>;
+
+/// Only the note, for a request without a key.
+pub(crate) fn noting(note: Note) -> Guard<Tx> {
+    let before: ports::Body<Tx> = Box::new(|_| Box::pin(async { Ok(()) }));
+    let after: After<Tx> = Box::new(move |tx, given| note(tx, given));
+    Guard { before, after }
 }
 
 /// The earlier answer, when there is one.

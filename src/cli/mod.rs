@@ -11,6 +11,7 @@ mod input;
 mod migrate;
 mod nodes;
 mod publish;
+mod repair;
 mod replay;
 mod resume;
 mod run;

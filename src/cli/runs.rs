@@ -3,6 +3,7 @@
 use super::{
     Context, Failure,
     asks::{Asks, Given},
+    repair,
     table::{items, table, text},
 };
 use crate::{
@@ -24,13 +25,14 @@ use std::{fs, path::PathBuf};
 /// The most entries of a history; the engine pauses a run before.
 const HISTORY_MOST: usize = 1_000_000;
 
-/// Look at runs, cancel them, pause them, export their histories.
+/// Look at runs, cancel them, pause them, repair them, export their histories.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
   onward runs list --workflow welcome-new-lead --status failed
   onward runs show RUN_ID
   onward runs asks
   onward runs answer RUN_ID --approve
+  onward runs retry RUN_ID
   onward runs cancel RUN_ID --reason \"wrong list\"
   onward runs export RUN_ID --out run.json && onward replay run.json")]
 pub(crate) enum Runs {
@@ -70,6 +72,10 @@ pub(crate) enum Runs {
     Pause(Chosen),
     /// Let a paused run go on, or every one that the filter names; or a start that waits for a person.
     Resume(Chosen),
+    Retry(repair::Retry),
+    Skip(repair::Skip),
+    Fork(repair::Fork),
+    Signal(repair::Signal),
     /// Write a run with its definition and history as one JSON document, enough for `onward replay` without a database.
     Export {
         /// The run's id.
@@ -186,6 +192,10 @@ impl Runs {
                 let answer = chosen.each(client, "resume").await?;
                 context.print(&answer, answered);
             }
+            Self::Retry(retry) => retry.run(client, context).await?,
+            Self::Skip(skip) => skip.run(client, context).await?,
+            Self::Fork(fork) => fork.run(client, context).await?,
+            Self::Signal(signal) => signal.run(client, context).await?,
             Self::Export { id, out } => {
                 let document = client.get(&format!("/api/v1/runs/{}/export", escape(&id))).await?;
                 match out {

@@ -144,11 +144,14 @@ impl<'a> Reader<'a> {
             }
             Fact::TimerFired { .. } => self.close(at, step, Mark::Good, Some("slept")),
             Fact::WaitOpened { waits, deadline, .. } => self.wait_opened(at, step, waits, *deadline),
-            Fact::WaitResolved { which, event, .. } => {
+            Fact::WaitResolved { which, event, by, .. } => {
                 let kind = event.get("type").and_then(Value::as_str).unwrap_or(which);
                 let named = if which == "event" { String::new() } else { format!(" ({which})") };
                 self.close(at, step, Mark::Good, Some("waited"));
                 self.note("came", &format!("{kind}{named}"));
+                if let Some(by) = by {
+                    self.note("by", &format!("{by}, by hand"));
+                }
                 if let Some(data) = event.get("data") {
                     self.value("data", data);
                 }
@@ -202,7 +205,16 @@ impl<'a> Reader<'a> {
             }
             Fact::Paused { by, reason } => self.plain(at, step, "paused", by, reason.as_deref()),
             Fact::Resumed { by } => self.plain(at, step, "resumed", by, None),
-            Fact::Reopened { by, action } => self.plain(at, step, "taken up again", by, Some(action)),
+            Fact::Reopened { by, action, fork, .. } => {
+                let how = match (fork, action.as_str(), step) {
+                    (Some(fork), ..) => format!("a copy of run {} goes on from here", fork.source),
+                    (None, "skip", Some(step)) => format!("without {step}"),
+                    (None, "edit", Some(step)) => format!("from {step} on, with another input"),
+                    (None, _, Some(step)) => format!("from {step} on"),
+                    (None, action, None) => action.to_owned(),
+                };
+                self.plain(at, None, if fork.is_some() { "forked" } else { "taken up again" }, by, Some(&how));
+            }
             Fact::CancelRequested { by, reason, .. } => self.plain(at, step, "cancel asked", by, reason.as_deref()),
             Fact::RunCompleted { output, exit } => {
                 let how = exit.as_ref().map_or_else(|| "completed".to_owned(), |exit| format!("completed early, on {exit}"));

@@ -19,6 +19,7 @@ mod nodes;
 mod notifications;
 mod pauses;
 mod pipelines;
+mod repair;
 mod replay;
 mod runs;
 mod segments;
@@ -50,6 +51,7 @@ pub(crate) fn described() -> OpenApiRouter<App> {
         .merge(runs::routes())
         .merge(asks::routes())
         .merge(pauses::routes())
+        .merge(repair::routes())
         .merge(replay::routes())
         .merge(simulate::routes())
         .merge(nodes::routes())

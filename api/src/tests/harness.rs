@@ -252,6 +252,17 @@ impl Server {
             changes.recv().await.unwrap();
         }
     }
+    /// A run once it waits, likewise.
+    pub(crate) async fn waiting(&self, run: &str) -> Value {
+        let mut changes = self.app.engine().subscribe();
+        loop {
+            let found = self.get(&format!("/api/v1/runs/{run}")).await.expect(200).json();
+            if found["status"] == "waiting" {
+                return found;
+            }
+            changes.recv().await.unwrap();
+        }
+    }
     /// A WhatsApp connection; its id.
     pub(crate) async fn whatsapp(&self, token: &str, name: &str, phone_number_id: &str) -> String {
         let body = json!({

@@ -17,6 +17,7 @@ mod isolation;
 mod pages;
 mod pauses;
 mod privacy;
+mod repair;
 mod sales;
 mod simulating;
 mod sockets;

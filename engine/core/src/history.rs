@@ -230,6 +230,9 @@ pub enum Fact {
         event: Value,
         /// When it was taken in.
         taken_in_at: Timestamp,
+        /// Who signalled it to this run alone, past `match` and `if`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
     },
     /// The wait ended without one.
     WaitTimedOut {

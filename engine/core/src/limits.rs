@@ -16,6 +16,8 @@ pub const RUN_ENTRIES: u64 = 200_000;
 pub const RUN_HISTORY_BYTES: usize = 256 << 20;
 /// Times that one run may be taken up again after it failed; then it can be forked. Each is a copy of its state in a recovery.
 pub const RUN_REOPENS: u32 = 100;
+/// Entries of a run that can be copied: a fork is one commit.
+pub const FORK_ENTRIES: usize = 20_000;
 /// Bytes of a run's key; a longer one is replaced by its hash.
 pub const KEY_BYTES: usize = 256;
 /// Payloads above this many bytes lie apart from their history entry (SEMANTICS.md 17).

@@ -90,6 +90,7 @@ impl<S: Store> Engine<S> {
         zone: &str,
     ) -> Option<(Vec<Action>, Option<Need>)> {
         let live = self.runs.get_mut(run_id)?;
+        let taken_up = matches!(happening, Happening::Reopen(_));
         let before = (live.state.seq > 0).then_some(live.state.status);
         let asked = !live.state.questions().is_empty();
         let nodes = &self.shared.nodes;
@@ -114,7 +115,7 @@ impl<S: Store> Engine<S> {
             || asked
             || !live.state.questions().is_empty()
             || decision.entries.iter().any(|entry| matches!(entry.fact, Fact::Bound { .. } | Fact::Migrated { .. }));
-        if status.is_final() && before.is_none_or(|before| !before.is_final()) {
+        if status.is_final() && (taken_up || before.is_none_or(|before| !before.is_final())) {
             let (at, key) = (live.state.at, Arc::clone(&live.state.key));
             let change = batch.key_change(live.organisation, &workflow.name, &key);
             change.ended.push((run_id, at));
@@ -137,7 +138,7 @@ impl<S: Store> Engine<S> {
         Some((decision.actions, decision.need))
     }
 
-    async fn act(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, run_id: RunId, actions: Vec<Action>) -> Result<(), StoreError> {
+    pub(crate) async fn act(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, run_id: RunId, actions: Vec<Action>) -> Result<(), StoreError> {
         let mut look_back = Vec::new();
         let mut steps = Vec::new();
         for action in actions {

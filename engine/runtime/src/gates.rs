@@ -11,10 +11,10 @@ use crate::{
     engine::Engine,
 };
 use onward_core::{
-    OrganisationId, Shard, Timestamp,
-    definition::{Mode, Rate, Reentry},
+    OrganisationId, RunId, Shard, Timestamp,
+    definition::{Mode, Rate, Reentry, Workflow},
     limits,
-    machine::{Happening, LimitKey},
+    machine::{Admission, Happening, LimitKey, State, gates_of},
     ports::{HeldQueue, KeyState, Store, StoreError},
 };
 use std::sync::Arc;
@@ -213,6 +213,54 @@ impl<S: Store> Engine<S> {
         let store = Arc::clone(&self.shared.store);
         let first = store.next_held(tx, candidate.organisation(), queue).await?;
         Ok(first.is_some_and(|first| (first.priority, first.id) < (candidate.gates.priority, candidate.held.unwrap_or(i64::MAX))))
+    }
+
+    /// Lets a run go on that had ended, or a copy of one, past the gates of mode and limits (SEMANTICS.md 27): it takes its
+    /// permit and its turn, or is refused with the reason.
+    pub(crate) async fn pass_again(
+        &mut self,
+        tx: &mut S::Tx,
+        batch: &mut Batch<S::Tx>,
+        organisation: OrganisationId,
+        run_id: RunId,
+        workflow: &Workflow,
+        state: &State,
+    ) -> Result<Result<(), String>, StoreError> {
+        if workflow.mode != Mode::Parallel {
+            let key = self.key_state(tx, batch, organisation, &workflow.name, &state.key).await?;
+            match meet(workflow.mode, &Reentry::Always, &key, None, batch.now) {
+                Meeting::Go => {}
+                Meeting::Refuse(reason) | Meeting::Hold(reason) | Meeting::Replace(reason) => return Ok(Err(reason)),
+            }
+        }
+        if workflow.limits.concurrency.is_none() && workflow.limits.rate.is_none() {
+            return Ok(Ok(()));
+        }
+        let key = workflow.key.as_ref().map(|_| &*state.key);
+        let gates = match self.admit(tx, batch, organisation, |asked| gates_of(workflow, &state.event, &state.input, key, asked)).await? {
+            Admission::Yes { gates, .. } => gates,
+            Admission::Error(reason) => return Ok(Err(format!("its limits cannot be told: {reason}"))),
+            Admission::No | Admission::Need(_) => return Ok(Err("its limits cannot be told".into())),
+        };
+        let store = Arc::clone(&self.shared.store);
+        if let (Some(limit), Some(key)) = (&workflow.limits.concurrency, &gates.concurrency) {
+            self.permits_are_out = true;
+            if !store.take_permit(tx, organisation, key, home_of(organisation, key), run_id, limit.max).await? {
+                return Ok(Err(format!("limits.concurrency: {} of {} are at work; try again when one has ended", limit.max, shown(key))));
+            }
+        }
+        if let (Some(limit), Some(key)) = (&workflow.limits.rate, &gates.rate) {
+            let used = store.rate_used_until(tx, organisation, key).await?;
+            match turn(limit, used, batch.now) {
+                Ok(until) => store.use_rate(tx, organisation, key, home_of(organisation, key), until).await?,
+                Err(next) => {
+                    self.give_permits_back(tx, batch, &[run_id]).await?;
+                    let reason = format!("limits.rate: {} starts in {} ms of {}; the next may come at {next}", limit.max, limit.per_ms, shown(key));
+                    return Ok(Err(reason));
+                }
+            }
+        }
+        Ok(Ok(()))
     }
 
     /// What is known of a key, this transaction's own changes included.

@@ -1,16 +1,17 @@
 //! The engine's face to the rooms above.
 
 use crate::{
-    BrokenVersion, Current, EngineError, Guard, Ingested, Overload, Registry, StartRequest, StartedRun,
+    BrokenVersion, Current, EngineError, ForkRequest, Guard, Ingested, MendedRun, Overload, Registry, Signal, StartRequest, StartedRun,
     definitions::Addressee,
     engine::{Lanes, Phase, Shared},
-    message::{Command, Item, event_bytes},
+    message::{Command, Item, Mending, event_bytes},
     schedules::fired_event,
 };
 use onward_core::{
     NewEvent, OrganisationId, RunId, Timestamp, Value,
     definition::Workflow,
     limits,
+    machine::Repair,
     ports::{Body, BoxFuture, Change, Lane, Pause, RunStatus, Store, StoredRun, WriteError, Writer},
 };
 use std::sync::Arc;
@@ -116,6 +117,44 @@ impl<S: Store> EngineHandle<S> {
     /// Answers the question that a step asks. The answer must fit its form; who may give it is the caller's to check.
     pub async fn answer(&self, organisation: OrganisationId, run_id: RunId, step: &str, answer: Value, by: &str) -> Result<RunStatus, EngineError> {
         self.control(organisation, run_id, Command::Answer { step: step.into(), answer, by: by.to_owned() }).await
+    }
+    /// Takes a run up again after it failed, with work around it in the same transaction.
+    pub async fn repair(
+        &self,
+        organisation: OrganisationId,
+        run_id: RunId,
+        by: &str,
+        repair: Repair,
+        guard: Option<Guard<S::Tx>>,
+    ) -> Result<MendedRun, EngineError> {
+        self.mend(organisation, run_id, Mending::Repair { by: by.to_owned(), repair }, guard).await
+    }
+    /// Goes on with a copy of a run, under another id; on another version where that decides the same up to there.
+    pub async fn fork(
+        &self,
+        organisation: OrganisationId,
+        run_id: RunId,
+        by: &str,
+        asked: ForkRequest,
+        guard: Option<Guard<S::Tx>>,
+    ) -> Result<MendedRun, EngineError> {
+        self.refuse_when_low()?;
+        let ForkRequest { point, input, version } = asked;
+        self.mend(organisation, run_id, Mending::Fork { by: by.to_owned(), point, input, version }, guard).await
+    }
+    /// Hands a run an event for one of its open waits, past `match` and `if`, or an answer to an open question.
+    pub async fn signal(
+        &self,
+        organisation: OrganisationId,
+        run_id: RunId,
+        by: &str,
+        signal: Signal,
+        guard: Option<Guard<S::Tx>>,
+    ) -> Result<MendedRun, EngineError> {
+        self.mend(organisation, run_id, Mending::Signal { by: by.to_owned(), signal }, guard).await
+    }
+    async fn mend(&self, organisation: OrganisationId, run_id: RunId, mending: Mending, guard: Option<Guard<S::Tx>>) -> Result<MendedRun, EngineError> {
+        self.ask(|reply| Item::Mend { organisation, run_id, mending, guard, reply }).await
     }
     async fn control(&self, organisation: OrganisationId, run_id: RunId, command: Command) -> Result<RunStatus, EngineError> {
         self.ask(|reply| Item::Control { organisation, run_id, command, reply }).await

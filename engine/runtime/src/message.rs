@@ -5,6 +5,7 @@ use onward_core::{
     EventId, NewEvent, OrganisationId, RunId, Value,
     definition::{Problem, Workflow},
     history::StepPath,
+    machine::{Point, Repair},
     ports::{Body, BoxFuture, Outcome, Pause, RunStatus, StoredRun, Timer, Transaction, WriteError},
 };
 use serde::Serialize;
@@ -74,6 +75,37 @@ pub(crate) enum Command {
     Answer { step: StepPath, answer: Value, by: String },
 }
 
+/// How a person repairs a run.
+#[derive(Clone, Debug)]
+pub(crate) enum Mending {
+    /// Takes it up again after it failed.
+    Repair { by: String, repair: Repair },
+    /// Goes on with a copy of it.
+    Fork { by: String, point: Point, input: Option<Value>, version: Option<u32> },
+    /// Hands it an event, or an answer, for what it waits for.
+    Signal { by: String, signal: Signal },
+}
+
+/// What a run is told by hand.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Signal {
+    /// The event's type, or the name of the wait.
+    pub name: Option<String>,
+    /// The step that waits; needed where several wait for the same.
+    pub step: Option<String>,
+    /// The event's data; the answer, where the step asks.
+    pub data: Value,
+}
+
+/// A run that was repaired; of a fork the copy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MendedRun {
+    /// The run.
+    pub run_id: RunId,
+    /// Its state now.
+    pub status: RunStatus,
+}
+
 pub(crate) type Reply<R> = oneshot::Sender<Result<R, EngineError>>;
 
 /// A message to the loop. Those with a `reply` come from outside and are told when it went wrong; the others are the
@@ -87,6 +119,8 @@ pub(crate) enum Item<T: Transaction> {
     Start { request: StartRequest, guard: Option<Guard<T>>, reply: Reply<StartedRun> },
     /// Something that a person wants of a run.
     Control { organisation: OrganisationId, run_id: RunId, command: Command, reply: Reply<RunStatus> },
+    /// A person repairs a run.
+    Mend { organisation: OrganisationId, run_id: RunId, mending: Mending, guard: Option<Guard<T>>, reply: Reply<MendedRun> },
     /// A new version; commits alone.
     Publish { organisation: OrganisationId, workflow: Arc<Workflow>, reply: Reply<u32> },
     /// Another current version, or none; commits alone.
@@ -124,6 +158,7 @@ pub(crate) enum Answer {
     Ingest(Result<Vec<Ingested>, EngineError>),
     Start(Result<StartedRun, EngineError>),
     Control(Result<RunStatus, EngineError>),
+    Mend(Result<MendedRun, EngineError>),
     Publish(Result<u32, EngineError>),
     SetCurrent(Result<(), EngineError>),
     SetPause(bool),
@@ -184,6 +219,7 @@ impl<T: Transaction> Item<T> {
             (Self::Ingest { reply, .. }, Answer::Ingest(result)) => drop(reply.send(result)),
             (Self::Start { reply, .. }, Answer::Start(result)) => drop(reply.send(result)),
             (Self::Control { reply, .. }, Answer::Control(result)) => drop(reply.send(result)),
+            (Self::Mend { reply, .. }, Answer::Mend(result)) => drop(reply.send(result)),
             (Self::SetPause { reply, .. }, Answer::SetPause(changed)) => drop(reply.send(Ok(changed))),
             (Self::Publish { reply, .. }, Answer::Publish(result)) => drop(reply.send(result)),
             (Self::Load { reply, .. }, Answer::Load(runs)) => drop(reply.send(Ok(runs))),
@@ -198,6 +234,7 @@ impl<T: Transaction> Item<T> {
             Self::Ingest { reply, .. } => drop(reply.send(Err(error.into()))),
             Self::Start { reply, .. } => drop(reply.send(Err(error.into()))),
             Self::Control { reply, .. } => drop(reply.send(Err(error.into()))),
+            Self::Mend { reply, .. } => drop(reply.send(Err(error.into()))),
             Self::Publish { reply, .. } => drop(reply.send(Err(error.into()))),
             Self::SetPause { reply, .. } => drop(reply.send(Err(error.into()))),
             Self::SetCurrent { reply, .. } | Self::SetPaused { reply, .. } => drop(reply.send(Err(error.into()))),

@@ -117,7 +117,7 @@ impl<S: Store> Engine<S> {
         Some(format!("{HELD_WITH_OTHERS}{kind}"))
     }
 
-    fn holds_live(&self, live: &Live) -> Option<String> {
+    pub(crate) fn holds_live(&self, live: &Live) -> Option<String> {
         self.holds(Whose { organisation: live.organisation, workflow: &live.workflow.name, version: Some(live.state.version) })
     }
 
@@ -153,7 +153,7 @@ impl<S: Store> Engine<S> {
     }
 
     /// Whether this happening would begin a step that is held. The machine is asked on a copy: it answers the same again.
-    fn reaches_paused_step(
+    pub(crate) fn reaches_paused_step(
         &self,
         live: &Live,
         happening: &Happening,

@@ -275,7 +275,7 @@ impl<S: Store> Engine<S> {
     }
 
     /// The program of a version. The inner error says why there is none.
-    async fn program(&mut self, organisation: OrganisationId, workflow: &str, version: u32) -> Result<Result<Arc<Workflow>, String>, StoreError> {
+    pub(crate) async fn program(&mut self, organisation: OrganisationId, workflow: &str, version: u32) -> Result<Result<Arc<Workflow>, String>, StoreError> {
         if let Some(known) = self.shared.definitions.known(organisation, workflow, version) {
             return Ok(Ok(known));
         }

@@ -64,8 +64,16 @@ impl<S: Store> Engine<S> {
                 let outcome = self.apply(tx, batch, node.as_ref(), &context, &call.input).await?;
                 batch.work.push_front(ended(run_id, &call, outcome));
             }
+            Effect::AtMostOnce if call.unsure && !prepares && !node.reconciles() => {
+                let message = "whether the call took effect before the run was taken up again cannot be known";
+                let outcome = Outcome::Unknown { error: StepError::new(ErrorCode::OutcomeUnknown, message) };
+                batch.work.push_front(ended(run_id, &call, outcome));
+            }
             Effect::External | Effect::AtMostOnce if prepares => self.prepare(tx, batch, run_id, node, call).await?,
-            Effect::External | Effect::AtMostOnce => self.plan(batch, run_id, node, &call, false),
+            Effect::External | Effect::AtMostOnce => {
+                let reconcile = call.unsure && node.reconciles();
+                self.plan(batch, run_id, node, &call, reconcile);
+            }
         }
         Ok(())
     }

@@ -32,6 +32,7 @@ impl<S: Store> Engine<S> {
                     }
                     runs.push(*run_id);
                 }
+                Item::Mend { run_id, .. } => runs.push(*run_id),
                 _ => {}
             }
         }
@@ -65,6 +66,12 @@ impl<S: Store> Engine<S> {
                     Some(answer) => answer,
                     None => self.control(batch, *organisation, *run_id, command),
                 })
+            }
+            Item::Mend { organisation, run_id, mending, guard, .. } => {
+                if let Err(error) = self.guard_before(tx, batch, guard.as_mut()).await? {
+                    return Ok(Answer::Mend(Err(error.into())));
+                }
+                Answer::Mend(self.mend(tx, batch, *organisation, *run_id, mending).await?)
             }
             Item::Publish { organisation, workflow, .. } => {
                 let workflow = Arc::clone(workflow);
@@ -178,6 +185,12 @@ impl<S: Store> Engine<S> {
                     if let Some(live) = self.runs.get(*run_id).filter(|live| live.state.seq > 0) {
                         *status = live.state.status;
                     }
+                }
+                (Item::Mend { guard, .. }, Answer::Mend(Ok(mended))) => {
+                    if let Some(live) = self.runs.get(mended.run_id) {
+                        mended.status = live.state.status;
+                    }
+                    guard_after(tx, guard.as_mut(), mended).await?;
                 }
                 _ => {}
             }

@@ -44,6 +44,17 @@ pub enum Happening {
         /// Which step.
         step: StepPath,
     },
+    /// An event that someone meant for this wait of this run alone: neither `match` nor `if` is asked.
+    Signal {
+        /// The step that waits.
+        step: StepPath,
+        /// The wait's name.
+        which: String,
+        /// The event.
+        event: Arc<Event>,
+        /// Who.
+        by: String,
+    },
     /// Someone wants the run to end.
     Cancel {
         /// Who.

@@ -128,7 +128,7 @@ fn apply(workflow: &Workflow, state: &mut State, entry: &Entry) -> Result<(), St
             state.listened.entry(key).or_default().consumed.insert(*event_id);
             Ok(())
         }
-        Fact::WaitResolved { which, event, taken_in_at } => {
+        Fact::WaitResolved { which, event, taken_in_at, .. } => {
             let mut output = event.as_object().cloned().unwrap_or_default();
             output.insert("which".into(), which.as_str().into());
             output.insert("timed_out".into(), false.into());

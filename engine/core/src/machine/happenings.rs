@@ -32,6 +32,7 @@ impl Turn<'_, '_> {
             Happening::Due { key } => self.due(&key),
             Happening::Woken { step } => self.woken(&step),
             Happening::Event { target, which, event } => self.event(&target, &which, &event),
+            Happening::Signal { step, which, event, by } => self.signal(&step, which, &event, by),
             Happening::Cancel { by, reason, force } => self.cancel(by, reason, force),
             Happening::Pause { by, reason } => {
                 // A run that is ending starts nothing that could be held.
@@ -395,8 +396,25 @@ impl Turn<'_, '_> {
         }
         self.act(Action::CloseWait { target: target.to_owned() });
         self.record(Some(&path), Fact::EventConsumed { event_id: event.event_id });
-        self.record(Some(&path), Fact::WaitResolved { which: which.to_owned(), event: Value::clone(&envelope), taken_in_at: event.taken_in_at });
+        self.record(Some(&path), Fact::WaitResolved { which: which.to_owned(), event: Value::clone(&envelope), taken_in_at: event.taken_in_at, by: None });
         Ok(())
+    }
+
+    /// An event that somebody meant for this very wait.
+    fn signal(&mut self, path: &StepPath, which: String, event: &Event, by: String) {
+        let Some((waits, _, deadline)) = self.open_wait(path).filter(|_| self.state.paused.is_none()) else { return };
+        if !waits.contains_key(&which) {
+            return;
+        }
+        if let Some(due) = deadline {
+            if event.taken_in_at > due {
+                self.time_out(path, due);
+                return;
+            }
+            self.act(Action::ClearTimer { key: path.to_string() });
+        }
+        self.act(Action::CloseWait { target: path.to_string() });
+        self.record(Some(path), Fact::WaitResolved { which, event: event.envelope(), taken_in_at: event.taken_in_at, by: Some(by) });
     }
 
     /// Whether the arriving event passes the `if`. One that cannot be evaluated (an image has no text) does not pass: a

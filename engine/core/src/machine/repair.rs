@@ -226,16 +226,17 @@ impl Turn<'_, '_> {
             How::Repair(Repair::Retry { input, not_done }) => (input, not_done),
             How::Fork { input, .. } => (input, false),
         };
-        let mut edited = step.zip(input);
-        self.schedule_again(&mut edited, not_done);
+        let mut edited = step.clone().zip(input);
+        self.schedule_again(&mut edited, step.as_ref().filter(|_| not_done));
         self.stand_again();
         if let Some((step, input)) = edited {
             self.begin_edited(&step, input);
         }
     }
 
-    /// Schedules the calls that were on their way, and the one that failed, with another input where one is given.
-    fn schedule_again(&mut self, edited: &mut Option<(StepPath, Value)>, not_done: bool) {
+    /// Schedules the calls that were on their way, and the one that failed, with another input where one is given. Of `not_done`
+    /// somebody made sure that it had no effect.
+    fn schedule_again(&mut self, edited: &mut Option<(StepPath, Value)>, not_done: Option<&StepPath>) {
         let again: Vec<(StepPath, bool)> = self
             .state
             .leaves
@@ -257,7 +258,7 @@ impl Turn<'_, '_> {
             self.record(Some(&path), Fact::StepScheduled { node, attempt, generation, input, timeout_ms, prepared });
             if let Some(Leaf::Node(progress)) = self.state.leaves.get(&path) {
                 let mut call = self.state.call(&path, progress);
-                call.unsure = !renew && !not_done;
+                call.unsure = !renew && not_done != Some(&path);
                 self.act(Action::Run(call));
             }
         }

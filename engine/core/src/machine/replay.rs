@@ -290,9 +290,10 @@ fn happening_of(next: &[Entry], state: &State) -> Option<Happening> {
         (Fact::TimerFired { .. }, _) => Happening::Due { key: step().map_or_else(|| RUN_TIMER.to_owned(), |step| step.to_string()) },
         (Fact::StepCancelled { .. }, _) => Happening::Due { key: SETTLE_TIMER.to_owned() },
         (Fact::EventConsumed { event_id }, _) => {
-            let Some(Fact::WaitResolved { which, event, taken_in_at }) = after.map(|entry| &entry.fact) else { return None };
+            let Some(Fact::WaitResolved { which, event, taken_in_at, .. }) = after.map(|entry| &entry.fact) else { return None };
             Happening::Event { target: step()?.to_string(), which: which.clone(), event: Arc::new(event_of(event, *event_id, *taken_in_at)) }
         }
+        (Fact::WaitResolved { .. }, _) => signal_of(entry)?,
         (Fact::Exited { exit, event, taken_in_at }, _) => {
             let target = format!("{}{}", super::EXIT_TARGET, exit.rule);
             Happening::Event { target, which: "event".into(), event: Arc::new(event_of(event, exit.event_id, *taken_in_at)) }
@@ -304,6 +305,13 @@ fn happening_of(next: &[Entry], state: &State) -> Option<Happening> {
         (Fact::Resumed { by }, _) => Happening::Resume { by: by.clone() },
         _ => return None,
     })
+}
+
+/// The signal that an entry tells of.
+pub(super) fn signal_of(entry: &Entry) -> Option<Happening> {
+    let (Some(step), Fact::WaitResolved { which, event, taken_in_at, by: Some(by) }) = (&entry.step, &entry.fact) else { return None };
+    let event_id = event["id"].as_str().and_then(|id| id.parse().ok()).map_or(EventId(uuid::Uuid::nil()), EventId);
+    Some(Happening::Signal { step: Arc::clone(step), which: which.clone(), event: Arc::new(event_of(event, event_id, *taken_in_at)), by: by.clone() })
 }
 
 /// The outcome that an entry tells of.

@@ -303,6 +303,15 @@ impl State {
         open.collect()
     }
 
+    /// The waits that are open: step, name and event type of each.
+    pub fn open_waits(&self) -> Vec<(&StepPath, &str, &str)> {
+        let open = self.leaves.iter().filter_map(|(path, leaf)| match leaf {
+            Leaf::Wait { waits, .. } => Some(waits.iter().map(move |(which, wait)| (path, which.as_str(), wait.event.as_str()))),
+            _ => None,
+        });
+        open.flatten().collect()
+    }
+
     /// The questions that are open: step and question.
     pub fn questions(&self) -> Vec<(&StepPath, &Value)> {
         let open = self.leaves.iter().filter_map(|(path, leaf)| match leaf {

@@ -183,6 +183,9 @@ impl<'a> WhatIf<'a> {
                 (Fact::CancelRequested { by, reason, force }, _) => {
                     self.outside.push_back((moment, Outside::Request(Box::new(Happening::Cancel { by: by.clone(), reason: reason.clone(), force: *force }))));
                 }
+                (Fact::WaitResolved { by: Some(_), .. }, _) => {
+                    self.outside.extend(super::replay::signal_of(entry).map(|signal| (moment, Outside::Request(Box::new(signal)))));
+                }
                 // The engine's own pauses are decisions of that run, not something that came to it.
                 (Fact::Paused { by, reason }, _) if by != "engine" && by != DIVERGED => {
                     self.outside.push_back((moment, Outside::Request(Box::new(Happening::Pause { by: by.clone(), reason: reason.clone() }))));

@@ -54,6 +54,7 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
             input: Arc::new(input),
             prepared: None,
             timeout_ms: None,
+            unsure: false,
         };
         let answered = self.outside.call(self.stage, &call, self.now);
         self.watch.called(run, self.now, &call, &answered);

@@ -142,6 +142,7 @@ fn call(trial: &StepTrial<'_>, step: &Step, node: &str, outside: &mut Scripted<'
         input: Arc::new(tried.input.clone()),
         prepared: None,
         timeout_ms: None,
+        unsure: false,
     };
     match outside.call(&Stage::new(Vec::new()), &call, trial.now).outcome {
         Outcome::Done { output } => tried.output = output,

@@ -222,6 +222,8 @@ pub(super) fn named(happening: &Happening) -> String {
         Happening::Due { key } if key == machine::RUN_TIMER => "the run's time-out".into(),
         Happening::Due { key } => format!("the timer of {key}"),
         Happening::Event { target, event, .. } => format!("event {} for {target}", event.body.kind),
+        Happening::Signal { step, .. } => format!("a signal to step {step}"),
+        Happening::Reopen(_) => "a repair".into(),
         Happening::Cancel { .. } => "a cancel".into(),
         Happening::Pause { .. } => "a pause".into(),
         Happening::Resume { .. } => "a resume".into(),

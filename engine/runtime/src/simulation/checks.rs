@@ -21,6 +21,14 @@ struct Stored {
     history: Vec<Entry>,
 }
 
+impl Stored {
+    /// Where its own history begins: behind what was copied from another run.
+    fn copied(&self) -> usize {
+        let fork = self.history.iter().rposition(|entry| matches!(entry.fact, Fact::Reopened { fork: Some(_), .. }));
+        fork.map_or(0, |fork| fork + 1)
+    }
+}
+
 fn stored(world: &World) -> Result<Vec<Stored>, String> {
     let memory = world.store.inner();
     memory
@@ -165,7 +173,7 @@ fn timers_are_never_early(run: &Stored) -> Result<(), String> {
 fn acknowledged_is_stored(world: &World, runs: &[Stored], log: &Log) -> Result<(), String> {
     let known = known(world);
     let by_event: BTreeMap<_, Vec<&Stored>> = runs.iter().fold(BTreeMap::new(), |mut all, run| {
-        if let Some(event) = run.row.event_id {
+        if let Some(event) = run.row.event_id.filter(|_| run.copied() == 0) {
             all.entry(event).or_insert_with(Vec::new).push(run);
         }
         all
@@ -207,7 +215,7 @@ fn acknowledged_is_stored(world: &World, runs: &[Stored], log: &Log) -> Result<(
 /// Promise 2, from the side of what is stored.
 fn one_effect_of_each_event(runs: &[Stored]) -> Result<(), String> {
     let mut starts: BTreeMap<(String, String, String), RunId> = BTreeMap::new();
-    for run in runs.iter().filter(|run| run.row.event_id.is_some()) {
+    for run in runs.iter().filter(|run| run.row.event_id.is_some() && run.copied() == 0) {
         let Some(Fact::RunStarted { event, .. }) = run.history.first().map(|entry| &entry.fact) else { continue };
         let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
         if let Some(other) = starts.insert((run.row.workflow.clone(), text("source"), text("id")), run.row.id) {
@@ -237,15 +245,15 @@ fn outside(world: &World, runs: &[Stored]) -> Result<(), String> {
     }
     let effected: BTreeSet<(&str, &str)> = effects.values().flatten().map(|effect| (effect.run.as_str(), effect.step.as_str())).collect();
     let mut counted: BTreeMap<(String, String, String), usize> = BTreeMap::new();
-    for run in runs.iter().filter(|run| run.row.workflow == "collect") {
+    for run in runs.iter().filter(|run| run.row.workflow == "collect" && run.copied() == 0) {
         let Some(Fact::RunStarted { event, .. }) = run.history.first().map(|entry| &entry.fact) else { continue };
         let text = |name: &str| event["data"][name].as_str().unwrap_or_default().to_owned();
         *counted.entry((text("run"), text("step"), text("kind"))).or_default() += 1;
     }
     for run in runs {
         let id = run.row.id.to_string();
-        let nodes: BTreeMap<&str, &str> = run
-            .history
+        let own = &run.history[run.copied()..];
+        let nodes: BTreeMap<&str, &str> = own
             .iter()
             .filter_map(|entry| match (&entry.fact, &entry.step) {
                 (Fact::StepScheduled { node, .. }, Some(step)) => Some((&**step, node.as_str())),
@@ -253,13 +261,13 @@ fn outside(world: &World, runs: &[Stored]) -> Result<(), String> {
             })
             .collect();
         for (step, node) in nodes {
-            let completed = run.history.iter().filter(|entry| entry.step.as_deref() == Some(step) && matches!(entry.fact, Fact::StepCompleted { .. })).count();
+            let completed = own.iter().filter(|entry| entry.step.as_deref() == Some(step) && matches!(entry.fact, Fact::StepCompleted { .. })).count();
             let count = |kind: &str| counted.get(&(id.clone(), step.to_owned(), kind.to_owned())).copied().unwrap_or(0);
             match node {
                 "test.count" if count("counted") != completed => {
                     return Err(format!(
-                        "a transactional step takes effect exactly once (promise 3): {step} of {id} completed {completed} times and wrote {}",
-                        count("counted")
+                        "a transactional step takes effect exactly once (promise 3): {step} of {id} completed {completed} times and wrote {}\n{}",
+                        count("counted"), shown(&run.history)
                     ));
                 }
                 "test.message" if count("finished") != completed => {

@@ -1,7 +1,7 @@
 //! What happens to a simulated world: clients that send, cancel, pause; crashes; then calm until everything has ended.
 
 use super::{
-    checks,
+    checks, repairing,
     workflows::{EVENTS, SCHEDULED, WORKFLOWS},
     world::{Handle, World},
 };
@@ -48,7 +48,8 @@ pub(super) fn play(seed: u64, plant: Option<Plant>) -> Result<String, String> {
         match world.below(100) {
             0..=54 => send_events(&world, &handle, &log, &mut number),
             55..=59 => start_by_hand(&world, &handle, &log),
-            60..=62 => disturb(&world, &handle, &log),
+            60..=61 => disturb(&world, &handle, &log),
+            62 => repairing::mend_some(&world, &handle),
             63 => hold_workflow(&world, &handle),
             64 => hold_more(&world, &handle),
             65..=74 => {

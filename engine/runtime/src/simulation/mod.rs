@@ -11,6 +11,7 @@ mod flow_control;
 mod nodes;
 mod pausing;
 pub(crate) mod plants;
+mod repairing;
 mod rollout;
 mod scenarios;
 mod schedules;
