@@ -115,11 +115,7 @@ async fn skip_run(State(app): State<App>, caller: Caller, once: Once, Id(id): Id
 #[utoipa::path(post, path = "/runs/{id}/fork", tag = "Runs", request_body = Option<Fork>, params(("id" = String, Path, format = "uuid")), responses((status = 202, body = shapes::RunState)))]
 async fn fork_run(State(app): State<App>, caller: Caller, once: Once, Id(id): Id<RunId>, payload: Payload<Fork>) -> Result<Answer, Problem> {
     let Fork { step, seq, input, version } = payload.value;
-    let deed = Deed {
-        action: "run.forked",
-        id,
-        after: serde_json::json!({ "step": step, "seq": seq, "edited": input.is_some(), "version": version }),
-    };
+    let deed = Deed { action: "run.forked", id, after: serde_json::json!({ "step": step, "seq": seq, "edited": input.is_some(), "version": version }) };
     let point = match (step, seq) {
         (Some(_), Some(_)) => return Err(Problem::invalid("/seq", "give step or seq, not both")),
         (Some(step), None) => Point::Before(step),

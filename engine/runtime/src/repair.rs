@@ -14,7 +14,7 @@ use onward_core::{
     definition::{Verb, Workflow, key_of_path},
     history::Entry,
     limits,
-    machine::{self, Context, Fork, Happening, Known, Point, Refusal, Repair, Reopening, State},
+    machine::{self, Context, Fork, Happening, Known, Point, Refusal, Reopening, Repair, State},
     ports::{RunStatus, Store, StoreError, Transaction as _},
 };
 use std::{
@@ -97,7 +97,8 @@ impl<S: Store> Engine<S> {
     /// Takes a failed run up again.
     async fn take_up_again(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, run_id: RunId, by: &str, repair: &Repair) -> Asked<MendedRun> {
         if let Some(parent) = self.waiting_parent(tx, batch, run_id).await? {
-            let reason = format!("run {parent} waited for run {run_id} and has gone on without it: retry it there, or fork this one (`onward runs fork {run_id}`)");
+            let reason =
+                format!("run {parent} waited for run {run_id} and has gone on without it: retry it there, or fork this one (`onward runs fork {run_id}`)");
             return Ok(Err(EngineError::Conflict(reason)));
         }
         let entries = match self.history(tx, batch, run_id).await? {
@@ -174,22 +175,25 @@ impl<S: Store> Engine<S> {
         };
         let run_id = RunId(tx.fresh_id());
         let asked = Fork { by: by.to_owned(), run_id, point: point.clone(), input: input.cloned(), version };
-        let copied = catch_unwind(AssertUnwindSafe(|| {
-            let (copied, reopening) = machine::fork(&workflow, organisation, source, &entries, asked)?;
-            let state = machine::fold_all(&workflow, source, &copied).map_err(|error| Refusal::Conflict(error.to_string()))?;
-            Ok::<_, Refusal>((copied, reopening, state))
-        }));
-        let (copied, reopening, state) = match copied {
-            Ok(Ok(copied)) => copied,
-            Ok(Err(refusal)) => return Ok(Err(refusal.into())),
-            Err(_) => return Ok(Err(panicked(source))),
-        };
-        self.begin_copy(tx, batch, Copied { organisation, run_id, workflow, entries: copied, state }, reopening).await
+        let copied = catch_unwind(AssertUnwindSafe(|| machine::fork(&workflow, organisation, source, &entries, &asked)));
+        match copied {
+            Ok(Ok(copied)) => self.begin_copy(tx, batch, organisation, run_id, workflow, copied).await,
+            Ok(Err(refusal)) => Ok(Err(refusal.into())),
+            Err(_) => Ok(Err(panicked(source))),
+        }
     }
 
     /// Puts a copy into memory and lets it go on.
-    async fn begin_copy(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, copy: Copied, reopening: Reopening) -> Asked<MendedRun> {
-        let Copied { organisation, run_id, workflow, mut entries, state } = copy;
+    async fn begin_copy(
+        &mut self,
+        tx: &mut S::Tx,
+        batch: &mut Batch<S::Tx>,
+        organisation: OrganisationId,
+        run_id: RunId,
+        workflow: Arc<Workflow>,
+        copied: Copied,
+    ) -> Asked<MendedRun> {
+        let Copied { mut entries, state, reopening } = copied;
         let shard = Shard::of(organisation, &workflow.name, &state.key);
         let happening = Happening::Reopen(Box::new(reopening));
         let mut live = Live::new(organisation, shard, Arc::clone(&workflow), state, 0);
@@ -257,15 +261,6 @@ impl<S: Store> Engine<S> {
     }
 }
 
-/// A copy that is about to go on.
-struct Copied {
-    organisation: OrganisationId,
-    run_id: RunId,
-    workflow: Arc<Workflow>,
-    entries: Vec<Entry>,
-    state: State,
-}
-
 /// For asking what would happen.
 fn live_copy(live: &Live, state: State) -> Live {
     Live::new(live.organisation, live.shard, Arc::clone(&live.workflow), state, 0)
@@ -278,7 +273,8 @@ fn panicked(run_id: RunId) -> EngineError {
 
 /// What a run waits for, for people.
 fn told(open: &[(&Arc<str>, &str, &str)], state: &State) -> String {
-    let waits = open.iter().map(|(step, which, event)| if *which == "event" { format!("step {step}: {event}") } else { format!("step {step}: {event} ({which})") });
+    let waits =
+        open.iter().map(|(step, which, event)| if *which == "event" { format!("step {step}: {event}") } else { format!("step {step}: {event} ({which})") });
     let questions = state.questions().into_iter().map(|(step, _)| format!("step {step}: an answer"));
     let all: Vec<String> = waits.chain(questions).collect();
     if all.is_empty() { "it waits for no event now".to_owned() } else { format!("open are {}", all.join(", ")) }

@@ -64,8 +64,12 @@ pub fn fold(workflow: &Workflow, state: &mut State, entry: &Entry) -> Result<(),
     if state.status.is_final() && !matches!(entry.fact, Fact::Reopened { .. }) {
         return Err(fail(format!("the run had already ended as {}", state.status.as_str())));
     }
-    state.at = entry.at;
+    // A run that is taken up again learns from the entry before how long nobody worked on it.
+    if !matches!(entry.fact, Fact::Reopened { .. }) {
+        state.at = entry.at;
+    }
     apply(workflow, state, entry).map_err(fail)?;
+    state.at = entry.at;
     state.seq = entry.seq;
     state.status = state.derive_status();
     Ok(())
@@ -191,9 +195,7 @@ fn apply(workflow: &Workflow, state: &mut State, entry: &Entry) -> Result<(), St
             Ok(())
         }
         Fact::Reopened { fork, .. } => super::reopen::reopened(state, entry.at, fork.as_ref()),
-        Fact::Migrated { .. } => {
-            Err("this version of the machine does not know how to go on from it; use the version that wrote it".into())
-        }
+        Fact::Migrated { .. } => Err("this version of the machine does not know how to go on from it; use the version that wrote it".into()),
     }
 }
 

@@ -2,7 +2,7 @@
 //! was done up to there is not done again; calls that were on their way are made anew.
 
 use super::{
-    Refusal, Reopening, Repair,
+    Refusal, Reopening, Repair, State,
     fold::fold_all,
     repair::{check_input, failed_at},
     replay::replay,
@@ -42,7 +42,7 @@ pub struct Fork {
 
 /// The copied entries, and how the copy goes on. `workflow` is the version that it goes on with: it must decide the same up to
 /// there.
-pub fn fork(workflow: &Workflow, organisation: OrganisationId, source: RunId, entries: &[Entry], fork: Fork) -> Result<(Vec<Entry>, Reopening), Refusal> {
+pub fn fork(workflow: &Workflow, organisation: OrganisationId, source: RunId, entries: &[Entry], fork: &Fork) -> Result<Copied, Refusal> {
     let (seq, step) = resolve(source, entries, &fork.point)?;
     if let Some(input) = &fork.input {
         let step = step.as_deref().ok_or_else(|| Refusal::Invalid("an input is given, and not for which step; name the step to go on from".into()))?;
@@ -57,6 +57,11 @@ pub fn fork(workflow: &Workflow, organisation: OrganisationId, source: RunId, en
         // Whoever waits for the run waits for that one.
         *parent = None;
     }
+    // Of a copy that is copied from before it was one, the first run is the source.
+    let source = entries[copied.len()..]
+        .iter()
+        .find_map(|entry| if let Fact::Reopened { fork: Some(fork), .. } = &entry.fact { Some(fork.source) } else { None })
+        .unwrap_or(source);
     let state = fold_all(workflow, source, &copied).map_err(|error| Refusal::Conflict(format!("run {source} cannot be copied: {error}")))?;
     if state.status.is_final() || state.ending.is_some() {
         return Err(Refusal::Conflict(format!("at entry {seq} run {source} was ending or had ended; go on from an earlier entry, or from a step")));
@@ -65,7 +70,18 @@ pub fn fork(workflow: &Workflow, organisation: OrganisationId, source: RunId, en
     let repair = Repair::Retry { input: fork.input.clone(), not_done: true };
     let reopening = Reopening::fork(workflow, &state, &fork.by, forked, step.filter(|_| fork.input.is_some()), repair);
     let reopening = reopening.ok_or_else(|| Refusal::Conflict(format!("run {source} cannot go on from entry {seq}; go on from another")))?;
-    Ok((copied, reopening))
+    Ok(Copied { entries: copied, state, reopening })
+}
+
+/// A copy that has not gone on yet.
+#[derive(Clone, Debug)]
+pub struct Copied {
+    /// The history up to the point.
+    pub entries: Vec<Entry>,
+    /// Where the run stood there.
+    pub state: State,
+    /// How the copy goes on.
+    pub reopening: Reopening,
 }
 
 /// The last entry that is copied, and the step that comes next where one is meant.
@@ -113,14 +129,7 @@ fn continues(before: &[Entry], next: &Entry) -> bool {
 }
 
 /// Whether this version would have decided as the run did, up to the entry.
-fn decides_the_same(
-    workflow: &Workflow,
-    organisation: OrganisationId,
-    source: RunId,
-    entries: &[Entry],
-    seq: u64,
-    version: u32,
-) -> Result<(), Refusal> {
+fn decides_the_same(workflow: &Workflow, organisation: OrganisationId, source: RunId, entries: &[Entry], seq: u64, version: u32) -> Result<(), Refusal> {
     let report = replay(workflow, organisation, source, entries);
     match report.differences.first().filter(|difference| difference.seq <= seq) {
         None => Ok(()),

@@ -94,7 +94,9 @@ impl Leaf {
                 serde_json::json!({ "kind": "ask", "step": path, "who": question["who"], "title": question["title"], "until": deadline })
             }
             Self::Node(progress) => match &progress.phase {
-                Phase::InFlight | Phase::Again { .. } => serde_json::json!({ "kind": "step", "step": path, "node": progress.node, "attempt": progress.attempt }),
+                Phase::InFlight | Phase::Again { .. } => {
+                    serde_json::json!({ "kind": "step", "step": path, "node": progress.node, "attempt": progress.attempt })
+                }
                 Phase::Retry { due, code } => {
                     serde_json::json!({ "kind": "retry", "step": path, "node": progress.node, "attempt": progress.attempt + 1, "until": due, "after": code })
                 }

@@ -40,7 +40,7 @@ pub use answer::{VERDICTS, check_answer};
 pub use correlation::{correlation_of, correlations_of_event};
 pub use decide::{Action, Context, Decision, Happening, Known, Need, decide};
 pub use fold::{FoldError, fold, fold_all};
-pub use fork::{Fork, Point, fork};
+pub use fork::{Copied, Fork, Point, fork};
 pub use repair::{Refusal, Reopening, Repair, repair};
 pub use replay::{CallDifference, Difference, Report, replay};
 pub use results::loop_results;

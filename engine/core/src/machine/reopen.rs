@@ -71,6 +71,8 @@ pub(super) fn chain(entries: &[Entry], from: u64) -> Vec<Link> {
     let since = entries.iter().filter(|entry| entry.seq >= from);
     let Some(Fact::RunFailed { error }) = entries.last().map(|entry| &entry.fact) else { return Vec::new() };
     let links = since.filter(|entry| entry.seq == from || failed_with(entry, error));
+    // A script's own failure has no place.
+    let links = links.filter(|entry| entry.step.as_ref().is_some_and(|step| !step.starts_with('$')));
     links.filter_map(|entry| Some(Link { seq: entry.seq, step: Arc::clone(entry.step.as_ref()?) })).collect()
 }
 
@@ -91,9 +93,8 @@ pub(super) fn restore(workflow: &Workflow, kept: &Kept, entries: &[Entry], from:
         state = around;
     }
     let since = entries.iter().filter(|entry| entry.seq > from);
-    let error = match entries.last().map(|entry| &entry.fact) {
-        Some(Fact::RunFailed { error }) => error,
-        _ => return Err("only a run that failed can be taken up again".into()),
+    let Some(Fact::RunFailed { error }) = entries.last().map(|entry| &entry.fact) else {
+        return Err("only a run that failed can be taken up again".into());
     };
     // Steps that were cancelled on the way out stand again; nobody listens for them as cancelled ones any more.
     state.detached.clear();
@@ -146,10 +147,15 @@ fn settle_calls<'e>(
         let Some(path) = entry.step.as_ref().filter(|path| *path != failed) else { continue };
         match (&entry.fact, state.leaves.get(path)) {
             (Fact::StepCompleted { output, .. }, Some(leaf)) if leaf.is_in_flight() => completed(workflow, state, entry, output, None)?,
-            (Fact::StepFailed { error, .. }, Some(leaf)) if leaf.is_in_flight() && !may_have_happened(workflow, path, &error.code) => {
+            (Fact::StepFailed { error, .. }, Some(Leaf::Node(progress)))
+                if progress.phase == Phase::InFlight && !may_have_happened(workflow, path, &progress.node, &error.code) =>
+            {
                 surely_not.insert(Arc::clone(path));
             }
-            (Fact::ChildEnded { run_id, outcome: outcome @ ChildOutcome::Completed { .. } }, Some(Leaf::Child { run_id: child, .. })) if child == run_id => {
+            (
+                Fact::ChildEnded { run_id, outcome: outcome @ (ChildOutcome::Completed { .. } | ChildOutcome::Continued { .. }) },
+                Some(Leaf::Child { run_id: child, .. }),
+            ) if child == run_id => {
                 child_ended(workflow, state, path, *run_id, outcome)?;
             }
             _ => {}
@@ -157,9 +163,12 @@ fn settle_calls<'e>(
     }
     let open: Vec<StepPath> = state.leaves.keys().cloned().collect();
     for path in open {
-        let renew = if path == *failed { !may_have_happened(workflow, &path, &error.code) } else { surely_not.contains(&path) };
         match state.leaves.get_mut(&path) {
-            Some(Leaf::Node(progress)) if progress.phase == Phase::InFlight => progress.phase = Phase::Again { renew },
+            Some(Leaf::Node(progress)) if progress.phase == Phase::InFlight => {
+                let happened = || may_have_happened(workflow, &path, &progress.node, &error.code);
+                let renew = if path == *failed { !happened() } else { surely_not.contains(&path) };
+                progress.phase = Phase::Again { renew };
+            }
             Some(Leaf::Child { .. }) => begin_anew(workflow, state, &path)?,
             _ => {}
         }
@@ -168,8 +177,8 @@ fn settle_calls<'e>(
 }
 
 /// Whether a call that failed so may have had its effect all the same: then it keeps its idempotency key (SEMANTICS.md 15).
-pub(super) fn may_have_happened(workflow: &Workflow, path: &str, code: &ErrorCode) -> bool {
-    match rules_of(workflow, path).map(|rules| rules.effect) {
+fn may_have_happened(workflow: &Workflow, path: &str, node: &str, code: &ErrorCode) -> bool {
+    match rules_of(workflow, path, node).map(|rules| rules.effect) {
         Some(Effect::External) => {
             matches!(code, ErrorCode::OutcomeUnknown | ErrorCode::Timeout | ErrorCode::Unavailable | ErrorCode::RateLimited | ErrorCode::Internal)
         }

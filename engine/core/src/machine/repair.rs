@@ -2,6 +2,7 @@
 
 use super::{
     Action,
+    happenings::rules_of,
     leaf::{Leaf, Phase},
     reopen::{self, chain, failed_with},
     state::{State, Undecided},
@@ -89,7 +90,16 @@ pub fn repair(workflow: &Workflow, run_id: RunId, entries: &[Entry], by: &str, r
     if reopens >= limits::RUN_REOPENS as usize {
         return Err(conflict(run_id, &format!("it was taken up again {reopens} times, the most that a run may be")));
     }
-    check(workflow, run_id, error, &step, &repair)?;
+    let node = entries.iter().rev().find_map(|entry| match &entry.fact {
+        Fact::StepScheduled { node, .. } if entry.step.as_ref() == Some(&step) => Some(node.as_str()),
+        _ => None,
+    });
+    let at_most_once = node.and_then(|node| rules_of(workflow, &step, node)).is_some_and(|rules| rules.effect == Effect::AtMostOnce);
+    check(workflow, run_id, error, &step, &repair, at_most_once)?;
+    let began_since = |entry: &Entry| entry.seq > from && begins(entry);
+    if workflow.script.is_some() && entries.iter().any(began_since) {
+        return Err(conflict(run_id, "its script went on after the step that failed, and only then gave up"));
+    }
     let keep: Vec<u64> = chain(entries, from).iter().map(|link| link.seq).collect();
     let unreadable = |reason: String| Refusal::Conflict(format!("run {run_id} cannot be taken up again: {reason}"));
     let (_, kept) = reopen::fold_keeping(workflow, run_id, entries, &keep).map_err(|error| unreadable(error.to_string()))?;
@@ -107,7 +117,7 @@ fn failure(run_id: RunId, entries: &[Entry]) -> Result<(&StepError, StepPath, u6
     };
     let why = match error.code {
         ErrorCode::Timeout => "the run as a whole took longer than its `timeout`",
-        _ => "it failed before its first step",
+        _ => "it failed outside of its steps",
     };
     let step = error.step.as_deref().ok_or_else(|| conflict(run_id, why))?;
     let made_it_fail = |entry: &&Entry| {
@@ -123,6 +133,20 @@ pub(super) fn failed_at(entries: &[Entry]) -> Option<(StepPath, u64)> {
     failure(nobody, entries).ok().map(|(_, step, from)| (step, from))
 }
 
+/// Whether a step begins with this entry.
+fn begins(entry: &Entry) -> bool {
+    matches!(
+        entry.fact,
+        Fact::StepScheduled { .. }
+            | Fact::TimerSet { .. }
+            | Fact::WaitOpened { .. }
+            | Fact::VariantChosen { .. }
+            | Fact::ChildStarted { .. }
+            | Fact::AskOpened { .. }
+            | Fact::EventEmitted { .. }
+    )
+}
+
 /// Whether a `stop` ended the run badly.
 fn stops_with(output: &Value) -> bool {
     !output["error"].is_null()
@@ -133,13 +157,11 @@ fn conflict(run_id: RunId, why: &str) -> Refusal {
 }
 
 /// Whether this can be done to the step that failed.
-fn check(workflow: &Workflow, run_id: RunId, error: &StepError, step: &str, repair: &Repair) -> Result<(), Refusal> {
+fn check(workflow: &Workflow, run_id: RunId, error: &StepError, step: &str, repair: &Repair, at_most_once: bool) -> Result<(), Refusal> {
     let Repair::Retry { input, not_done } = repair else { return Ok(()) };
-    let verb = workflow.step(step).map(|step| &step.verb);
     if let Some(input) = input {
-        check_input(verb, step, input)?;
+        check_input(workflow.step(step).map(|step| &step.verb), step, input)?;
     }
-    let at_most_once = matches!(verb, Some(Verb::Do { effect: Effect::AtMostOnce, .. }));
     if at_most_once && error.code == ErrorCode::OutcomeUnknown && !not_done {
         return Err(Refusal::Conflict(format!(
             "whether step {step} of run {run_id} took effect is unknown, and it must not happen twice: skip it if it did; if you made sure that it did not, \
@@ -242,7 +264,13 @@ impl Turn<'_, '_> {
             .leaves
             .iter()
             .filter_map(|(path, leaf)| match leaf {
-                Leaf::Node(progress) => if let Phase::Again { renew } = progress.phase { Some((Arc::clone(path), renew)) } else { None },
+                Leaf::Node(progress) => {
+                    if let Phase::Again { renew } = progress.phase {
+                        Some((Arc::clone(path), renew))
+                    } else {
+                        None
+                    }
+                }
                 _ => None,
             })
             .collect();

@@ -267,7 +267,8 @@ fn outside(world: &World, runs: &[Stored]) -> Result<(), String> {
                 "test.count" if count("counted") != completed => {
                     return Err(format!(
                         "a transactional step takes effect exactly once (promise 3): {step} of {id} completed {completed} times and wrote {}\n{}",
-                        count("counted"), shown(&run.history)
+                        count("counted"),
+                        shown(&run.history)
                     ));
                 }
                 "test.message" if count("finished") != completed => {

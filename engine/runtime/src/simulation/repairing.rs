@@ -94,7 +94,9 @@ fn a_failed_run_goes_on_from_its_failed_step() {
     pass(&world, 1_000);
     let completed = row(&world, run);
     assert_eq!((completed.status, completed.error, completed.ended_at.is_some()), (RunStatus::Completed, None, true));
-    let times = |step: &str| history(&world, run).iter().filter(|entry| entry.step.as_deref() == Some(step) && matches!(entry.fact, Fact::StepCompleted { .. })).count();
+    let times = |step: &str| {
+        history(&world, run).iter().filter(|entry| entry.step.as_deref() == Some(step) && matches!(entry.fact, Fact::StepCompleted { .. })).count()
+    };
     assert_eq!((times("before"), times("a"), times("after")), (1, 1, 1));
     assert!(reason(repair(&world, &handle, run, retry())).contains("ended well"));
     let missing = repair(&world, &handle, RunId(uuid::Uuid::nil()), retry());
@@ -220,7 +222,9 @@ fn a_copy_does_nothing_again_and_survives_a_crash() {
     ingest(&world, &handle, vec![event(&world, "answer", "2", json!({ "k": "x", "n": 7 }))]).expect("taken in");
     pass(&world, 60_000);
     assert_eq!((row(&world, copy).status, row(&world, run).status), (RunStatus::Completed, RunStatus::Completed), "both waited for it");
-    let of = |run: RunId| world.ledger.effects().into_values().flatten().filter(|effect| effect.run == run.to_string()).map(|effect| effect.step).collect::<Vec<_>>();
+    let of = |run: RunId| {
+        world.ledger.effects().into_values().flatten().filter(|effect| effect.run == run.to_string()).map(|effect| effect.step).collect::<Vec<_>>()
+    };
     let mut first = of(run);
     first.sort();
     assert_eq!((first, of(copy)), (vec!["a".to_owned(), "b".to_owned()], vec!["b".to_owned()]));

@@ -30,9 +30,9 @@ impl Play {
     pub(super) fn fork(&self, point: Point, input: Option<Value>) -> Result<Self, Refusal> {
         let run_id = RunId(uuid::Uuid::from_u128(43));
         let asked = Fork { by: "admin".into(), run_id, point, input, version: 1 };
-        let (history, reopening) = fork(&self.workflow, organisation(), self.state.run_id, &self.history, asked)?;
+        let Copied { entries: history, state, reopening } = fork(&self.workflow, organisation(), self.state.run_id, &self.history, &asked)?;
         let mut copy = Self::new(&self.workflow.source);
-        copy.state = fold_all(&copy.workflow, self.state.run_id, &history).expect("the copy folds");
+        copy.state = state;
         copy.history = history;
         copy.records = self.records.clone();
         copy.now = self.now;
@@ -175,7 +175,10 @@ fn waits_timers_and_calls_beside_the_failed_step_stand_again() {
     assert_eq!(calls.keys().collect::<Vec<_>>(), ["after", "lost", "x"]);
     assert_ne!(calls["x"], keys["x"]);
     assert_eq!(calls["lost"], keys["lost"], "its outcome is unknown");
-    assert_eq!(play.state.timers().iter().map(|(key, due)| (key.as_str(), due.as_millis() - START)).collect::<Vec<_>>(), [("nap", 7_200_000), ("w", 14_400_000)]);
+    assert_eq!(
+        play.state.timers().iter().map(|(key, due)| (key.as_str(), due.as_millis() - START)).collect::<Vec<_>>(),
+        [("nap", 7_200_000), ("w", 14_400_000)]
+    );
     assert!(play.actions.iter().any(|action| matches!(action, Action::OpenWait { target, .. } if target == "w")));
     play.check();
     for step in ["x", "lost", "after"] {
@@ -259,14 +262,16 @@ fn a_parent_is_told_once_and_each_failure_is_told_of() {
     let mut play = Play::new(&steps("  - { id: a, do: test.call }\n"));
     let parent = Some(crate::history::Parent { run_id: RunId(uuid::Uuid::from_u128(7)), step: path("sub") });
     let event = json!({ "type": "start", "data": {} });
-    let start = Start { version: 1, key: "k".into(), trigger: None, input: json!({}), event, event_id: None, seed: 5, depth: 0, parent, reads: BTreeMap::new() };
+    let start =
+        Start { version: 1, key: "k".into(), trigger: None, input: json!({}), event, event_id: None, seed: 5, depth: 0, parent, reads: BTreeMap::new() };
     play.happen(Happening::Started(start));
     play.fails("declined");
     play.retry();
     play.fails("declined");
     play.skip(json!(null));
     assert_eq!(play.actions.iter().filter(|action| matches!(action, Action::TellParent { .. })).count(), 1);
-    let told: std::collections::BTreeSet<_> = play.actions.iter().filter_map(|action| if let Action::Emit(event) = action { event.id.clone() } else { None }).collect();
+    let told: std::collections::BTreeSet<_> =
+        play.actions.iter().filter_map(|action| if let Action::Emit(event) = action { event.id.clone() } else { None }).collect();
     assert_eq!(told.len(), 2, "two failures are two events");
     completed(&play);
 }
@@ -376,7 +381,10 @@ fn a_copy_goes_on_from_a_step_with_another_input() {
     copy.done(json!({}));
     // A copy of a copy.
     let again = copy.fork(Point::Here, None);
-    assert!(again.is_ok_and(|again| { again.check(); true }));
+    assert!(again.is_ok_and(|again| {
+        again.check();
+        true
+    }));
     assert!(play.fork(Point::Here, None).is_err_and(|refusal| refusal.to_string().contains("ended")));
     assert!(play.fork(Point::Before("nosuch".into()), None).is_err_and(|refusal| refusal.to_string().contains("nosuch")));
     assert!(play.fork(Point::After(99), None).is_err_and(|refusal| refusal.to_string().contains("99")));
@@ -402,11 +410,11 @@ fn another_version_takes_a_copy_over_where_it_decides_the_same() {
     let onto = |text: &str, point: Point| {
         let version = workflow(&steps(text));
         let asked = Fork { by: "admin".into(), run_id: RunId(uuid::Uuid::from_u128(43)), point, input: None, version: 2 };
-        fork(&version, organisation(), play.state.run_id, &play.history, asked)
+        fork(&version, organisation(), play.state.run_id, &play.history, &asked)
     };
     let later = LONG.replace("run: '{{ run.id }}'", "n: 5");
-    let (copied, _) = onto(&later, Point::Here).expect("only what comes later is another");
-    assert!(matches!(copied[0].fact, Fact::RunStarted { version: 2, .. }));
+    let copied = onto(&later, Point::Here).expect("only what comes later is another");
+    assert!(matches!(copied.entries[0].fact, Fact::RunStarted { version: 2, .. }));
     let earlier = LONG.replace("steps.a.n", "steps.a.m");
     assert!(onto(&earlier, Point::Here).is_err_and(|refusal| refusal.to_string().contains("step b")));
     assert!(onto(&earlier, Point::Before("b".into())).is_ok());
