@@ -14,7 +14,7 @@ use onward_core::{
     definition::{Verb, Workflow, key_of_path},
     history::Entry,
     limits,
-    machine::{self, Context, Fork, Happening, Known, Point, Refusal, Reopening, Repair, State},
+    machine::{self, Context, Copied, Fork, Happening, Known, Point, Refusal, Repair, State},
     ports::{RunStatus, Store, StoreError, Transaction as _},
 };
 use std::{
