@@ -76,7 +76,7 @@ pub(crate) fn all() -> [Measure; 12] {
         },
         Measure {
             name: "scripts",
-            about: "in this process: runs of scripts with 10, 100 and 1,000 steps, replayed at every step",
+            about: "in this process: whole runs of scripts with 10, 100 and 1,000 steps",
             run: |bench| Box::pin(std::future::ready(scripts::measure(bench))),
         },
     ]

@@ -1,4 +1,4 @@
-//! Scripts that are whole workflows: what running them again from the beginning costs, in this process.
+//! Scripts that are whole workflows: what whole runs of them cost, in this process.
 
 use super::{
     Bench,
@@ -14,7 +14,7 @@ use onward_core::{
 use serde_json::json;
 use std::collections::BTreeMap;
 
-/// Steps of the runs that are measured: the work grows with the square, since every step runs the script again.
+/// Steps of the runs that are measured.
 const STEPS: [usize; 3] = [10, 100, 1_000];
 
 /// Whole runs, step after step.

@@ -99,6 +99,9 @@ pub const SCRIPT_VARIABLES: usize = 1_000;
 pub const SCRIPT_STACK_BYTES: usize = 64 << 20;
 /// Durable calls of one run of a script; then it must `continue_as` (SEMANTICS.md 31).
 pub const SCRIPT_CALLS: usize = 10_000;
+/// Scripts of a process that stand where they wait, each on a thread of its own; the others are run again from their
+/// beginning.
+pub const SCRIPTS_STANDING: usize = 64;
 /// Cases of one test file.
 pub const TEST_CASES: usize = 1_000;
 /// Turns of the machine in one play in virtual time (a test case, one synthetic contact): a loop without an end stops here.

@@ -5,8 +5,8 @@ use onward_core::{
     expression::Scope,
     limits,
     ports::{
-        Interrupted, Journal, Origin, ScriptBudget, ScriptInput, ScriptLiteral, ScriptProblem, ScriptProgram, ScriptReference, ScriptStart, ScriptStep,
-        ScriptTurn, ScriptWait, Scripts,
+        Interrupted, Journal, Origin, ScriptBudget, ScriptInput, ScriptLiteral, ScriptProblem, ScriptProgram, ScriptReference, ScriptStanding, ScriptStart,
+        ScriptStep, ScriptTurn, ScriptWait, Scripts,
     },
 };
 use onward_script::Rhai;
@@ -61,8 +61,8 @@ impl ScriptProgram for PatientProgram {
         self.0.waits()
     }
 
-    fn advance(&self, start: &ScriptStart, journal: Arc<dyn Journal>, budget: &ScriptBudget) -> Result<ScriptTurn, Interrupted> {
-        self.0.advance(start, journal, &patient(budget, limits::SCRIPT_TURN_WALL_MS))
+    fn advance(&self, start: &ScriptStart, journal: Arc<dyn Journal>, standing: &mut ScriptStanding, budget: &ScriptBudget) -> Result<ScriptTurn, Interrupted> {
+        self.0.advance(start, journal, standing, &patient(budget, limits::SCRIPT_TURN_WALL_MS))
     }
 }
 

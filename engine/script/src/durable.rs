@@ -33,11 +33,11 @@ pub(crate) static MODULE: LazyLock<Shared<Module>> = LazyLock::new(|| {
     add(m, "step", |context: NativeCallContext, id: Text, node: Text, input: Map| step(&context, Some(&id), &node, &Dynamic::from_map(input)));
 
     // sleep(duration), sleep_until(time)
-    add(m, "sleep", |context: NativeCallContext, length: Text| session(&context)?.call(None, "sleep", DurableCall::Sleep { length: length.to_string() }));
+    add(m, "sleep", |context: NativeCallContext, length: Text| session(&context)?.call(None, "sleep", &DurableCall::Sleep { length: length.to_string() }));
     add(m, "sleep", |_: NativeCallContext, number: INT| -> Evaluated { thrown(&format!("sleep takes a duration such as \"{number}s\" or \"2h 30m\"")) });
     add(m, "sleep", |_: NativeCallContext, number: FLOAT| -> Evaluated { thrown(&format!("sleep takes a duration such as \"{number}s\" or \"2h 30m\"")) });
     add(m, "sleep_until", |context: NativeCallContext, until: Text| {
-        session(&context)?.call(None, "sleep_until", DurableCall::SleepUntil { until: Value::String(until.to_string()) })
+        session(&context)?.call(None, "sleep_until", &DurableCall::SleepUntil { until: Value::String(until.to_string()) })
     });
 
     // wait_for([id,] event, match [, timeout])
@@ -85,7 +85,7 @@ pub(crate) static MODULE: LazyLock<Shared<Module>> = LazyLock::new(|| {
     });
     add(m, "log", |context: NativeCallContext, message: Dynamic| {
         let message = message.to_string();
-        session(&context)?.call(None, "log", DurableCall::Log { message })
+        session(&context)?.call(None, "log", &DurableCall::Log { message })
     });
     add(m, "continue_as", |context: NativeCallContext, input: Map| session(&context)?.continue_as(json(&Dynamic::from_map(input), "the input")?));
 
@@ -138,14 +138,14 @@ fn step(context: &NativeCallContext, id: Option<&str>, node: &str, input: &Dynam
     let id = id.map(checked).transpose()?;
     let node = named("node", node)?;
     let input = json(input, "the input of the step")?;
-    session(context)?.call(id, &format!("do:{node}"), DurableCall::Step { node: node.to_owned(), input })
+    session(context)?.call(id, &format!("do:{node}"), &DurableCall::Step { node: node.to_owned(), input })
 }
 
 fn wait_for(context: &NativeCallContext, id: Option<&str>, event: &str, matching: &Dynamic, timeout: Option<&str>) -> Evaluated {
     let id = id.map(checked).transpose()?;
     let matching = json(matching, "what the event must match")?;
     let call = DurableCall::WaitFor { event: event.to_owned(), matching, timeout: timeout.map(str::to_owned) };
-    session(context)?.call(id, "wait_for", call)
+    session(context)?.call(id, "wait_for", &call)
 }
 
 fn split(context: &NativeCallContext, id: &str, variants: &Map) -> Evaluated {
@@ -159,31 +159,31 @@ fn split(context: &NativeCallContext, id: &str, variants: &Map) -> Evaluated {
     if variants.iter().map(|(_, weight)| weight).sum::<f64>() <= 0.0 {
         return thrown("one variant at least must weigh more than 0");
     }
-    session(context)?.call(Some(id), "split", DurableCall::Split { variants })
+    session(context)?.call(Some(id), "split", &DurableCall::Split { variants })
 }
 
 fn call_workflow(context: &NativeCallContext, workflow: &str, input: Map) -> Evaluated {
     let workflow = named("workflow", workflow)?;
     let input = json(&Dynamic::from_map(input), "the input of the workflow")?;
-    session(context)?.call(None, &format!("call:{workflow}"), DurableCall::Call { workflow: workflow.to_owned(), input })
+    session(context)?.call(None, &format!("call:{workflow}"), &DurableCall::Call { workflow: workflow.to_owned(), input })
 }
 
 fn start(context: &NativeCallContext, workflow: &str, input: Map) -> Evaluated {
     let workflow = named("workflow", workflow)?;
     let input = json(&Dynamic::from_map(input), "the input of the workflow")?;
-    session(context)?.call(None, &format!("start:{workflow}"), DurableCall::Start { workflow: workflow.to_owned(), input })
+    session(context)?.call(None, &format!("start:{workflow}"), &DurableCall::Start { workflow: workflow.to_owned(), input })
 }
 
 fn emit(context: &NativeCallContext, event: &str, data: Map) -> Evaluated {
     let event = named("event type", event)?;
     let data = json(&Dynamic::from_map(data), "the event's data")?;
-    session(context)?.call(None, &format!("emit:{event}"), DurableCall::Emit { event: event.to_owned(), data })
+    session(context)?.call(None, &format!("emit:{event}"), &DurableCall::Emit { event: event.to_owned(), data })
 }
 
 fn ask(context: &NativeCallContext, id: Option<&str>, question: Map) -> Evaluated {
     let id = id.map(checked).transpose()?;
     let question = json(&Dynamic::from_map(question), "the question")?;
-    session(context)?.call(id, "ask", DurableCall::Ask { question })
+    session(context)?.call(id, "ask", &DurableCall::Ask { question })
 }
 
 fn parallel(context: &NativeCallContext, branches: Vec<(String, Dynamic)>) -> Result<Vec<(String, Dynamic)>, Box<EvalAltResult>> {

@@ -17,6 +17,7 @@ mod program;
 mod scope;
 mod session;
 mod stack;
+mod standing;
 mod step;
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use onward_core::{limits, ports::ScriptBudget};
 use rhai::{Dynamic, Engine, EvalAltResult, Position};
 use std::sync::{
-    Arc,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
@@ -13,8 +13,10 @@ const OPERATIONS_PER_QUESTION: u64 = 8;
 /// the language itself.
 const READS_PER_WEIGHING: u64 = 64;
 
+type Enough = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// Counts operations. Rhai's own counter runs over a whole evaluation; here it begins again at each durable call.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Meter {
     /// Operations of the whole evaluation.
     done: AtomicU64,
@@ -26,12 +28,17 @@ pub(crate) struct Meter {
     exhausted: AtomicBool,
     /// The script has come as far as it can.
     halted: AtomicBool,
+    /// What `done` may come to in this turn.
+    most: AtomicU64,
+    /// Says when the host has had enough of this turn.
+    enough: Mutex<Option<Enough>>,
 }
 
 impl Meter {
     /// Lets the meter end what the engine evaluates.
     pub(crate) fn attach(self: &Arc<Self>, engine: &mut Engine, budget: &ScriptBudget) {
-        let (meter, budget) = (Arc::clone(self), budget.clone());
+        self.begin_turn(budget);
+        let meter = Arc::clone(self);
         engine.on_progress(move |operations| {
             meter.done.store(operations, Ordering::Relaxed);
             let since = operations.saturating_sub(meter.mark.load(Ordering::Relaxed));
@@ -43,7 +50,7 @@ impl Meter {
                 return Some(Dynamic::UNIT);
             }
             let asks = operations.is_multiple_of(OPERATIONS_PER_QUESTION);
-            if operations > budget.operations || (asks && budget.enough.as_ref().is_some_and(|enough| enough())) {
+            if operations > meter.most.load(Ordering::Relaxed) || (asks && meter.has_had_enough()) {
                 meter.interrupted.store(true, Ordering::Relaxed);
                 return Some(Dynamic::UNIT);
             }
@@ -60,6 +67,16 @@ impl Meter {
             }
             Ok(None)
         });
+    }
+
+    /// A turn begins, with a budget of its own.
+    pub(crate) fn begin_turn(&self, budget: &ScriptBudget) {
+        self.most.store(self.done.load(Ordering::Relaxed).saturating_add(budget.operations), Ordering::Relaxed);
+        self.enough.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&budget.enough);
+    }
+
+    fn has_had_enough(&self) -> bool {
+        self.enough.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|enough| enough())
     }
 
     /// Counts from here.

@@ -1,5 +1,6 @@
 //! A script that is a whole workflow. A turn runs it from its beginning: calls that are recorded give their outcomes at once,
-//! the first one that is not ends its branch. A parked run costs no thread and no memory here.
+//! the first one that is not ends its branch. A parked run needs no thread and no memory here; a few that went on lately keep
+//! theirs ([`crate::standing`]).
 
 use crate::{
     analysis, convert,
@@ -9,19 +10,20 @@ use crate::{
     problems::Places,
     scope::Wanted,
     session::Session,
-    stack::{Fault, on_own_stack},
+    stack::{Fault, start_on_own_stack},
+    standing::{self, Held, Host, Next, Reply},
 };
 use onward_core::{
     ErrorCode, StepError, limits,
     ports::{
         Interrupted, Journal, Origin, PROGRAM_NAMES, ScriptBudget, ScriptEnd, ScriptInput, ScriptLiteral, ScriptProblem, ScriptProgram, ScriptReference,
-        ScriptStart, ScriptTurn, ScriptWait,
+        ScriptStanding, ScriptStart, ScriptTurn, ScriptWait,
     },
 };
 use rhai::{AST, Dynamic, Engine, Shared};
 use std::{
     collections::BTreeMap,
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, mpsc},
 };
 
 static FUNCTIONS: LazyLock<analysis::Functions> = LazyLock::new(|| {
@@ -35,12 +37,19 @@ static FUNCTIONS: LazyLock<analysis::Functions> = LazyLock::new(|| {
 /// A compiled script that is a whole workflow.
 #[derive(Debug)]
 pub(crate) struct RhaiProgram {
-    ast: AST,
-    places: Places,
+    code: Arc<Code>,
     references: Vec<ScriptReference>,
     literals: Vec<ScriptLiteral>,
     inputs: Vec<ScriptInput>,
     waits: Vec<ScriptWait>,
+}
+
+/// What is run of it.
+#[derive(Debug)]
+struct Code {
+    number: u64,
+    ast: AST,
+    places: Places,
     wanted: BTreeMap<String, Wanted>,
 }
 
@@ -65,18 +74,45 @@ pub(crate) fn compile(source: &str) -> Result<RhaiProgram, Vec<ScriptProblem>> {
         return Err(analysis.problems);
     }
     let wanted = Wanted::of(&analysis.references);
-    Ok(RhaiProgram { ast, places, references: analysis.references, literals: analysis.literals, inputs: analysis.inputs, waits: analysis.waits, wanted })
+    let code = Arc::new(Code { number: standing::number(), ast, places, wanted });
+    Ok(RhaiProgram { code, references: analysis.references, literals: analysis.literals, inputs: analysis.inputs, waits: analysis.waits })
 }
 
-impl RhaiProgram {
-    fn turn(&self, start: &ScriptStart, journal: Arc<dyn Journal>, budget: &ScriptBudget) -> Result<ScriptTurn, Interrupted> {
-        let failed = |message: String| ScriptEnd::Failed(StepError::new(ErrorCode::InvalidInput, message));
-        let ended = |end: ScriptEnd| ScriptTurn { calls: Vec::new(), known: Vec::new(), end };
-        let mut engine = durable_engine();
+impl Code {
+    /// Runs the script to its end, turn by turn.
+    fn run(&self, start: &ScriptStart, Next { journal, budget }: Next, host: Host) {
         let meter = Arc::new(Meter::default());
-        meter.attach(&mut engine, budget);
-        let session = Session::new(journal, start.seed, start.started_at, Arc::clone(&meter));
+        let mut engine = durable_engine();
+        meter.attach(&mut engine, &budget);
+        let session = Session::new(journal, host, start.seed, start.started_at, Arc::clone(&meter));
         engine.set_default_tag(Dynamic::from(session.clone()));
+        let end = match self.constants(start) {
+            Ok(mut constants) => engine.eval_ast_with_scope::<Dynamic>(&mut constants, &self.ast),
+            Err(message) => return session.end(Ok(session.finish(|| failed(message)))),
+        };
+        if meter.was_interrupted() {
+            return session.end(Err(Interrupted));
+        }
+        let turn = session.finish(|| {
+            if meter.was_exhausted() {
+                return failed(format!(
+                    "the script takes more than {} operations between two durable calls; does a loop never end?",
+                    limits::SCRIPT_OPERATIONS
+                ));
+            }
+            match end {
+                Ok(value) => match convert::to_json(&value) {
+                    Ok(value) => ScriptEnd::Finished(value),
+                    Err(why) => failed(format!("what the script gives cannot be kept: {why}")),
+                },
+                Err(error) => ScriptEnd::Failed(self.places.failure(*error)),
+            }
+        });
+        session.end(Ok(turn));
+    }
+
+    /// What the script sees of its run. The error says what cannot be handed to it.
+    fn constants(&self, start: &ScriptStart) -> Result<rhai::Scope<'static>, String> {
         let mut constants = rhai::Scope::new();
         for (name, wanted) in &self.wanted {
             let value = match name.as_str() {
@@ -85,30 +121,34 @@ impl RhaiProgram {
                 "run" => wanted.convert(&start.run),
                 _ => wanted.convert_map(&start.vars),
             };
-            match value {
-                Ok(value) => constants.push_constant_dynamic(name.as_str(), value),
-                Err(why) => return Ok(ended(failed(format!("`{name}` cannot be handed to the script: {why}")))),
-            };
+            let value = value.map_err(|why| format!("`{name}` cannot be handed to the script: {why}"))?;
+            constants.push_constant_dynamic(name.as_str(), value);
         }
-        let result = engine.eval_ast_with_scope::<Dynamic>(&mut constants, &self.ast);
-        if meter.was_interrupted() {
-            return Err(Interrupted);
+        Ok(constants)
+    }
+}
+
+fn failed(message: String) -> ScriptEnd {
+    ScriptEnd::Failed(StepError::new(ErrorCode::InvalidInput, message))
+}
+
+impl RhaiProgram {
+    /// Lets the script that stands go on, or a new one begin; what it gives, and what to ask it again with.
+    fn reply(&self, start: &ScriptStart, next: Next, standing: &mut ScriptStanding) -> Result<(Held, Reply), Fault> {
+        let again = Next { journal: Arc::clone(&next.journal), budget: next.budget.clone() };
+        if let Some(held) = standing::take(standing, self.code.number)
+            && held.to.send(next).is_ok()
+        {
+            drop(again);
+            let reply = held.from.recv().map_err(|_| Fault::Panicked)?;
+            return Ok((held, reply));
         }
-        Ok(session.finish(|| {
-            if meter.was_exhausted() {
-                return failed(format!(
-                    "the script takes more than {} operations between two durable calls; does a loop never end?",
-                    limits::SCRIPT_OPERATIONS
-                ));
-            }
-            match result {
-                Ok(value) => match convert::to_json(&value) {
-                    Ok(value) => ScriptEnd::Finished(value),
-                    Err(why) => failed(format!("what the script gives cannot be kept: {why}")),
-                },
-                Err(error) => ScriptEnd::Failed(self.places.failure(*error)),
-            }
-        }))
+        let (to, inbox) = mpsc::channel();
+        let (outbox, from) = mpsc::channel();
+        let (code, start) = (Arc::clone(&self.code), start.clone());
+        start_on_own_stack(move || code.run(&start, again, Host { inbox, outbox }))?;
+        let reply = from.recv().map_err(|_| Fault::Panicked)?;
+        Ok((Held { code: self.code.number, to, from }, reply))
     }
 }
 
@@ -129,9 +169,14 @@ impl ScriptProgram for RhaiProgram {
         &self.waits
     }
 
-    fn advance(&self, start: &ScriptStart, journal: Arc<dyn Journal>, budget: &ScriptBudget) -> Result<ScriptTurn, Interrupted> {
-        match on_own_stack(|| self.turn(start, journal, budget)) {
-            Ok(turn) => turn,
+    fn advance(&self, start: &ScriptStart, journal: Arc<dyn Journal>, standing: &mut ScriptStanding, budget: &ScriptBudget) -> Result<ScriptTurn, Interrupted> {
+        match self.reply(start, Next { journal, budget: budget.clone() }, standing) {
+            Ok((held, reply)) => {
+                if reply.waits {
+                    standing::keep(standing, held);
+                }
+                reply.turn
+            }
             Err(Fault::NoThread) => Err(Interrupted),
             Err(Fault::Panicked) => {
                 let error = StepError::new(ErrorCode::Internal, "the script's interpreter panicked; report this as a bug");

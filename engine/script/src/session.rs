@@ -1,11 +1,15 @@
 //! One turn of a script that is a whole workflow: which durable calls it has made, and how far it may go.
 
-use crate::{convert, meter::Meter};
+use crate::{
+    convert,
+    meter::Meter,
+    standing::{self, Host, Next, Reply},
+};
 use onward_core::{
     ErrorCode, StepError, Timestamp, Value, digest,
     history::StepPath,
     limits,
-    ports::{Answer, DurableCall, Journal, ScriptEnd, ScriptTurn},
+    ports::{Answer, DurableCall, Interrupted, Journal, ScriptEnd, ScriptTurn},
 };
 use rhai::{Dynamic, EvalAltResult, INT, Map, Position};
 use std::{
@@ -26,7 +30,9 @@ type Evaluated = Result<Dynamic, Box<EvalAltResult>>;
 pub(crate) struct Session(Arc<Shared>);
 
 struct Shared {
-    journal: Arc<dyn Journal>,
+    /// None while the script stands still: the history is the machine's to write then.
+    journal: Mutex<Option<Arc<dyn Journal>>>,
+    host: Mutex<Host>,
     seed: u64,
     meter: Arc<Meter>,
     turn: Mutex<Turn>,
@@ -61,10 +67,10 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    pub(crate) fn new(journal: Arc<dyn Journal>, seed: u64, started_at: Timestamp, meter: Arc<Meter>) -> Self {
+    pub(crate) fn new(journal: Arc<dyn Journal>, host: Host, seed: u64, started_at: Timestamp, meter: Arc<Meter>) -> Self {
         let root = Branch { path: String::new(), now: started_at, parked: false };
         let turn = Turn { calls: Vec::new(), known: Vec::new(), occurrences: HashMap::new(), branches: vec![root], end: None };
-        Self(Arc::new(Shared { journal, seed, meter, turn: Mutex::new(turn) }))
+        Self(Arc::new(Shared { journal: Mutex::new(Some(journal)), host: Mutex::new(host), seed, meter, turn: Mutex::new(turn) }))
     }
 
     fn turn(&self) -> MutexGuard<'_, Turn> {
@@ -72,7 +78,7 @@ impl Session {
     }
 
     /// Makes a durable call, or takes its recorded outcome. The label is its id, or its verb and what it is about.
-    pub(crate) fn call(&self, id: Option<&str>, label: &str, call: DurableCall) -> Evaluated {
+    pub(crate) fn call(&self, id: Option<&str>, label: &str, call: &DurableCall) -> Evaluated {
         if self.0.meter.is_halted() {
             return halted();
         }
@@ -88,39 +94,98 @@ impl Session {
             }
             turn.key(id, label)
         };
-        self.0.meter.begin_again();
-        let answer = self.0.journal.answer(&key, &call);
         let waits = !matches!(call, DurableCall::Log { .. });
-        let mut turn = self.turn();
-        match answer {
-            Answer::New => turn.calls.push((key, call)),
-            Answer::Pending => turn.known.push(key),
-            // Whatever became of it and whenever: the script did not wait to know.
-            Answer::Done { .. } | Answer::Failed { .. } if !waits => turn.known.push(key),
-            Answer::Done { value, at } => {
-                turn.known.push(key);
-                turn.seen(at);
-                return convert::to_dynamic(&value).or_else(|why| thrown(&format!("what it gave cannot be handed to the script: {why}")));
+        loop {
+            self.0.meter.begin_again();
+            let answer = self.answer(&key, call);
+            let is_new = matches!(answer, Answer::New);
+            {
+                let mut turn = self.turn();
+                match answer {
+                    Answer::New | Answer::Pending if waits => {}
+                    Answer::New => turn.calls.push((Arc::clone(&key), call.clone())),
+                    // Whatever became of it and whenever: the script did not wait to know.
+                    Answer::Pending | Answer::Done { .. } | Answer::Failed { .. } if !waits => turn.known.push(Arc::clone(&key)),
+                    Answer::Pending => {}
+                    Answer::Done { value, at } => {
+                        turn.known.push(Arc::clone(&key));
+                        turn.seen(at);
+                        return convert::to_dynamic(&value).or_else(|why| thrown(&format!("what it gave cannot be handed to the script: {why}")));
+                    }
+                    Answer::Failed { error, at } => {
+                        turn.known.push(Arc::clone(&key));
+                        turn.seen(at);
+                        return failed(&error);
+                    }
+                    Answer::Mismatch(reason) => {
+                        turn.end = Some(ScriptEnd::Diverged(reason));
+                        self.0.meter.halt(true);
+                        return halted();
+                    }
+                }
+                if !waits {
+                    return Ok(Dynamic::UNIT);
+                }
             }
-            Answer::Failed { error, at } => {
-                turn.known.push(key);
-                turn.seen(at);
-                return failed(&error);
-            }
-            Answer::Mismatch(reason) => {
-                turn.end = Some(ScriptEnd::Diverged(reason));
+            if !self.stand(&key, call, is_new) {
                 self.0.meter.halt(true);
                 return halted();
             }
         }
-        if !waits {
-            return Ok(Dynamic::UNIT);
-        }
-        if let Some(branch) = turn.branches.last_mut() {
-            branch.parked = true;
-        }
-        self.0.meter.halt(true);
-        halted()
+    }
+
+    fn answer(&self, key: &StepPath, call: &DurableCall) -> Answer {
+        let journal = self.0.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        journal.as_ref().map_or(Answer::Pending, |journal| journal.answer(key, call))
+    }
+
+    /// Gives the turn and stands still at a call until the next one. False: the script is to end here, to be run again.
+    fn stand(&self, key: &StepPath, call: &DurableCall, is_new: bool) -> bool {
+        let (calls, known) = {
+            let mut turn = self.turn();
+            if turn.branches.len() > 1 || !standing::is_worth_it(turn.known.len()) {
+                if is_new {
+                    turn.calls.push((Arc::clone(key), call.clone()));
+                } else {
+                    turn.known.push(Arc::clone(key));
+                }
+                if let Some(branch) = turn.branches.last_mut() {
+                    branch.parked = true;
+                }
+                return false;
+            }
+            let (mut calls, mut known) = (std::mem::take(&mut turn.calls), turn.known.clone());
+            // The lines before it are recorded by then.
+            turn.known.extend(calls.iter().map(|(key, _)| Arc::clone(key)));
+            if is_new {
+                calls.push((Arc::clone(key), call.clone()));
+            } else {
+                known.push(Arc::clone(key));
+            }
+            (calls, known)
+        };
+        self.let_go_of_the_history();
+        let next = {
+            let host = self.0.host.lock().unwrap_or_else(PoisonError::into_inner);
+            let turn = ScriptTurn { calls, known, end: ScriptEnd::Parked };
+            host.outbox.send(Reply { turn: Ok(turn), waits: true }).ok().and_then(|()| host.inbox.recv().ok())
+        };
+        let Some(Next { journal, budget }) = next else { return false };
+        self.0.meter.begin_turn(&budget);
+        *self.0.journal.lock().unwrap_or_else(PoisonError::into_inner) = Some(journal);
+        true
+    }
+
+    /// From here on the history may be written.
+    fn let_go_of_the_history(&self) {
+        drop(self.0.journal.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
+    /// Gives the last turn.
+    pub(crate) fn end(&self, turn: Result<ScriptTurn, Interrupted>) {
+        self.let_go_of_the_history();
+        // Whoever asked may be gone.
+        drop(self.0.host.lock().unwrap_or_else(PoisonError::into_inner).outbox.send(Reply { turn, waits: false }));
     }
 
     /// Runs branches side by side: each as far as it can go. The outcome is there when all of them have ended; then the first
@@ -187,7 +252,7 @@ impl Session {
             return thrown("continue_as cannot stand in a branch of parallel; give a value back and call it after");
         }
         let moment = DurableCall::Sleep { length: BETWEEN_HISTORIES.to_owned() };
-        self.call(None, CONTINUE_AS, moment).map(drop)?;
+        self.call(None, CONTINUE_AS, &moment).map(drop)?;
         let mut turn = self.turn();
         turn.end = Some(ScriptEnd::ContinueAs(input));
         self.0.meter.halt(true);

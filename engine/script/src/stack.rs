@@ -21,6 +21,12 @@ pub(crate) fn on_own_stack<R: Send>(work: impl FnOnce() -> R + Send) -> Result<R
     })
 }
 
+/// Begins work on such a stack and does not wait for it.
+pub(crate) fn start_on_own_stack(work: impl FnOnce() + Send + 'static) -> Result<(), Fault> {
+    let thread = thread::Builder::new().name("script".into()).stack_size(limits::SCRIPT_STACK_BYTES).spawn(work);
+    thread.map(drop).map_err(|_| Fault::NoThread)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

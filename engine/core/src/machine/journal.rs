@@ -5,7 +5,7 @@ use super::{leaf::Leaf, state::weight};
 use crate::{
     StepError, Timestamp, Value,
     history::{OpenMatch, StepPath},
-    ports::{Answer, DurableCall, Journal},
+    ports::{Answer, DurableCall, Journal, ScriptStanding},
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
@@ -24,6 +24,9 @@ pub(super) struct ScriptRun {
     pub(super) calls: Arc<Calls>,
     /// Something was recorded that the script has not seen.
     pub(super) stale: bool,
+    /// Where the script stands; transient.
+    #[serde(skip)]
+    pub(super) standing: ScriptStanding,
 }
 
 /// The journal of a run.

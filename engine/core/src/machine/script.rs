@@ -39,7 +39,7 @@ impl Turn<'_, '_> {
             seed: self.state.seed,
         };
         let journal = Arc::clone(&self.state.script.calls) as Arc<dyn Journal>;
-        let Ok(turn) = script.program.advance(&start, journal, &ScriptBudget::unlimited()) else {
+        let Ok(turn) = script.program.advance(&start, journal, &mut self.state.script.standing, &ScriptBudget::unlimited()) else {
             self.hold_for_engine("the script takes more time than this server gives it; make it do less between its durable calls");
             return false;
         };

@@ -178,8 +178,20 @@ pub trait ScriptProgram: fmt::Debug + Send + Sync {
     fn inputs(&self) -> &[ScriptInput];
     /// What its waits compare.
     fn waits(&self) -> &[ScriptWait];
-    /// Runs the script from its beginning against what is recorded, as far as that reaches.
-    fn advance(&self, start: &ScriptStart, journal: Arc<dyn Journal>, budget: &ScriptBudget) -> Result<ScriptTurn, Interrupted>;
+    /// Runs the script against what is recorded, as far as that reaches: from its beginning, or from where it stands. A
+    /// standing belongs to the history that it was given for, and to what is appended to it.
+    fn advance(&self, start: &ScriptStart, journal: Arc<dyn Journal>, standing: &mut ScriptStanding, budget: &ScriptBudget) -> Result<ScriptTurn, Interrupted>;
+}
+
+/// Where a script stands between two turns, so that the next one need not begin at its beginning. A cache and never a truth:
+/// where it is gone, the script is run again with the same result.
+#[derive(Clone, Default)]
+pub struct ScriptStanding(pub Option<Arc<dyn std::any::Any + Send + Sync>>);
+
+impl fmt::Debug for ScriptStanding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScriptStanding").finish_non_exhaustive()
+    }
 }
 
 /// What a run hands to its script; the same at every turn.

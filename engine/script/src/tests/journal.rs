@@ -3,7 +3,7 @@
 use crate::Rhai;
 use onward_core::{
     StepError, Timestamp, Value,
-    ports::{Answer, DurableCall, Journal, ScriptBudget, ScriptEnd, ScriptProgram, ScriptStart, ScriptTurn, Scripts},
+    ports::{Answer, DurableCall, Journal, ScriptBudget, ScriptEnd, ScriptProgram, ScriptStanding, ScriptStart, ScriptTurn, Scripts},
 };
 use serde_json::json;
 use std::{collections::BTreeMap, sync::Arc};
@@ -57,7 +57,10 @@ impl Run {
 
     /// One turn; what is called for the first time is recorded as made.
     pub(super) fn turn(&mut self) -> ScriptTurn {
-        let turn = self.program.advance(&self.start, Arc::new(self.book.clone()), &ScriptBudget::unlimited()).expect("not interrupted");
+        let turn = self
+            .program
+            .advance(&self.start, Arc::new(self.book.clone()), &mut ScriptStanding::default(), &ScriptBudget::unlimited())
+            .expect("not interrupted");
         for (key, call) in &turn.calls {
             let before = self.book.0.insert(key.to_string(), Recorded { call: call.clone(), outcome: None });
             assert!(before.is_none(), "{key} is new and was recorded before");

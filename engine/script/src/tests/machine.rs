@@ -18,23 +18,23 @@ fn organisation() -> OrganisationId {
     OrganisationId("00000000-0000-7000-8000-000000000001".parse().expect("a UUID"))
 }
 
-fn run_id() -> RunId {
+pub(super) fn run_id() -> RunId {
     RunId("00000000-0000-7000-8000-000000000002".parse().expect("a UUID"))
 }
 
 /// A run under way.
-struct Play {
+pub(super) struct Play {
     workflow: Workflow,
-    state: State,
-    history: Vec<Entry>,
-    actions: Vec<Action>,
-    now: i64,
+    pub(super) state: State,
+    pub(super) history: Vec<Entry>,
+    pub(super) actions: Vec<Action>,
+    pub(super) now: i64,
     events: u8,
 }
 
 impl Play {
     /// A script, started by an event of type `go`.
-    fn started(script: &str) -> Self {
+    pub(super) fn started(script: &str) -> Self {
         Self::of(&format!("//! name: test\n//! on: [{{ event: go }}]\n{script}"))
     }
 
@@ -58,7 +58,7 @@ impl Play {
         play
     }
 
-    fn happen(&mut self, mut happening: Happening) {
+    pub(super) fn happen(&mut self, mut happening: Happening) {
         let mut known = Known::default();
         loop {
             let context = Context { organisation: organisation(), now: Timestamp::from_millis(self.now), known: &known, timezone: "UTC" };
@@ -78,43 +78,49 @@ impl Play {
         }
     }
 
-    fn ends(&mut self, step: &str, outcome: Outcome) {
+    pub(super) fn ends(&mut self, step: &str, outcome: Outcome) {
         let call = self.state.in_flight().into_iter().find(|call| &*call.step == step).unwrap_or_else(|| panic!("{step} is not in flight"));
         self.happen(Happening::StepEnded { step: call.step, attempt: call.attempt, outcome });
     }
 
-    fn done(&mut self, step: &str, output: Value) {
+    pub(super) fn done(&mut self, step: &str, output: Value) {
         self.ends(step, Outcome::done(output));
     }
 
     /// The next timer fires.
-    fn due(&mut self) -> bool {
+    pub(super) fn due(&mut self) -> bool {
         let Some((key, due)) = self.state.timers().into_iter().min_by_key(|(_, due)| *due) else { return false };
         self.now = self.now.max(due.as_millis());
         self.happen(Happening::Due { key });
         true
     }
 
-    fn event(&mut self, target: &str, data: Value) {
+    pub(super) fn event(&mut self, target: &str, data: Value) {
+        let happening = self.arriving(target, data);
+        self.happen(happening);
+    }
+
+    /// An event that is taken in now.
+    pub(super) fn arriving(&mut self, target: &str, data: Value) -> Happening {
         self.events += 1;
         let event_id = EventId(format!("00000000-0000-7000-8000-0000000001{:02}", self.events).parse().expect("a UUID"));
         let body = NewEvent::new(organisation(), "message.received", "/test", data);
         let event = Arc::new(Event { event_id, taken_in_at: Timestamp::from_millis(self.now), body });
-        self.happen(Happening::Event { target: target.into(), which: "event".into(), event });
+        Happening::Event { target: target.into(), which: "event".into(), event }
     }
 
-    fn lines(&self) -> Vec<String> {
+    pub(super) fn lines(&self) -> Vec<String> {
         self.history.iter().map(|entry| format!("{} {}", entry.fact.kind(), entry.step.as_deref().unwrap_or("-"))).collect()
     }
 
     /// The process dies: what is recorded is folded, and the run is taken up.
-    fn crash(&mut self) {
+    pub(super) fn crash(&mut self) {
         self.state = fold_all(&self.workflow, run_id(), &self.history).expect("the history folds");
         self.happen(Happening::Continue);
     }
 
     /// What must hold of every run at every moment.
-    fn check(&self) {
+    pub(super) fn check(&self) {
         let folded = fold_all(&self.workflow, run_id(), &self.history).expect("the history folds");
         assert_eq!(folded.row(organisation(), Shard(0)), self.state.row(organisation(), Shard(0)));
         assert_eq!(folded.timers(), self.state.timers());

@@ -2,7 +2,7 @@ use super::journal::Run;
 use crate::Rhai;
 use onward_core::{
     ErrorCode, StepError, Value,
-    ports::{DurableCall, Interrupted, ScriptBudget, ScriptEnd, Scripts},
+    ports::{DurableCall, Interrupted, ScriptBudget, ScriptEnd, ScriptStanding, Scripts},
 };
 use serde_json::json;
 use std::sync::Arc;
@@ -225,7 +225,7 @@ fn calls_of_one_history_are_counted() {
 fn a_budget_that_is_reached_decides_nothing() {
     let run = Run::new("step(\"x\")");
     let budget = ScriptBudget { operations: 0, enough: None };
-    assert_eq!(run.program.advance(&run.start, Arc::new(run.book.clone()), &budget), Err(Interrupted));
+    assert_eq!(run.program.advance(&run.start, Arc::new(run.book.clone()), &mut ScriptStanding::default(), &budget), Err(Interrupted));
 }
 
 #[test]
