@@ -17,7 +17,7 @@ use crate::{
     ErrorCode, RunId, StepError, Timestamp,
     definition::Workflow,
     history::{ChildOutcome, Entry, Fact, Forked, StepPath},
-    ports::Effect,
+    ports::{Effect, ScriptStanding},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -106,6 +106,8 @@ pub(super) fn restore(workflow: &Workflow, kept: &Kept, entries: &[Entry], from:
         }
     }
     state.undo.clear();
+    // Its script may stand behind what is taken back.
+    state.script.standing = ScriptStanding::default();
     Ok(state)
 }
 
