@@ -16,6 +16,7 @@ mod problem;
 mod request;
 mod router;
 pub mod shapes;
+pub mod sweep;
 mod triggers;
 mod write;
 

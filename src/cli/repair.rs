@@ -1,7 +1,13 @@
 //! `onward runs retry|skip|fork|signal`: what people do when a run failed, or waits for what does not come.
 
-use super::{Context, Failure, input, table::text};
-use crate::client::{Client, escape};
+use super::{
+    Context, Failure, input,
+    table::{items, table, text},
+};
+use crate::{
+    client::{Client, escape},
+    terminal::Look,
+};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -120,6 +126,127 @@ impl Signal {
         let data = self.data.as_deref().map(|text| input::json("--data", text)).transpose()?;
         let body = json!({ "name": self.name, "step": self.step, "data": data.unwrap_or_else(|| json!({})) });
         mend(client, context, &self.id, "signal", &body, "has what it waited for").await
+    }
+}
+
+/// Group failed runs by cause, the most frequent first.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  onward runs failures
+  onward runs failures --workflow welcome --since 2026-11-01T00:00:00Z --json")]
+pub(crate) struct Failures {
+    /// Of this workflow.
+    #[arg(long, value_name = "NAME")]
+    workflow: Option<String>,
+    /// That failed at or after this time.
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// How many causes at the most.
+    #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    limit: u32,
+}
+
+impl Failures {
+    pub(super) async fn run(self, client: &Client, context: &Context, look: Look) -> Result<(), Failure> {
+        let filters = [("workflow", &self.workflow), ("since", &self.since)];
+        let given = filters.into_iter().filter_map(|(name, value)| value.as_ref().map(|value| format!("&{name}={}", escape(value))));
+        let found = client.get(&format!("/api/v1/runs/failures?limit={}{}", self.limit, given.collect::<String>())).await?;
+        context.print(&found, |document| {
+            let rows = items(document)
+                .iter()
+                .map(|cause| ["count", "workflow", "step", "code", "message", "last_seen", "example", "id"].iter().map(|name| field(cause, name)).collect());
+            table(look, &["RUNS", "WORKFLOW", "STEP", "CODE", "MESSAGE", "LAST", "EXAMPLE", "CAUSE"], rows, "no run has failed")
+        });
+        Ok(())
+    }
+}
+
+/// Retry, skip or cancel every run that a filter names, spread over time by the server.
+#[derive(Args, Debug)]
+#[command(after_help = "One run after the other, at most --per-minute; a server that is restarted meanwhile goes on with it.
+
+Examples:
+  onward runs repair retry --workflow welcome --dry-run
+  onward runs repair retry --cause 5f0c8e3a9b1d4c7e8f2a6b3c9d0e1f2a --per-minute 120
+  onward runs repair cancel --workflow welcome --status waiting --reason \"wrong list\"
+  onward runs repair --show REPAIR_ID
+  onward runs repair --stop REPAIR_ID")]
+pub(crate) struct Repair {
+    /// What is done: retry, skip or cancel.
+    #[arg(value_name = "ACTION", value_parser = ["retry", "skip", "cancel"], required_unless_present_any = ["show", "stop"])]
+    action: Option<String>,
+    /// Of this workflow.
+    #[arg(long, value_name = "NAME")]
+    workflow: Option<String>,
+    /// That failed for this cause, as `onward runs failures` names it.
+    #[arg(long, value_name = "CAUSE")]
+    cause: Option<String>,
+    /// About this key.
+    #[arg(long)]
+    key: Option<String>,
+    /// Of this contact.
+    #[arg(long, value_name = "CONTACT_ID")]
+    contact: Option<String>,
+    /// cancel: in this status.
+    #[arg(long)]
+    status: Option<String>,
+    /// That failed, or began while they live, at or after this time.
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Runs a minute at the most.
+    #[arg(long, value_name = "N")]
+    per_minute: Option<u32>,
+    /// skip: what the failed steps are taken to have given; `@FILE` reads a file.
+    #[arg(long, value_name = "JSON")]
+    output: Option<String>,
+    /// retry: even what must not happen twice; you made sure that it did not happen.
+    #[arg(long)]
+    not_done: bool,
+    /// cancel: why; stands in the histories.
+    #[arg(long)]
+    reason: Option<String>,
+    /// Only say how many runs, by cause.
+    #[arg(long)]
+    dry_run: bool,
+    /// Say how far a repair is.
+    #[arg(long, value_name = "REPAIR_ID", conflicts_with_all = ["action", "stop"])]
+    show: Option<String>,
+    /// Stop a repair: runs that had no turn yet stay as they are.
+    #[arg(long, value_name = "REPAIR_ID", conflicts_with = "action")]
+    stop: Option<String>,
+}
+
+impl Repair {
+    pub(super) async fn run(self, client: &Client, context: &Context) -> Result<(), Failure> {
+        let document = match (&self.show, &self.stop) {
+            (Some(id), _) => client.get(&format!("/api/v1/runs/repair/{}", escape(id))).await?,
+            (None, Some(id)) => client.post(&format!("/api/v1/runs/repair/{}/stop", escape(id)), &json!({})).await?,
+            (None, None) => {
+                let output = self.output.as_deref().map(|text| input::json("--output", text)).transpose()?;
+                let body = json!({
+                    "action": self.action, "workflow": self.workflow, "cause": self.cause, "key": self.key, "contact": self.contact,
+                    "status": self.status, "since": self.since, "per_minute": self.per_minute, "output": output, "not_done": self.not_done,
+                    "reason": self.reason, "dry_run": self.dry_run,
+                });
+                client.post("/api/v1/runs/repair", &body).await?
+            }
+        };
+        let preview = self.dry_run;
+        context.print(&document, |document| {
+            if preview {
+                let causes = document["causes"].as_array().map(Vec::as_slice).unwrap_or_default();
+                let lines = causes
+                    .iter()
+                    .map(|cause| format!("  {} at {}: {}: {}", field(cause, "count"), field(cause, "step"), field(cause, "code"), field(cause, "message")));
+                let first = format!("{} runs{}", field(document, "count"), if document["more"] == true { ", and more for the next repair" } else { "" });
+                return std::iter::once(first).chain(lines).collect::<Vec<_>>().join("\n");
+            }
+            let counts = ["pending", "done", "refused", "stopped"].map(|name| format!("{} {name}", field(document, name))).join(", ");
+            let refusals = document["refusals"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let lines = refusals.iter().map(|refusal| format!("  run {}: {}", field(refusal, "run_id"), field(refusal, "reason")));
+            std::iter::once(format!("repair {}: {counts}", field(document, "id"))).chain(lines).collect::<Vec<_>>().join("\n")
+        });
+        Ok(())
     }
 }
 

@@ -76,6 +76,8 @@ pub(crate) enum Runs {
     Skip(repair::Skip),
     Fork(repair::Fork),
     Signal(repair::Signal),
+    Failures(repair::Failures),
+    Repair(repair::Repair),
     /// Write a run with its definition and history as one JSON document, enough for `onward replay` without a database.
     Export {
         /// The run's id.
@@ -196,6 +198,8 @@ impl Runs {
             Self::Skip(skip) => skip.run(client, context).await?,
             Self::Fork(fork) => fork.run(client, context).await?,
             Self::Signal(signal) => signal.run(client, context).await?,
+            Self::Failures(failures) => failures.run(client, context, look).await?,
+            Self::Repair(repair) => repair.run(client, context).await?,
             Self::Export { id, out } => {
                 let document = client.get(&format!("/api/v1/runs/{}/export", escape(&id))).await?;
                 match out {

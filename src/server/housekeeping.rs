@@ -60,6 +60,20 @@ pub(super) async fn tell_due(app: &App) -> Result<usize, RoundError> {
     Ok(told)
 }
 
+/// Milliseconds between two looks at repairs of many runs.
+const REPAIR_ROUND_MS: i64 = 500;
+
+/// Carries out repairs of many runs for ever, each run when it has its turn.
+pub(super) async fn repair_runs(app: App) {
+    let clock = SystemClock::new();
+    loop {
+        clock.sleep_until(clock.now().plus_millis(REPAIR_ROUND_MS)).await;
+        if let Err(problem) = onward_api::sweep::repair_due(&app).await {
+            tracing::warn!(problem = problem.detail(), "repairs of many runs wait; they are tried again soon");
+        }
+    }
+}
+
 /// Goes round for ever.
 pub(super) async fn go_round(app: App, database: Database) {
     let clock = SystemClock::new();

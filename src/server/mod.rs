@@ -67,10 +67,12 @@ pub(crate) async fn serve(options: Options) -> Result<(), Failure> {
     .await?;
     let housekeeping = tokio::spawn(housekeeping::go_round(rooms.app().clone(), rooms.database().clone()));
     let due = tokio::spawn(housekeeping::watch_due(rooms.app().clone()));
+    let repairs = tokio::spawn(housekeeping::repair_runs(rooms.app().clone()));
     let served = serve_rooms(&options, &rooms, listener, &local_url, demonstration, stopping).await;
     tracing::info!("stopping: calls in flight end first");
     housekeeping.abort();
     due.abort();
+    repairs.abort();
     rooms.close().await;
     tracing::info!("stopped");
     served

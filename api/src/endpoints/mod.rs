@@ -3,6 +3,7 @@
 mod asks;
 mod audit;
 mod backfill;
+mod bulk;
 mod companies;
 mod connections;
 mod contacts;
@@ -52,6 +53,7 @@ pub(crate) fn described() -> OpenApiRouter<App> {
         .merge(asks::routes())
         .merge(pauses::routes())
         .merge(repair::routes())
+        .merge(bulk::routes())
         .merge(replay::routes())
         .merge(simulate::routes())
         .merge(nodes::routes())

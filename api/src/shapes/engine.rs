@@ -405,6 +405,69 @@ shapes! {
         status: String,
     }
 
+    /// Runs that failed for the same cause.
+    Failure {
+        /// The cause's name: what `cause` of a repair takes.
+        id: String,
+        /// The workflow.
+        workflow: String,
+        /// The step that failed, without the iterations it was in.
+        step: Option<String>,
+        /// The error's code.
+        code: String,
+        /// The message, with `…` for what differs from run to run.
+        message: String,
+        /// How many runs.
+        count: u64,
+        /// When the first of them failed.
+        #[schema(format = DateTime)]
+        first_seen: String,
+        /// When the last one did.
+        #[schema(format = DateTime)]
+        last_seen: String,
+        /// The run that failed last.
+        example: Uuid,
+    }
+
+    /// What a repair of many runs would do.
+    BulkPreview {
+        /// How many runs.
+        count: u64,
+        /// Even more match: they are for the next repair.
+        more: bool,
+        /// Of failed runs, by cause.
+        causes: Vec<Failure>,
+    }
+
+    /// How far a repair of many runs is.
+    BulkRepair {
+        /// Its id.
+        id: Uuid,
+        /// `retry`, `skip` or `cancel`.
+        action: String,
+        /// Runs a minute at the most.
+        per_minute: u32,
+        /// Who asked for it.
+        by: String,
+        /// When.
+        #[schema(format = DateTime)]
+        created_at: String,
+        /// When the last run was done.
+        #[schema(format = DateTime)]
+        ended_at: Option<String>,
+        /// Runs that had no turn yet.
+        pending: u64,
+        /// Runs that were done.
+        done: u64,
+        /// Runs that refused.
+        refused: u64,
+        /// Runs that were left out when a person stopped it.
+        stopped: u64,
+        /// Some of those that refused: `{ run_id, reason }`.
+        #[schema(value_type = Vec<Object>)]
+        refusals: Value,
+    }
+
     /// Whether something is paused now.
     Paused {
         /// It is.

@@ -84,3 +84,55 @@ async fn only_who_may_control_runs_repairs_them_and_only_their_own() {
         server.call_as(&viewer, Method::POST, &path, json!({})).await.problem(403, "forbidden");
     }
 }
+
+/// Fails once in each run; the message names the run.
+const MANY: &str = "name: many
+on: [{ manual: { input: { type: object } } }]
+steps:
+  - { id: pay, do: debug.flaky, with: { fail_times: '{{ input.fails }}' }, retry: { max_attempts: 1 } }
+";
+
+#[tokio::test]
+async fn many_runs_are_repaired_by_cause_each_once() {
+    let server = Server::start().await;
+    server.post("/api/v1/workflows/many/publish", json!({ "source": MANY })).await.expect(200);
+    let mut runs = Vec::new();
+    for fails in [1, 1, 1, 2] {
+        let started = server.post("/api/v1/workflows/many/runs", json!({ "input": { "fails": fails } })).await.expect(202).json();
+        let id = started["run_id"].as_str().unwrap().to_owned();
+        assert_eq!(server.ended(&id).await["status"], "failed");
+        runs.push(id);
+    }
+    let causes = server.get("/api/v1/runs/failures?workflow=many").await.expect(200).items();
+    assert_eq!(causes.len(), 1, "numbers do not tell causes apart: {causes:?}");
+    assert_eq!((&causes[0]["count"], &causes[0]["step"], &causes[0]["code"]), (&json!(4), &json!("pay"), &json!("unavailable")));
+    assert_eq!(causes[0]["example"], runs[3].as_str());
+    let asked = |dry_run: bool| json!({ "action": "retry", "cause": causes[0]["id"], "per_minute": 6000, "dry_run": dry_run });
+    let preview = server.post("/api/v1/runs/repair", asked(true)).await.expect(200).json();
+    assert_eq!((&preview["count"], &preview["causes"][0]["count"]), (&json!(4), &json!(4)));
+    server.post("/api/v1/runs/repair", json!({ "action": "retry" })).await.problem(422, "invalid_input");
+    server.post("/api/v1/runs/repair", json!({ "action": "dance", "workflow": "many" })).await.problem(422, "invalid_input");
+    let begun = server.post("/api/v1/runs/repair", asked(false)).await.expect(202).json();
+    let path = format!("/api/v1/runs/repair/{}", begun["id"].as_str().unwrap());
+    // One of them is repaired by hand meanwhile: that one refuses.
+    server.post(&format!("/api/v1/runs/{}/skip", runs[0]), Value::Null).await.expect(202);
+    let progress = loop {
+        crate::sweep::repair_due(&server.app).await.unwrap();
+        let progress = server.get(&path).await.expect(200).json();
+        if !progress["ended_at"].is_null() {
+            break progress;
+        }
+    };
+    assert_eq!((&progress["done"], &progress["refused"], &progress["pending"]), (&json!(3), &json!(1), &json!(0)));
+    assert_eq!(progress["refusals"][0]["run_id"], runs[0].as_str());
+    for id in &runs {
+        server.ended(id).await;
+        let history = server.get(&format!("/api/v1/runs/{id}/history")).await.items();
+        assert_eq!(history.iter().filter(|entry| entry["kind"] == "reopened").count(), 1);
+    }
+    let left = server.get("/api/v1/runs/failures").await.items();
+    assert_eq!(left.iter().map(|cause| &cause["count"]).collect::<Vec<_>>(), [&json!(1)], "only the one that fails twice");
+    let (_, stranger) = server.other_organisation().await;
+    server.call_as(&stranger, Method::GET, &path, Value::Null).await.problem(404, "not_found");
+    server.post(&format!("{path}/stop"), Value::Null).await.expect(200);
+}

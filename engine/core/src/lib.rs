@@ -3,6 +3,7 @@
 //! What this crate must never know: tokio, a database, HTTP, the wall clock, randomness. Everything of that kind comes
 //! in through the traits of [`ports`], or as plain parameters.
 
+pub mod cause;
 pub mod definition;
 pub mod digest;
 pub mod error;

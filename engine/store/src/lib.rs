@@ -25,6 +25,7 @@ pub mod drafts;
 pub mod idempotency;
 pub mod pauses;
 pub mod queries;
+pub mod repairs;
 pub mod rollouts;
 
 pub use definitions::set_paused as set_workflow_paused;

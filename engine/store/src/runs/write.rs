@@ -3,7 +3,8 @@
 use crate::{payloads, to_json};
 use onward_core::{
     OrganisationId, RunId, Timestamp,
-    ports::{OpenWait, RunRow, RunWrite, StoreError, Transaction as _},
+    cause::Cause,
+    ports::{OpenWait, RunRow, RunStatus, RunWrite, StoreError, Transaction as _},
 };
 use onward_database::{DatabaseError, Query, Rows, Tx, args};
 use std::collections::{BTreeMap, BTreeSet};
@@ -132,6 +133,8 @@ impl<'w> Batch<'w> {
             cells.push(row.error.as_ref().map(to_json).transpose()?);
             cells.push(&**input);
             cells.push(output.as_deref());
+            let failed = row.error.as_ref().filter(|_| row.status == RunStatus::Failed);
+            cells.push(failed.map(|error| Cause::of(error).id(&row.workflow)));
             rows.push(cells);
             // A key that is the run's own id never comes again.
             if let (true, Some(at)) = (row.status.is_final(), row.ended_at)
@@ -143,16 +146,17 @@ impl<'w> Batch<'w> {
         }
         tx.execute(
             "INSERT INTO runs (id, organisation, shard, workflow, version, key, status, contact, event, started_at, ended_at, last_seq, depth, exit,
-                    waiting_on, questions, error, input, output)
+                    waiting_on, questions, error, input, output, cause)
                 SELECT r.id, r.organisation, r.shard, r.workflow, r.version, r.key, r.status, r.contact, r.event, r.started_at, r.ended_at, r.last_seq,
-                    r.depth, r.exit, r.waiting_on, r.questions, r.error, r.input, r.output
+                    r.depth, r.exit, r.waiting_on, r.questions, r.error, r.input, r.output, r.cause
                 FROM {$1: id uuid, organisation uuid, shard bigint, workflow text, version bigint, key text, status text, contact text, event uuid,
-                    started_at bigint, ended_at bigint, last_seq bigint, depth bigint, exit text, waiting_on json, questions json, error json, input json, output json} AS r
+                    started_at bigint, ended_at bigint, last_seq bigint, depth bigint, exit text, waiting_on json, questions json, error json, input json, output json, cause text} AS r
                 WHERE true ON CONFLICT (id) DO UPDATE SET version = excluded.version, key = excluded.key, status = excluded.status,
                     contact = excluded.contact, started_at = excluded.started_at, ended_at = excluded.ended_at, last_seq = excluded.last_seq,
                     event = CASE WHEN runs.status = 'held' THEN excluded.event ELSE runs.event END,
                     input = CASE WHEN runs.status = 'held' THEN excluded.input ELSE runs.input END, depth = excluded.depth,
-                    exit = excluded.exit, waiting_on = excluded.waiting_on, questions = excluded.questions, error = excluded.error, output = excluded.output
+                    exit = excluded.exit, waiting_on = excluded.waiting_on, questions = excluded.questions, error = excluded.error, output = excluded.output,
+                    cause = excluded.cause
                 WHERE runs.organisation = excluded.organisation",
             args![rows],
         )
