@@ -30,7 +30,7 @@ seeds() {
 
 for target in "${targets[@]}"; do
     mkdir -p "corpus/$target" "artifacts/$target"
-    seeds "$target" | while read -r file; do cp "$file" "corpus/$target/$(echo "$file" | tr / _)"; done
+    seeds "$target" | while read -r file; do cp "$file" "corpus/$target/$(echo "$file" | tr / _)"; done || true
     echo "fuzzing $target for $seconds s"
     "$built/$target" "corpus/$target" -artifact_prefix="artifacts/$target/" -dict="dictionaries/$target.txt" \
         -max_total_time="$seconds" -max_len=16384 -timeout=10 -rss_limit_mb=4096 -print_final_stats=1 2> "artifacts/$target.log" || {

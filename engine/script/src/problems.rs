@@ -12,17 +12,23 @@ use rhai::{Dynamic, EvalAltResult, LexError, ParseError, ParseErrorType, Positio
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Places {
     origin: Origin,
+    /// Line and column, in the script, right behind its last letter: what is missing at the end is told there, and not on an empty
+    /// line after it.
+    end: (u32, u32),
 }
 
 impl Places {
-    pub(crate) fn new(origin: Origin) -> Self {
-        Self { origin }
+    pub(crate) fn new(source: &str, origin: Origin) -> Self {
+        let text = source.trim_end();
+        let last = text.rsplit('\n').next().unwrap_or_default();
+        Self { origin, end: (text.matches('\n').count() as u32 + 1, last.chars().count() as u32 + 1) }
     }
 
     /// Line and column in the file.
     pub(crate) fn of(self, position: Position) -> (u32, u32) {
         let line = position.line().unwrap_or(1).max(1) as u32;
         let column = position.position().unwrap_or(1).max(1) as u32;
+        let (line, column) = (line, column).min(self.end);
         (self.origin.line + line - 1, self.origin.column + column - 1)
     }
 

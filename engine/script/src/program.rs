@@ -61,7 +61,7 @@ fn durable_engine() -> Engine {
 
 /// Compiles a program. Its header is comments to the language, so places are places of the file.
 pub(crate) fn compile(source: &str) -> Result<RhaiProgram, Vec<ScriptProblem>> {
-    let places = Places::new(Origin::default());
+    let places = Places::new(source, Origin::default());
     let mut engine = engine::compiler(OFF.iter().map(|(name, _)| *name));
     engine::name_calls(&mut engine);
     let mut scope = rhai::Scope::new();

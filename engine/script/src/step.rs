@@ -39,7 +39,7 @@ pub(crate) struct RhaiStep {
 
 /// Compiles a step; `names` are the names of the scope.
 pub(crate) fn compile(source: &str, origin: Origin, names: &[&str]) -> Result<RhaiStep, Vec<ScriptProblem>> {
-    let places = Places::new(origin);
+    let places = Places::new(source, origin);
     let engine = engine::compiler(OFF.iter().chain(&OFF_IN_STEPS).map(|(name, _)| *name));
     let mut scope = rhai::Scope::new();
     for name in names {

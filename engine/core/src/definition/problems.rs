@@ -31,6 +31,8 @@ impl Position {
 pub(super) struct Problems {
     list: Vec<Problem>,
     errors: bool,
+    /// Lines of the file; 0 while that is not known.
+    lines: u32,
 }
 
 impl Problems {
@@ -90,12 +92,21 @@ impl Problems {
         }
     }
 
+    /// Says how many lines the file has.
+    pub(super) fn has_lines(&mut self, source: &str) {
+        self.lines = u32::try_from(source.split('\n').count()).unwrap_or(u32::MAX);
+    }
+
     pub(super) fn has_errors(&self) -> bool {
         self.errors
     }
 
     /// In file order.
     pub(super) fn finish(mut self) -> Vec<Problem> {
+        // A script in quotes or with folded lines has more lines than its file: what lies beyond is told at the file's end.
+        for problem in self.list.iter_mut().filter(|problem| self.lines > 0 && problem.line > self.lines) {
+            (problem.line, problem.column) = (self.lines, 1);
+        }
         self.list.sort_by_key(|problem| (problem.line, problem.column, problem.severity));
         self.list
     }

@@ -41,6 +41,7 @@ const NAME_LETTERS: usize = 100;
 /// Compiles a file's text: YAML, or a script whose first lines are its header ([`script::is_script`]). Never panics, whatever the text; hostile text is refused in under a second.
 pub fn compile(source: &str, catalogue: &dyn super::Catalogue) -> Compiled {
     let mut problems = Problems::default();
+    problems.has_lines(source);
     let scripted = script::is_script(source);
     let header = if scripted { script::header(source, &mut problems) } else { Some(Cow::Borrowed(source)) };
     let Some(tree) = header.and_then(|header| tree::parse(&header, &mut problems)) else {

@@ -134,3 +134,10 @@ fn a_large_file_is_refused_before_it_is_read() {
     let large = format!("//! name: x\n{}", " ".repeat(50 << 20));
     assert!(told(&large)[0].contains("too_large"));
 }
+
+#[test]
+fn a_script_with_more_lines_than_its_file_is_told_within_the_file() {
+    let source = "name: a\nsteps:\n  - script: \"1;\\n2;\\n3;\\n4;\\nlet = 5;\"\n";
+    let problems = compile(source, &Nodes::default()).problems;
+    assert!(problems.iter().any(|problem| (problem.line, problem.code.as_str()) == (4, "bad_script")), "{problems:?}");
+}

@@ -98,6 +98,12 @@ fn places_are_places_of_the_file() {
 }
 
 #[test]
+fn what_is_missing_at_the_end_is_told_where_the_text_ends() {
+    let problem = refused("if true {\n  1\n\n\n");
+    assert_eq!((problem.line, problem.column), (2, 4), "{problem:?}");
+}
+
+#[test]
 fn a_failure_says_what_and_where() {
     for (source, part) in [
         ("let a = 1;\nlet b = 0;\na / b", "(line 3, column 3)"),
