@@ -193,3 +193,21 @@ async fn a_version_on_trial_is_promoted() {
     assert!(home.onward(&["workflows", "promote", "hello"]).await.good().out.contains("version 2 of hello takes every start"));
     assert_eq!(home.onward(&["workflows", "promote", "hello"]).await.code, 1);
 }
+
+#[tokio::test]
+async fn waiting_runs_are_moved_to_another_version() {
+    let home = Home::fresh();
+    let sleeper = "name: sleeper\non: [{ manual: {} }]\nsteps:\n  - { id: nap, delay: 30d }\n";
+    home.write("sleeper.yaml", sleeper);
+    home.onward(&["publish", "sleeper.yaml"]).await.good();
+    home.onward(&["workflows", "start", "sleeper"]).await.good();
+    home.write("sleeper.yaml", &sleeper.replace("nap", "sleep"));
+    home.onward(&["publish", "sleeper.yaml"]).await.good();
+    let stays = home.onward(&["workflows", "migrate", "sleeper", "--dry-run"]).await;
+    assert_eq!(stays.code, 1);
+    assert!(stays.out.contains("map it to the step that stands for it") && stays.out.contains("0 of 1 runs would move"), "{}", stays.out);
+    let moved = home.onward(&["workflows", "migrate", "sleeper", "--map", "nap=sleep"]).await.good().out;
+    insta::assert_snapshot!("workflows_migrate", moved);
+    assert_eq!(home.onward(&["workflows", "migrate", "sleeper", "--map", "nap"]).await.code, 2);
+    assert!(home.onward(&["workflows", "migrate", "sleeper", "--undo"]).await.good().out.contains("undone in nap"));
+}

@@ -19,6 +19,8 @@ pub struct Exported {
     pub version: u32,
     /// The version's file.
     pub source: String,
+    /// The versions that it was on before, and their files.
+    pub earlier: Vec<(u32, String)>,
     /// Every entry of its history.
     pub entries: Vec<Entry>,
 }
@@ -54,6 +56,8 @@ pub enum ExportError {
 struct File {
     run: Run,
     definition: Definition,
+    #[serde(default)]
+    earlier: Vec<Definition>,
     history: Vec<Entry>,
     digest: String,
 }
@@ -71,16 +75,20 @@ struct Definition {
     digest: String,
 }
 
-/// The export of a run. `run` is its JSON shape.
-pub fn render(run: Value, version: &PublishedVersion, entries: &[Entry]) -> Result<Value, Problem> {
-    let definition = serde_json::json!({
-        "workflow": version.workflow, "version": version.version, "source": version.source, "digest": version.digest,
-        "language_revision": version.language_revision,
-    });
+/// The export of a run. `run` is its JSON shape, `version` the one that it is on, `earlier` those that it was on before.
+pub fn render(run: Value, version: &PublishedVersion, earlier: &[PublishedVersion], entries: &[Entry]) -> Result<Value, Problem> {
+    let shape = |version: &PublishedVersion| {
+        serde_json::json!({
+            "workflow": version.workflow, "version": version.version, "source": version.source, "digest": version.digest,
+            "language_revision": version.language_revision,
+        })
+    };
+    let definition = shape(version);
+    let earlier: Value = earlier.iter().map(shape).collect();
     let history = serde_json::to_value(entries).map_err(Problem::internal)?;
-    let digest = digest_of(&run, &definition, &history);
+    let digest = digest_of(&run, &definition, &earlier, &history);
     let mut export = Object::new();
-    for (name, part) in [("run", run), ("definition", definition), ("history", history), ("digest", digest.into())] {
+    for (name, part) in [("run", run), ("definition", definition), ("earlier", earlier), ("history", history), ("digest", digest.into())] {
         export.insert(name.to_owned(), part);
     }
     Ok(Value::Object(export))
@@ -88,20 +96,24 @@ pub fn render(run: Value, version: &PublishedVersion, entries: &[Entry]) -> Resu
 
 /// Reads an export, and refuses one that was changed or contradicts itself.
 pub fn read(export: &Value) -> Result<Exported, ExportError> {
-    let File { run, definition, history: entries, digest: stated } =
+    let File { run, definition, earlier, history: entries, digest: stated } =
         serde_json::from_value(export.clone()).map_err(|error| ExportError::Shape(error.to_string()))?;
-    let actual = digest_of(&export["run"], &export["definition"], &export["history"]);
+    let actual = digest_of(&export["run"], &export["definition"], &export["earlier"], &export["history"]);
     if stated != actual {
         return Err(ExportError::Digest { stated, actual });
     }
-    if definition.digest != digest::hex(definition.source.as_bytes()) {
+    if [&definition].into_iter().chain(&earlier).any(|definition| definition.digest != digest::hex(definition.source.as_bytes())) {
         return Err(ExportError::Definition);
+    }
+    if let Some(other) = earlier.iter().find(|other| other.workflow != definition.workflow) {
+        return Err(ExportError::Shape(format!("it holds a definition of {}, the run is of {}", other.workflow, definition.workflow)));
     }
     if (&run.workflow, run.version) != (&definition.workflow, definition.version) {
         return Err(ExportError::Shape(format!("the run is of version {} of {}, the definition is another", run.version, run.workflow)));
     }
     check_order(&entries)?;
-    Ok(Exported { run_id: run.id, workflow: run.workflow, version: run.version, source: definition.source, entries })
+    let earlier = earlier.into_iter().map(|definition| (definition.version, definition.source)).collect();
+    Ok(Exported { run_id: run.id, workflow: run.workflow, version: run.version, source: definition.source, earlier, entries })
 }
 
 fn check_order(entries: &[Entry]) -> Result<(), ExportError> {
@@ -121,10 +133,12 @@ fn check_order(entries: &[Entry]) -> Result<(), ExportError> {
     Ok(())
 }
 
-/// SHA-256 over the canonical form of the three parts, hex: spaces and the order of keys do not count.
-fn digest_of(run: &Value, definition: &Value, history: &Value) -> String {
+/// SHA-256 over the canonical form of the parts, hex: spaces and the order of keys do not count. A run that was never moved has no
+/// earlier definitions.
+fn digest_of(run: &Value, definition: &Value, earlier: &Value, history: &Value) -> String {
     let mut text = String::new();
-    for part in [run, definition, history] {
+    let earlier = earlier.as_array().is_some_and(|earlier| !earlier.is_empty()).then_some(earlier);
+    for part in [run, definition].into_iter().chain(earlier).chain([history]) {
         canonical(part, &mut text);
         text.push('\n');
     }
@@ -188,7 +202,7 @@ mod tests {
             { "seq": 2, "at": "2026-11-20T09:00:01.000Z", "kind": "run_completed", "output": null },
         ]))
         .unwrap();
-        render(json!({ "id": Uuid::from_u128(5), "workflow": "hello", "version": 1 }), &version, &entries).unwrap()
+        render(json!({ "id": Uuid::from_u128(5), "workflow": "hello", "version": 1 }), &version, &[], &entries).unwrap()
     }
 
     #[test]
@@ -201,7 +215,7 @@ mod tests {
 
     #[test]
     fn any_change_is_refused() {
-        let digest = |export: &Value| json!(digest_of(&export["run"], &export["definition"], &export["history"]));
+        let digest = |export: &Value| json!(digest_of(&export["run"], &export["definition"], &export["earlier"], &export["history"]));
         let mut export = exported();
         export["history"][0]["input"]["b"] = json!(2.5);
         assert!(matches!(read(&export), Err(ExportError::Digest { .. })));

@@ -9,6 +9,7 @@ mod event;
 mod failure;
 mod input;
 mod migrate;
+mod migrate_runs;
 mod nodes;
 mod publish;
 mod repair;

@@ -15,7 +15,11 @@ use onward_core::{
     ports::NodeDescriptor,
 };
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// Bytes of an exported run that are read: a history has 256 MB at the most, and JSON is longer.
 const EXPORT_BYTES: usize = 1 << 30;
@@ -90,8 +94,12 @@ async fn find(run: &str, context: &Context) -> Result<Exported, Failure> {
 /// One run's report, as the API gives it.
 fn re_executed(exported: &Exported, against: Option<&Workflow>) -> Result<Value, Failure> {
     let registry = wiring::catalogue()?;
-    let compiled = definition::compile(&exported.source, &registry);
-    let own = compiled.workflow.ok_or_else(|| Failure::new("the exported definition does not compile in this version"))?;
+    let mut own: BTreeMap<u32, Arc<Workflow>> = BTreeMap::new();
+    let current = (exported.version, exported.source.clone());
+    for (version, source) in exported.earlier.iter().chain([&current]) {
+        let compiled = definition::compile(source, &registry).workflow;
+        own.insert(*version, Arc::new(compiled.ok_or_else(|| Failure::new("the exported definition does not compile in this version"))?));
+    }
     // An export does not name its organisation, and no decision that a history holds depends on it.
     let organisation = OrganisationId(uuid::Uuid::nil());
     let own_report = machine::replay(&own, organisation, exported.run_id, &exported.entries);

@@ -1,7 +1,7 @@
 //! `onward workflows`: what is published.
 
 use super::{
-    Context, Failure, input,
+    Context, Failure, input, migrate_runs,
     table::{items, table, text},
     versions,
 };
@@ -23,6 +23,7 @@ const LIST_MOST: usize = 10_000;
   onward workflows diff welcome-new-lead
   onward workflows rollback welcome-new-lead
   onward workflows promote welcome-new-lead
+  onward workflows migrate welcome-new-lead --map reply=answer --dry-run
   onward workflows backfill nightly-report --from 2026-11-01 --to 2026-11-08 --preview
   onward workflows start welcome-new-lead --input '{\"phone\": \"+919812345678\"}'
   onward workflows pause welcome-new-lead --step invoice
@@ -77,6 +78,8 @@ pub(crate) enum Workflows {
     Diff(versions::Diff),
     /// Take the version on trial back, or the current one: new events start the one before it. Runs stay where they are.
     Rollback(versions::Rollback),
+    /// Move waiting runs to another version; --dry-run tells first what would become of them.
+    Migrate(migrate_runs::Migrate),
     /// End the trial of a version well: it takes every start from now on.
     Promote(versions::Promote),
     /// Hold new starts and runs where they stand; nothing is skipped.
@@ -151,6 +154,7 @@ impl Workflows {
             Self::Diff(diff) => diff.ask(&client).await,
             Self::Rollback(rollback) => rollback.ask(&client).await,
             Self::Promote(promote) => promote.ask(&client).await,
+            Self::Migrate(migrate) => migrate.ask(&client).await,
             Self::Pause { name, part, reason } => {
                 let body = json!({ "step": part.step, "version": part.version, "reason": reason });
                 client.post(&format!("/api/v1/workflows/{}/pause", escape(name)), &body).await
@@ -179,12 +183,16 @@ impl Workflows {
             Self::Diff(_) => versions::differences(document, look),
             Self::Rollback(rollback) => rollback.told(document),
             Self::Promote(promote) => promote.told(document),
+            Self::Migrate(_) => migrate_runs::Migrate::told(document, look),
             Self::Pause { name, .. } => format!("{name} is paused; `onward workflows resume {name}` lets it go on"),
             Self::Resume { name, .. } => format!("{name} goes on"),
             Self::Hold { name, version, .. } => {
                 format!("version {version} of {name} is held; `onward workflows resume {name} --version {version}` lets it go on")
             }
         });
+        if matches!(&self, Self::Migrate(_)) && !migrate_runs::Migrate::is_done(&document) {
+            return Err(Failure::Shown);
+        }
         Ok(())
     }
 }

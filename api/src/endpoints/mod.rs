@@ -16,6 +16,7 @@ pub(crate) mod gallery;
 mod health;
 mod home;
 mod hooks;
+mod migrate;
 mod nodes;
 mod notifications;
 mod pauses;
@@ -48,6 +49,7 @@ pub(crate) fn described() -> OpenApiRouter<App> {
         .merge(events::routes())
         .merge(workflows::routes())
         .merge(versions::routes())
+        .merge(migrate::routes())
         .merge(backfill::routes())
         .merge(runs::routes())
         .merge(asks::routes())

@@ -18,6 +18,7 @@ use onward_runtime::{EngineError, RunReport, Summary, what_if};
 use onward_store::queries::{self, RunFilter};
 use serde::Deserialize;
 use std::{
+    collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
@@ -129,11 +130,11 @@ impl Replays<'_> {
         for run in loaded {
             match run {
                 Ok(run) => {
-                    let definition = match &self.against {
-                        Some(against) => Arc::clone(against),
-                        None => self.app.engine().definition(self.organisation, &run.row.workflow, run.row.version).await?,
+                    let own = match &self.against {
+                        Some(_) => BTreeMap::new(),
+                        None => versions_of(self.app, &run).await?,
                     };
-                    runs.push((run, definition));
+                    runs.push((run, own));
                 }
                 Err((run_id, error)) => {
                     let report = Report { unknown: Some(format!("its history cannot be read: {error}")), ..Report::default() };
@@ -143,13 +144,16 @@ impl Replays<'_> {
                 }
             }
         }
-        let (engine, other) = (self.app.engine().clone(), self.against.is_some());
+        let (engine, against) = (self.app.engine().clone(), self.against.clone());
         let mut summary = std::mem::take(&mut self.summary);
         let work = move || {
             let example = |node: &str| engine.nodes().node(node).map(|descriptor| descriptor.example_output.clone());
             let mut reports = Vec::with_capacity(runs.len());
-            for (run, definition) in &runs {
-                let report = if other { what_if(std::slice::from_ref(run), definition, &example).pop() } else { Some(on_its_own(run, definition)) };
+            for (run, own) in &runs {
+                let report = match &against {
+                    Some(against) => what_if(std::slice::from_ref(run), against, &example).pop(),
+                    None => Some(on_its_own(run, own)),
+                };
                 if let Some(report) = report {
                     summary.add(&run.entries, &report, engine.nodes());
                     reports.push(report);
@@ -186,7 +190,7 @@ async fn replayed(app: &App, organisation: OrganisationId, id: RunId, against: O
     let run = super::runs::stored(app, organisation, id).await?;
     let own = match against {
         Some(_) => None,
-        None => Some(app.engine().definition(organisation, &run.row.workflow, run.row.version).await?),
+        None => Some(versions_of(app, &run).await?),
     };
     let engine = app.engine().clone();
     let work = move || match (against, own) {
@@ -200,8 +204,17 @@ async fn replayed(app: &App, organisation: OrganisationId, id: RunId, against: O
     tokio::task::spawn_blocking(work).await.map_err(Problem::internal)?.ok_or_else(|| Problem::internal("a replay gave no report"))
 }
 
-fn on_its_own(run: &StoredRun, workflow: &Workflow) -> RunReport {
-    let replay = AssertUnwindSafe(|| machine::replay(workflow, run.row.organisation, run.row.id, &run.entries));
+/// The definitions of every version that a run was on.
+async fn versions_of(app: &App, run: &StoredRun) -> Result<BTreeMap<u32, Arc<Workflow>>, Problem> {
+    let mut versions = BTreeMap::new();
+    for version in machine::versions_of(&run.entries) {
+        versions.insert(version, app.engine().definition(run.row.organisation, &run.row.workflow, version).await?);
+    }
+    Ok(versions)
+}
+
+fn on_its_own(run: &StoredRun, versions: &BTreeMap<u32, Arc<Workflow>>) -> RunReport {
+    let replay = AssertUnwindSafe(|| machine::replay(versions, run.row.organisation, run.row.id, &run.entries));
     let panicked = || Report { unknown: Some("the replay panicked; report this as a bug".into()), ..Report::default() };
     RunReport { run_id: run.row.id, report: catch_unwind(replay).unwrap_or_else(|_| panicked()) }
 }

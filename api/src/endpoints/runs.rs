@@ -9,7 +9,7 @@ use crate::{
 use axum::extract::State;
 use onward_accounts::Action;
 use onward_core::{
-    OrganisationId, RunId, Value,
+    OrganisationId, RunId, Value, machine,
     ports::{RunRow, RunStatus, StoredRun},
 };
 use onward_runtime::StartRequest;
@@ -180,7 +180,11 @@ async fn export_run(State(app): State<App>, caller: Caller, Id(id): Id<RunId>) -
     let version = queries::version(&mut app.reader(), caller.organisation, &run.row.workflow, run.row.version)
         .await?
         .ok_or_else(|| Problem::conflict("no_definition", format!("version {} of {} is not stored any more", run.row.version, run.row.workflow)))?;
-    Ok(Answer::ok(export::render(shape(&run.row), &version, &run.entries)?))
+    let mut earlier = Vec::new();
+    for number in machine::versions_of(&run.entries).into_iter().filter(|number| *number != run.row.version) {
+        earlier.extend(queries::version(&mut app.reader(), caller.organisation, &run.row.workflow, number).await?);
+    }
+    Ok(Answer::ok(export::render(shape(&run.row), &version, &earlier, &run.entries)?))
 }
 
 /// How a run is to end.

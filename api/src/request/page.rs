@@ -32,6 +32,10 @@ impl Cursor {
     pub(crate) fn after(list: &str, key: impl std::fmt::Display) -> Self {
         Self(URL_SAFE_NO_PAD.encode(format!("{list}:{key}")))
     }
+    /// As a client gets it.
+    pub(crate) fn shown(self) -> Value {
+        self.0.into()
+    }
     /// What a client sent, if it is a cursor of this list.
     pub(crate) fn read(list: &str, text: &str) -> Result<String, Problem> {
         let decoded = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());

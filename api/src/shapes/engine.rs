@@ -260,6 +260,56 @@ shapes! {
         now: Value,
     }
 
+    /// What became of runs that were to move to another version, or would.
+    MigrationReport {
+        /// Nothing was changed.
+        dry_run: bool,
+        /// The version.
+        to: u32,
+        /// Runs that were looked at.
+        runs: u64,
+        /// Runs that moved, began again or were cancelled, or would.
+        moved: u64,
+        /// Runs that went on meanwhile: ask again for them.
+        changed: u64,
+        /// The steps in which runs wait, and where they go on; a run that waits in several counts in each.
+        steps: Vec<MigratedStep>,
+        /// Why runs stay where they are.
+        obstacles: Vec<MigrationObstacle>,
+        /// `cursor` for the runs behind these; null when there are none.
+        next_cursor: Option<String>,
+    }
+
+    /// A step in which runs wait, and what becomes of them.
+    MigratedStep {
+        /// The version that they are on.
+        from: u32,
+        /// The step.
+        step: String,
+        /// `event`, `timer`, `run`, `ask`, `retry` or `hold`.
+        waits_for: String,
+        /// `kept`, `mapped`, `restarted`, `cancelled`, `undone`, or `stays`.
+        place: String,
+        /// The step in which they go on.
+        to_step: Option<String>,
+        /// How many runs.
+        runs: u64,
+    }
+
+    /// A reason for which runs stay on their version.
+    MigrationObstacle {
+        /// The version that they are on.
+        from: u32,
+        /// `busy`, `missing_step`, `unlike_step`, `undo` or `decides_otherwise`.
+        code: String,
+        /// What is in the way, and the remedy.
+        message: String,
+        /// How many runs.
+        runs: u64,
+        /// One of them.
+        example: Uuid,
+    }
+
     /// How the trial of a version stands.
     Rollout {
         /// The version.
@@ -517,6 +567,9 @@ shapes! {
         /// The version that it ran on.
         #[schema(value_type = Object)]
         definition: Value,
+        /// The versions that the run was on before it was moved, shaped alike.
+        #[schema(value_type = Vec<Object>)]
+        earlier: Value,
         /// Every entry of its history.
         #[schema(value_type = Vec<Object>)]
         history: Value,

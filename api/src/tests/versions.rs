@@ -90,3 +90,37 @@ async fn a_version_on_trial_is_shown_promoted_and_taken_back() {
     let deeds = server.get("/api/v1/audit-log").await.items();
     assert!(deeds.iter().any(|deed| deed["action"] == "workflow.promoted"), "{deeds:?}");
 }
+
+#[tokio::test]
+async fn waiting_runs_are_moved_told_before_and_taken_back() {
+    let server = Server::start().await;
+    let publish = async |source: &str| server.post("/api/v1/workflows/letters/publish", json!({ "source": source })).await.expect(200);
+    publish(FIRST).await;
+    let run = server.post("/api/v1/workflows/letters/runs", json!({})).await.expect(202).json()["run_id"].as_str().unwrap().to_owned();
+    publish(&FIRST.replace("id: wait", "id: nap").replace("hello", "good day")).await;
+    let migrate = async |body: Value| server.post("/api/v1/workflows/letters/migrate", body).await;
+    let version = async || server.get(&format!("/api/v1/runs/{run}")).await.expect(200).json()["version"].clone();
+
+    let stays = migrate(json!({ "dry_run": true })).await.expect(200).json();
+    assert_eq!((&stays["obstacles"][0]["code"], &stays["steps"][0]["place"]), (&json!("missing_step"), &json!("stays")), "{stays}");
+    let told = migrate(json!({ "map": { "wait": "nap" }, "dry_run": true })).await.expect(200).json();
+    assert_eq!((&told["steps"][0]["place"], &told["steps"][0]["to_step"], version().await), (&json!("mapped"), &json!("nap"), json!(1)), "{told}");
+    let moved = migrate(json!({ "map": { "wait": "nap" } })).await.expect(200).json();
+    assert_eq!((&moved["moved"], &moved["next_cursor"], version().await), (&json!(1), &Value::Null, json!(2)));
+
+    let replayed = server.post(&format!("/api/v1/runs/{run}/replay"), Value::Null).await.expect(200).json();
+    assert_eq!(replayed["runs"][0]["same"], true, "{replayed}");
+    let export = server.get(&format!("/api/v1/runs/{run}/export")).await.expect(200).json();
+    assert_eq!((&export["definition"]["version"], &export["earlier"][0]["version"]), (&json!(2), &json!(1)));
+    let read = crate::export::read(&export).expect("an export that is whole");
+    assert_eq!(read.earlier.len(), 1);
+
+    let back = migrate(json!({ "undo": true })).await.expect(200).json();
+    assert_eq!((&back["steps"][0]["place"], version().await), (&json!("undone"), json!(1)), "{back}");
+    migrate(json!({ "map": { "wait": "nowhere" } })).await.problem(422, "invalid_input");
+    migrate(json!({ "to": 9 })).await.problem(404, "not_found");
+    migrate(json!({ "limit": 0 })).await.problem(422, "invalid_input");
+    migrate(json!({ "cursor": "x" })).await.problem(400, "bad_cursor");
+    let deeds = server.get("/api/v1/audit-log").await.items();
+    assert_eq!(deeds.iter().filter(|deed| deed["action"] == "workflow.runs_migrated").count(), 2, "{deeds:?}");
+}

@@ -3,7 +3,10 @@
 //! In storage one transition of the machine is one row: its entries share `at` and follow each other by `seq`, so the row
 //! needs neither (see [`encode_chunk`]). The format is versioned by `RunStarted::revision`.
 
-use crate::{EventId, StepError, Timestamp, Value, machine::ExitCause};
+use crate::{
+    EventId, StepError, Timestamp, Value,
+    machine::{ExitCause, Moved},
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -383,8 +386,14 @@ pub enum Fact {
     },
     /// The run moved to another version.
     Migrated {
+        /// The version that it left.
+        from: u32,
         /// The new version.
         version: u32,
+        /// How it came there.
+        how: Moved,
+        /// Who wanted it.
+        by: String,
         /// The machine's whole state at the new place.
         state: Value,
     },

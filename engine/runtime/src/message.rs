@@ -1,6 +1,6 @@
 //! What the loop is told: everything that wants a commit.
 
-use crate::{EngineError, calls::CallKey, definitions::Addressee, ready::Turn, release::Looking, schedules::ScheduleKey, size};
+use crate::{EngineError, calls::CallKey, definitions::Addressee, migration::Move, ready::Turn, release::Looking, schedules::ScheduleKey, size};
 use onward_core::{
     EventId, NewEvent, OrganisationId, RunId, Value,
     definition::{Problem, Workflow},
@@ -129,6 +129,8 @@ pub(crate) enum Item<T: Transaction> {
     SetPaused { organisation: OrganisationId, workflow: String, paused: bool, reply: Reply<()> },
     /// Something is paused, or goes on; commits alone.
     SetPause { pause: Pause, on: bool, reply: Reply<bool> },
+    /// Runs move to another version; commits alone.
+    Migrate { organisation: OrganisationId, moves: Vec<Move>, reply: Reply<u64> },
     /// Paused runs that nothing holds any more go on.
     ResumeRuns { after: Option<RunId> },
     /// Queues of held starts may have somebody to let go: shards were taken over, a definition or a pause changed.
@@ -162,6 +164,7 @@ pub(crate) enum Answer {
     Publish(Result<u32, EngineError>),
     SetCurrent(Result<(), EngineError>),
     SetPause(bool),
+    Migrate(u64),
     Load(Vec<StoredRun>),
     /// Nobody waits.
     Done,
@@ -181,7 +184,7 @@ impl<T: Transaction> Item<T> {
     }
     /// It changes what later messages of the same commit would see in memory: it commits alone.
     pub(crate) fn is_alone(&self) -> bool {
-        matches!(self, Self::Publish { .. } | Self::SetCurrent { .. } | Self::SetPaused { .. } | Self::SetPause { .. })
+        matches!(self, Self::Publish { .. } | Self::SetCurrent { .. } | Self::SetPaused { .. } | Self::SetPause { .. } | Self::Migrate { .. })
     }
     /// What is found again in the store by whoever takes the shards over.
     pub(crate) fn is_of_a_lease(&self) -> bool {
@@ -221,6 +224,7 @@ impl<T: Transaction> Item<T> {
             (Self::Control { reply, .. }, Answer::Control(result)) => drop(reply.send(result)),
             (Self::Mend { reply, .. }, Answer::Mend(result)) => drop(reply.send(result)),
             (Self::SetPause { reply, .. }, Answer::SetPause(changed)) => drop(reply.send(Ok(changed))),
+            (Self::Migrate { reply, .. }, Answer::Migrate(moved)) => drop(reply.send(Ok(moved))),
             (Self::Publish { reply, .. }, Answer::Publish(result)) => drop(reply.send(result)),
             (Self::Load { reply, .. }, Answer::Load(runs)) => drop(reply.send(Ok(runs))),
             (Self::SetCurrent { reply, .. } | Self::SetPaused { reply, .. }, Answer::SetCurrent(result)) => drop(reply.send(result)),
@@ -237,6 +241,7 @@ impl<T: Transaction> Item<T> {
             Self::Mend { reply, .. } => drop(reply.send(Err(error.into()))),
             Self::Publish { reply, .. } => drop(reply.send(Err(error.into()))),
             Self::SetPause { reply, .. } => drop(reply.send(Err(error.into()))),
+            Self::Migrate { reply, .. } => drop(reply.send(Err(error.into()))),
             Self::SetCurrent { reply, .. } | Self::SetPaused { reply, .. } => drop(reply.send(Err(error.into()))),
             Self::Load { reply, .. } => drop(reply.send(Err(error.into()))),
             Self::Outcome { .. }

@@ -6,6 +6,7 @@ use crate::{
     definitions::{self, Current, Standing},
     engine::{Engine, Queued},
     message::{Answer, Command, Item},
+    migration::Move,
 };
 use futures_util::FutureExt;
 use onward_core::{
@@ -26,6 +27,7 @@ impl<S: Store> Engine<S> {
                 Item::Outcome { key, .. } => runs.push(key.run_id),
                 Item::Due { timers } => runs.extend(timers.iter().map(|timer| timer.run_id)),
                 Item::TakeUp { runs: taken_up } => runs.extend(taken_up),
+                Item::Migrate { moves, .. } => runs.extend(moves.iter().map(Move::run_id)),
                 Item::Control { run_id, command, .. } => {
                     if matches!(command, Command::Resume { .. }) {
                         batch.resumed.insert(*run_id);
@@ -82,6 +84,7 @@ impl<S: Store> Engine<S> {
             }
             Item::SetPaused { organisation, workflow, paused, .. } => Answer::SetCurrent(self.set_paused(tx, batch, *organisation, workflow, *paused).await?),
             Item::SetPause { pause, on, .. } => Answer::SetPause(self.change_pause(tx, batch, pause, *on).await?),
+            Item::Migrate { organisation, moves, .. } => Answer::Migrate(self.migrate_runs(tx, batch, *organisation, moves).await?),
             Item::ResumeRuns { after } => {
                 self.resume_page(tx, batch, *after).await?;
                 Answer::Done

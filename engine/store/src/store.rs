@@ -214,7 +214,19 @@ impl Store for SqlStore {
         pauses::paused_runs(tx, after, limit).await
     }
 
-    // ---- versions on trial ----
+    // ---- versions ----
+
+    async fn runs_on_versions(
+        &self,
+        organisation: OrganisationId,
+        workflow: &str,
+        on: Option<u32>,
+        not_on: Option<u32>,
+        after: Option<RunId>,
+        limit: usize,
+    ) -> Result<Vec<RunId>, StoreError> {
+        runs::on_versions(&mut self.database.reader(), organisation, workflow, (on, not_on), after, limit).await
+    }
 
     async fn rollouts(&self) -> Result<Vec<RolloutState>, StoreError> {
         rollouts::all(&mut self.database.reader()).await

@@ -309,6 +309,17 @@ impl<S: Store> Store for FaultyStore<S> {
     async fn paused_runs(&self, tx: &mut S::Tx, after: Option<RunId>, limit: usize) -> Result<Vec<(RunId, Value)>, StoreError> {
         self.inner.paused_runs(tx, after, limit).await
     }
+    async fn runs_on_versions(
+        &self,
+        organisation: OrganisationId,
+        workflow: &str,
+        on: Option<u32>,
+        not_on: Option<u32>,
+        after: Option<RunId>,
+        limit: usize,
+    ) -> Result<Vec<RunId>, StoreError> {
+        self.inner.runs_on_versions(organisation, workflow, on, not_on, after, limit).await
+    }
     async fn rollouts(&self) -> Result<Vec<RolloutState>, StoreError> {
         self.inner.rollouts().await
     }

@@ -1,6 +1,6 @@
 //! What to record and what to do next.
 
-use super::{Reopening, Start, State, turn::Turn};
+use super::{Migration, Reopening, Start, State, turn::Turn};
 use crate::{
     Event, NewEvent, OrganisationId, RunId, StepError, Timestamp, Value,
     definition::Workflow,
@@ -78,6 +78,8 @@ pub enum Happening {
     },
     /// Someone takes the run up again after it failed, or goes on with a copy of one.
     Reopen(Box<Reopening>),
+    /// It goes on on another version: that with which this is decided. One that does not rest stays where it is.
+    Migrate(Box<Migration>),
     /// The run that a `start` step starts was admitted.
     ChildStarted {
         /// Which step.

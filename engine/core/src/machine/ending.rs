@@ -83,7 +83,7 @@ impl Turn<'_, '_> {
         match undo.input {
             Ok(input) => {
                 let input = Some(Value::clone(&input));
-                self.record(Some(&path), Fact::StepScheduled { node, attempt: 1, generation: 0, input, timeout_ms: None, prepared: None });
+                self.record(Some(&path), Fact::StepScheduled { node, attempt: 1, generation: self.state.reopens, input, timeout_ms: None, prepared: None });
                 self.run(&path);
             }
             Err(error) => self.fail_step(&path, error),

@@ -41,7 +41,8 @@ pub struct FoldError {
     pub reason: String,
 }
 
-/// Folds a whole history.
+/// Folds a whole history. `workflow` is the version that the run is on now: a run that came from another one carries its whole
+/// state in the entry that moved it, and what was before is of its version (SEMANTICS.md 28).
 pub fn fold_all(workflow: &Workflow, run_id: RunId, entries: &[Entry]) -> Result<State, FoldError> {
     let mut state = super::reopen::fold_keeping(workflow, run_id, entries, &[])?.0;
     // What is recorded was committed at rest: the beginning is behind it.
@@ -195,7 +196,11 @@ fn apply(workflow: &Workflow, state: &mut State, entry: &Entry) -> Result<(), St
             Ok(())
         }
         Fact::Reopened { fork, .. } => super::reopen::reopened(state, entry.at, fork.as_ref()),
-        Fact::Migrated { .. } => Err("this version of the machine does not know how to go on from it; use the version that wrote it".into()),
+        Fact::Migrated { version, state: carried, .. } => {
+            *state = super::migrate::read(carried, state, *version)?;
+            state.script.stale = workflow.script.is_some();
+            Ok(())
+        }
     }
 }
 

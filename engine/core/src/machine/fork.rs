@@ -43,6 +43,9 @@ pub struct Fork {
 /// The copied entries, and how the copy goes on. `workflow` is the version that it goes on with: it must decide the same up to
 /// there.
 pub fn fork(workflow: &Workflow, organisation: OrganisationId, source: RunId, entries: &[Entry], fork: &Fork) -> Result<Copied, Refusal> {
+    if entries.iter().any(|entry| matches!(entry.fact, Fact::Migrated { .. })) {
+        return Err(Refusal::Conflict(format!("run {source} was moved between versions, and such a run cannot be copied; start a new one")));
+    }
     let (seq, step) = resolve(source, entries, &fork.point)?;
     if let Some(input) = &fork.input {
         let step = step.as_deref().ok_or_else(|| Refusal::Invalid("an input is given, and not for which step; name the step to go on from".into()))?;

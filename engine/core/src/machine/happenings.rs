@@ -42,6 +42,7 @@ impl Turn<'_, '_> {
             }
             Happening::Resume { by } => self.resume(by),
             Happening::Reopen(reopening) => self.reopen(*reopening),
+            Happening::Migrate(migration) => self.migrate(*migration),
             Happening::ChildStarted { step } => self.child_started(&step),
             Happening::ChildRefused { step, error } => {
                 if matches!(self.state.leaves.get(&step), Some(Leaf::Child { .. })) {

@@ -38,7 +38,8 @@ pub(super) fn fold_keeping(workflow: &Workflow, run_id: RunId, entries: &[Entry]
     }
     let mut kept = Kept::new();
     let mut state = State::new(first_id(run_id, entries));
-    for (index, entry) in entries.iter().enumerate() {
+    let moved = begin_at_move(&mut state, entries)?;
+    for (index, entry) in entries.iter().enumerate().skip(moved) {
         if wanted.contains(&entry.seq) {
             kept.insert(entry.seq, state.clone());
         }
@@ -52,6 +53,21 @@ pub(super) fn fold_keeping(workflow: &Workflow, run_id: RunId, entries: &[Entry]
         fold(workflow, &mut state, entry)?;
     }
     Ok((state, kept))
+}
+
+/// A run that came from another version carries its whole state in the entry that moved it last: what was before is of its version
+/// (SEMANTICS.md 28). Gives the place of that entry, and lets the state stand before it.
+fn begin_at_move(state: &mut State, entries: &[Entry]) -> Result<usize, FoldError> {
+    let Some(moved) = entries.iter().rposition(|entry| matches!(entry.fact, Fact::Migrated { .. })) else { return Ok(0) };
+    if let Some((entry, expected)) = entries[..moved].iter().zip(1..).find(|(entry, expected)| entry.seq != *expected) {
+        return Err(FoldError { seq: entry.seq, kind: entry.fact.kind(), reason: format!("entry {expected} was expected") });
+    }
+    if let (Some(last), Fact::Migrated { state: carried, .. }) = (moved.checked_sub(1).and_then(|before| entries.get(before)), &entries[moved].fact) {
+        (state.seq, state.at) = (last.seq, last.at);
+        // A copy of a run may have moved, or a run that moved may have been copied.
+        state.run_id = serde_json::from_value(carried["run_id"].clone()).unwrap_or(state.run_id);
+    }
+    Ok(moved)
 }
 
 /// The run that wrote the first entry: another one when this is a fork.

@@ -58,9 +58,54 @@ pub struct Report {
     pub would_status: Option<RunStatus>,
 }
 
-/// Re-executes a history on its own definition; the first difference ends it.
-pub fn replay(workflow: &Workflow, organisation: OrganisationId, run_id: RunId, entries: &[Entry]) -> Report {
+/// The definitions that a history is of: one for each version that its run was on.
+pub trait Versions {
+    /// The definition of a version.
+    fn version(&self, version: u32) -> Option<&Workflow>;
+}
+
+/// One definition, whatever its number: a run that was never moved.
+impl Versions for Workflow {
+    fn version(&self, _: u32) -> Option<&Workflow> {
+        Some(self)
+    }
+}
+impl Versions for Arc<Workflow> {
+    fn version(&self, _: u32) -> Option<&Workflow> {
+        Some(self)
+    }
+}
+impl Versions for BTreeMap<u32, Arc<Workflow>> {
+    fn version(&self, version: u32) -> Option<&Workflow> {
+        self.get(&version).map(|workflow| &**workflow)
+    }
+}
+
+/// The versions that a history is of, in their order.
+pub fn versions_of(entries: &[Entry]) -> Vec<u32> {
+    let versions = entries.iter().filter_map(|entry| match &entry.fact {
+        Fact::RunStarted { version, .. } | Fact::Migrated { version, .. } => Some(*version),
+        _ => None,
+    });
+    let mut all: Vec<u32> = Vec::new();
+    for version in versions {
+        if !all.contains(&version) {
+            all.push(version);
+        }
+    }
+    all
+}
+
+/// Re-executes a history on its own definitions, each part of it on the version that the run was on then (SEMANTICS.md 28); the
+/// first difference ends it.
+pub fn replay(versions: &(impl Versions + ?Sized), organisation: OrganisationId, run_id: RunId, entries: &[Entry]) -> Report {
+    let first = versions_of(entries).first().copied().unwrap_or(0);
+    let Some(workflow) = versions.version(first) else {
+        return Report { unknown: Some(format!("version {first} is not there")), ..Report::default() };
+    };
+    let others = |version| versions.version(version);
     let mut player = Player::new(workflow, organisation, run_id, entries);
+    player.versions = Some(&others);
     let difference = player.play();
     let status = ended_as(entries);
     Report { same: difference.is_none(), differences: difference.into_iter().collect(), status, would_status: status, ..Report::default() }
@@ -68,6 +113,8 @@ pub fn replay(workflow: &Workflow, organisation: OrganisationId, run_id: RunId, 
 
 struct Player<'a> {
     workflow: &'a Workflow,
+    /// The other versions that the run was on.
+    versions: Option<&'a dyn Fn(u32) -> Option<&'a Workflow>>,
     organisation: OrganisationId,
     recorded: &'a [Entry],
     /// How many recorded entries the re-execution has reproduced.
@@ -77,7 +124,7 @@ struct Player<'a> {
 
 impl<'a> Player<'a> {
     fn new(workflow: &'a Workflow, organisation: OrganisationId, run_id: RunId, recorded: &'a [Entry]) -> Self {
-        Self { workflow, organisation, recorded, position: 0, state: State::new(first_id(run_id, recorded)) }
+        Self { workflow, versions: None, organisation, recorded, position: 0, state: State::new(first_id(run_id, recorded)) }
     }
 
     fn play(&mut self) -> Option<Difference> {
@@ -90,6 +137,11 @@ impl<'a> Player<'a> {
                 return Some(difference);
             }
             let next = self.recorded.get(self.position)?;
+            if let Fact::Migrated { version, .. } = &next.fact
+                && let Some(workflow) = self.versions.and_then(|versions| versions(*version))
+            {
+                self.workflow = workflow;
+            }
             match self.following(next) {
                 Some(following) => happening = following,
                 None => return Some(Difference { seq: next.seq, step: next.step.as_deref().map(str::to_owned), was: shown(next), would: Value::Null }),
@@ -268,7 +320,7 @@ pub(super) fn start_of(first: &Entry, second: Option<&Entry>) -> Option<Start> {
 }
 
 /// The happening that the next recorded entries tell of, for a run that rests in this state.
-fn happening_of(next: &[Entry], state: &State) -> Option<Happening> {
+pub(super) fn happening_of(next: &[Entry], state: &State) -> Option<Happening> {
     // What was read for a decision stands before it.
     let at = next.iter().position(|entry| !matches!(entry.fact, Fact::ValueRead { .. }))?;
     let (entry, after) = (&next[at], next.get(at + 1));
@@ -303,6 +355,10 @@ fn happening_of(next: &[Entry], state: &State) -> Option<Happening> {
         (Fact::CancelRequested { by, reason, force }, _) => Happening::Cancel { by: by.clone(), reason: reason.clone(), force: *force },
         (Fact::Paused { by, reason }, _) => Happening::Pause { by: by.clone(), reason: reason.clone() },
         (Fact::Resumed { by }, _) => Happening::Resume { by: by.clone() },
+        (Fact::Migrated { version, how, by, state: carried, .. }, _) => {
+            let state = super::migrate::read(carried, state, *version).ok()?;
+            Happening::Migrate(Box::new(super::Migration { version: *version, how: *how, by: by.clone(), state }))
+        }
         _ => return None,
     })
 }

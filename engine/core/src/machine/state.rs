@@ -256,6 +256,20 @@ impl State {
         }
     }
 
+    /// Takes over what no entry tells of.
+    pub(super) fn take_transient(&mut self, other: Self) {
+        self.opening = other.opening;
+        self.winding_down = other.winding_down;
+        self.undecided = other.undecided;
+    }
+
+    /// Lets `run.version` say which version the run is on.
+    pub(super) fn set_version_fact(&mut self) {
+        if let Some(facts) = Arc::make_mut(&mut self.facts).as_object_mut() {
+            facts.insert("version".into(), self.version.into());
+        }
+    }
+
     /// The run's variables, as the top of the file sees them.
     pub fn vars(&self) -> Option<&crate::Object> {
         self.root.variables(&[]).map(|vars| &**vars)

@@ -3,7 +3,7 @@
 //! marked, or ends the report.
 
 use super::{
-    CallDifference, Context, Difference, EXIT_TARGET, Happening, Known, Need, RUN_TIMER, Report, SETTLE_TIMER, State, decide,
+    CallDifference, Context, Difference, EXIT_TARGET, Happening, Known, Moved, Need, RUN_TIMER, Report, SETTLE_TIMER, State, decide,
     leaf::Leaf,
     reopen::first_id,
     replay::{ended_as, event_of, outcome_of, same, shown, start_of, timezone_of, waiting},
@@ -24,12 +24,30 @@ use std::{
 /// More turns than any run of a finite workflow takes between two recorded moments.
 const TURNS_MAX: usize = 100_000;
 
+/// A history without the moves of its run to other versions, and the exits that those opened again.
+fn without_moves(entries: &[Entry]) -> Vec<Entry> {
+    let mut moved = false;
+    let mut kept = Vec::with_capacity(entries.len());
+    for entry in entries {
+        moved = matches!(entry.fact, Fact::Migrated { .. }) || moved && entry.step.is_none() && matches!(entry.fact, Fact::WaitOpened { .. });
+        if !moved {
+            kept.push(entry.clone());
+        }
+    }
+    kept
+}
+
 /// Re-executes a history on another definition. `example` gives a node's example output, for calls that the record does not
 /// know.
 pub fn replay_against(workflow: &Workflow, organisation: OrganisationId, run_id: RunId, entries: &[Entry], example: &dyn Fn(&str) -> Option<Value>) -> Report {
     let Some(start) = entries.first().and_then(|first| start_of(first, entries.get(1))) else {
         return Report { unknown: Some("the history does not begin with run_started".into()), ..Report::default() };
     };
+    if entries.iter().any(|entry| matches!(entry.fact, Fact::Migrated { how: Moved::Restarted, .. })) {
+        return Report { unknown: Some("the run began again on another version; look at it by itself".into()), ..Report::default() };
+    }
+    let unmoved = without_moves(entries);
+    let entries = unmoved.as_slice();
     let mut what_if = WhatIf::new(workflow, organisation, run_id, entries);
     what_if.turn(Happening::Started(start));
     for _ in 0..TURNS_MAX {

@@ -510,6 +510,16 @@ pub trait Store: Send + Sync + 'static {
     async fn load_runs(&self, tx: &mut Self::Tx, ids: &[RunId]) -> Result<Vec<Result<StoredRun, (RunId, StoreError)>>, StoreError>;
     /// Runs in state `running` of these shards, by id, after `after`: what recovery takes up.
     async fn running_runs(&self, leases: &[Lease], after: Option<RunId>, limit: usize) -> Result<Vec<RunId>, StoreError>;
+    /// Runs of a workflow that wait or are paused, by id, after `after`: of this version, and not of that one.
+    async fn runs_on_versions(
+        &self,
+        organisation: OrganisationId,
+        workflow: &str,
+        on: Option<u32>,
+        not_on: Option<u32>,
+        after: Option<RunId>,
+        limit: usize,
+    ) -> Result<Vec<RunId>, StoreError>;
     /// Marks a run paused without an entry, when its history cannot be folded (SEMANTICS.md 21).
     async fn quarantine_run(&self, tx: &mut Self::Tx, organisation: OrganisationId, run: RunId, reason: &str) -> Result<(), StoreError>;
     /// What is known of a key.

@@ -227,6 +227,7 @@ pub(super) fn named(happening: &Happening) -> String {
         Happening::Cancel { .. } => "a cancel".into(),
         Happening::Pause { .. } => "a pause".into(),
         Happening::Resume { .. } => "a resume".into(),
+        Happening::Migrate(_) => "a move to another version".into(),
         Happening::ChildStarted { step } => format!("the start of the run of step {step}"),
         Happening::ChildRefused { step, .. } => format!("the refusal of the run of step {step}"),
         Happening::ChildEnded { step, .. } => format!("the end of the run of step {step}"),

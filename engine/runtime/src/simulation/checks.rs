@@ -6,7 +6,9 @@ use super::{
     world::World,
 };
 use onward_core::{
-    RunId, Timestamp, Value, digest,
+    RunId, Timestamp, Value,
+    definition::Workflow,
+    digest,
     history::{Entry, Fact},
     machine,
     ports::{Clock as _, RunRow, RunStatus, Store as _},
@@ -14,6 +16,7 @@ use onward_core::{
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
+    sync::Arc,
 };
 
 struct Stored {
@@ -60,15 +63,21 @@ pub(super) fn always(world: &World, log: &Log) -> Result<(), String> {
         if !world.has_grown(run.row.id, run.history.len()) {
             continue;
         }
-        let version = world.simulation.executor.block_on(world.store.inner().version(run.row.organisation, &run.row.workflow, run.row.version));
-        let version = version.ok().flatten().ok_or_else(|| format!("{} {} has no version", run.row.workflow, run.row.version))?;
-        let workflow = definitions.compiled(&version, &registry)?;
-        let state = machine::fold_all(&workflow, run.row.id, &run.history).map_err(|error| format!("run {} does not fold: {error}", run.row.id))?;
+        let program = |number| {
+            let version = world.simulation.executor.block_on(world.store.inner().version(run.row.organisation, &run.row.workflow, number));
+            let version = version.ok().flatten().ok_or_else(|| format!("{} {number} has no version", run.row.workflow))?;
+            definitions.compiled(&version, &registry)
+        };
+        let versions = machine::versions_of(&run.history).into_iter().map(|number| Ok((number, program(number)?)));
+        let versions: BTreeMap<u32, Arc<Workflow>> = versions.collect::<Result<_, String>>()?;
+        let workflow =
+            versions.get(&run.row.version).ok_or_else(|| format!("run {} is on version {} and was never moved there", run.row.id, run.row.version))?;
+        let state = machine::fold_all(workflow, run.row.id, &run.history).map_err(|error| format!("run {} does not fold: {error}", run.row.id))?;
         let row = RunRow { last_seq: run.row.last_seq, ..crate::batch::derived_row(&state, run.row.organisation, run.row.shard) };
         if row != run.row {
             return Err(format!("derived rows follow from history: stored {:#?}\nfolded {row:#?}", run.row));
         }
-        let report = machine::replay(&workflow, run.row.organisation, run.row.id, &run.history);
+        let report = machine::replay(&versions, run.row.organisation, run.row.id, &run.history);
         if !report.same {
             return Err(format!(
                 "a run's decisions are a function of its definition and history (promise 4): {} {}: {:#?}\n{}",

@@ -8,6 +8,7 @@ mod checks;
 mod commands;
 mod driver;
 mod flow_control;
+mod migration;
 mod nodes;
 mod pausing;
 pub(crate) mod plants;

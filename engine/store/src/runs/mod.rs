@@ -117,6 +117,25 @@ pub(crate) async fn running<Q: Query>(db: &mut Q, leases: &[Lease], after: Optio
     Ok(rows.iter().map(|row| row.get("id")).collect::<Result<_, _>>()?)
 }
 
+/// Runs of a workflow that wait or are paused, of the first version and not of the second, where those are given.
+pub(crate) async fn on_versions<Q: Query>(
+    db: &mut Q,
+    organisation: OrganisationId,
+    workflow: &str,
+    (on, not_on): (Option<u32>, Option<u32>),
+    after: Option<RunId>,
+    limit: usize,
+) -> Result<Vec<RunId>, StoreError> {
+    let rows = db
+        .fetch_all(
+            "SELECT id FROM runs WHERE organisation = $1 AND workflow = $2 AND status IN ('waiting', 'paused') AND ($3 IS NULL OR version = $3)
+                AND ($4 IS NULL OR version <> $4) AND ($5 IS NULL OR id > $5) ORDER BY id LIMIT $6",
+            args![organisation, workflow, on, not_on, after, limit as i64],
+        )
+        .await?;
+    Ok(rows.iter().map(|row| row.get("id")).collect::<Result<_, _>>()?)
+}
+
 pub(crate) async fn quarantine(tx: &mut Tx, organisation: OrganisationId, run: RunId, reason: &str) -> Result<(), StoreError> {
     let waiting_on = serde_json::json!({ "paused": { "by": "engine", "reason": reason } });
     tx.execute("UPDATE runs SET status = 'paused', waiting_on = $3 WHERE organisation = $1 AND id = $2", args![organisation, run, waiting_on]).await?;

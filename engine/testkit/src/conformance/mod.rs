@@ -13,6 +13,7 @@ pub mod held_starts;
 pub mod inbox;
 pub mod isolation;
 pub mod leases;
+pub mod migration;
 pub mod pauses;
 pub mod rollouts;
 pub mod runs;
@@ -132,6 +133,9 @@ behaviours! {
     pauses {
         pauses_come_and_go,
         paused_runs_come_in_pages,
+    }
+    migration {
+        runs_at_rest_are_found_by_their_version,
     }
     isolation {
         events_stay_in_their_organisation,

@@ -11,7 +11,7 @@ use onward_core::{
     machine::LimitKey,
     ports::{
         CommitError, Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, OpenWait, Pause, PauseScope, PublishedVersion,
-        RolloutState, RoutingNote, RunStatus, RunWrite, ScheduleRow, Store, StoreError, StoredRun, Timer, Transaction as _,
+        RolloutState, RoutingNote, RunRow, RunStatus, RunWrite, ScheduleRow, Store, StoreError, StoredRun, Timer, Transaction as _,
     },
 };
 use std::sync::Arc;
@@ -434,6 +434,22 @@ impl Store for MemoryStore {
         let state = tx.state();
         let paused = state.runs.working().values().filter(|row| row.status == RunStatus::Paused && after.is_none_or(|after| row.id > after));
         Ok(paused.take(limit).map(|row| (row.id, row.waiting_on.clone())).collect())
+    }
+
+    async fn runs_on_versions(
+        &self,
+        organisation: OrganisationId,
+        workflow: &str,
+        on: Option<u32>,
+        not_on: Option<u32>,
+        after: Option<RunId>,
+        limit: usize,
+    ) -> Result<Vec<RunId>, StoreError> {
+        let state = self.shared.state();
+        let rests = |row: &RunRow| matches!(row.status, RunStatus::Waiting | RunStatus::Paused) && row.organisation == organisation && row.workflow == workflow;
+        let meant = |row: &RunRow| on.is_none_or(|on| row.version == on) && not_on.is_none_or(|not_on| row.version != not_on);
+        let found = state.runs.committed().values().filter(|row| rests(row) && meant(row) && after.is_none_or(|after| row.id > after));
+        Ok(found.take(limit).map(|row| row.id).collect())
     }
 
     async fn rollouts(&self) -> Result<Vec<RolloutState>, StoreError> {

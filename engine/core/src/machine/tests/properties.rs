@@ -121,6 +121,12 @@ enum Push {
     ChildEnds(u8),
     Repair(u8),
     Fork(u8),
+    Migrate(bool),
+}
+
+/// The same file, but for times and texts.
+fn edited(source: &str, version: u32) -> String {
+    source.replace("timeout: 4h", &format!("timeout: {}h", 4 + version)).replace("title: Go on?", &format!("title: Go on {version}?"))
 }
 
 fn push() -> impl Strategy<Value = Push> {
@@ -144,6 +150,7 @@ fn push() -> impl Strategy<Value = Push> {
         2 => any::<u8>().prop_map(Push::ChildEnds),
         3 => any::<u8>().prop_map(Push::Repair),
         1 => any::<u8>().prop_map(Push::Fork),
+        2 => any::<bool>().prop_map(Push::Migrate),
     ]
 }
 
@@ -218,6 +225,7 @@ fn apply(play: &mut Play, push: &Push) {
                 *play = copy;
             }
         }
+        Push::Migrate(again) => migrate(play, *again),
         Push::ChildEnds(n) => {
             if let Some(child) = play.state.children().into_iter().next() {
                 let outcome = match n % 3 {
@@ -229,6 +237,25 @@ fn apply(play: &mut Play, push: &Push) {
             }
         }
     }
+}
+
+/// Moves a run that rests to the next version; one that does so at random begins again there.
+fn migrate(play: &mut Play, again: bool) {
+    if play.state.unrest().is_some() {
+        return;
+    }
+    let version = play.state.version + 1;
+    let base = if play.workflow.places.contains_key("again") { GROUPS } else { SOURCE };
+    let source = edited(base, version);
+    let new = workflow(&source);
+    if again && let Ok(begun) = begin_again(version, &play.state) {
+        play.moves(&source, Moved::Restarted, begun);
+        return;
+    }
+    let carried = carry_over(&play.workflow, &new, version, &play.state, &Mapping::default()).expect("every step is there");
+    let judged = would_decide(&play.workflow, &new, &Mapping::default(), organisation(), play.state.run_id, &play.history);
+    assert_eq!(judged, Ok(()), "only times and texts differ\n{}", play.told());
+    play.moves(&source, Moved::Kept, carried);
 }
 
 proptest! {
