@@ -152,14 +152,14 @@ impl<S: Store> EngineHandle<S> {
                 }
             }
             let planned = moves.len() as u64;
-            let moved = if request.dry_run || moves.is_empty() {
+            let done = if request.dry_run || moves.is_empty() {
                 planned
             } else {
                 let organisation = request.organisation;
                 self.ask(|reply| Item::Migrate { organisation, moves, reply }).await?
             };
-            report.moved += moved;
-            report.changed += planned - moved;
+            report.moved += done;
+            report.changed += planned - done;
         }
         report.steps = tally.steps();
         report.obstacles = tally.obstacles.into_values().collect();
@@ -305,13 +305,13 @@ impl<S: Store> Engine<S> {
         organisation: OrganisationId,
         moves: &[Move],
     ) -> Result<u64, StoreError> {
-        let mut moved = 0;
+        let mut count = 0;
         for Move { run_id, seq, what } in moves {
             let Some(live) = self.runs.get_mut(*run_id).filter(|live| live.organisation == organisation) else { continue };
             if live.state.seq != *seq || live.state.unrest().is_some() {
                 continue;
             }
-            moved += 1;
+            count += 1;
             // A run that was held with others of its version may go on there.
             batch.resume_runs |= live.state.paused.is_some();
             let happening = match what {
@@ -325,6 +325,6 @@ impl<S: Store> Engine<S> {
             };
             self.happen(tx, batch, *run_id, happening).await?;
         }
-        Ok(moved)
+        Ok(count)
     }
 }

@@ -69,7 +69,7 @@ impl Follower<'_> {
 
     fn follow(&mut self) -> Result<(), Obstacle> {
         loop {
-            self.pass_over()?;
+            self.pass_over();
             if self.position >= self.recorded.len() {
                 return Ok(());
             }
@@ -95,7 +95,7 @@ impl Follower<'_> {
             let mut tried = self.state.clone();
             let decision = decide(self.new, &mut tried, happening, &context);
             for made in decision.entries.iter().filter(|entry| !is_aside(entry)) {
-                self.pass_over()?;
+                self.pass_over();
                 let Some(recorded) = self.recorded.get(self.position) else {
                     return Err(self.differs(&format!("it goes on with {}", shown(made))));
                 };
@@ -114,14 +114,13 @@ impl Follower<'_> {
     }
 
     /// Passes over what says nothing of the way.
-    fn pass_over(&mut self) -> Result<(), Obstacle> {
+    fn pass_over(&mut self) {
         while self.recorded.get(self.position).is_some_and(is_aside) {
             let entry = &self.recorded[self.position];
             // Exit rules have their places in the file, and the other version may have others.
             (self.state.seq, self.state.at) = (entry.seq, entry.at);
             self.position += 1;
         }
-        Ok(())
     }
 
     fn take(&mut self) -> Result<(), Obstacle> {

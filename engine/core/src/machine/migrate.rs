@@ -193,13 +193,13 @@ pub fn carry_over(old: &Workflow, new: &Workflow, version: u32, state: &State, m
     if old.script.is_some() || new.script.is_some() {
         return carry_script(old, new, version, state, mapping);
     }
-    let mut carrier = Carrier { new, mapping, obstacles: BTreeSet::new() };
-    let root = carrier.strand(&state.root, &old.steps, &new.steps, "at the top");
-    let leaves = state.leaves.iter().filter_map(|(path, leaf)| Some((carrier.leaf(path, leaf)?, leaf.clone()))).collect();
-    let undo: Vec<Undo> = state.undo.iter().filter_map(|undo| carrier.undo(old, undo)).collect();
-    let listened: BTreeMap<Arc<str>, Listened> = state.listened.iter().map(|(key, listened)| (carrier.name(key), listened.clone())).collect();
-    if !carrier.obstacles.is_empty() {
-        return Err(carrier.obstacles.into_iter().collect());
+    let mut translation = Carrier { new, mapping, obstacles: BTreeSet::new() };
+    let root = translation.strand(&state.root, &old.steps, &new.steps, "at the top");
+    let leaves = state.leaves.iter().filter_map(|(path, leaf)| Some((translation.leaf(path, leaf)?, leaf.clone()))).collect();
+    let undo: Vec<Undo> = state.undo.iter().filter_map(|undo| translation.undo(old, undo)).collect();
+    let listened: BTreeMap<Arc<str>, Listened> = state.listened.iter().map(|(key, listened)| (translation.name(key), listened.clone())).collect();
+    if !translation.obstacles.is_empty() {
+        return Err(translation.obstacles.into_iter().collect());
     }
     let mut carried = State { root: root.unwrap_or_default(), leaves, undo, listened, version, exits_open: BTreeMap::new(), ..state.clone() };
     carried.set_version_fact();
