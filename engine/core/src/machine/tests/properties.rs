@@ -245,8 +245,11 @@ fn migrate(play: &mut Play, again: bool) {
         return;
     }
     let version = play.state.version + 1;
-    let base = if play.workflow.places.contains_key("again") { GROUPS } else { SOURCE };
-    let source = edited(base, version);
+    // What was taken up again cannot be followed; a person maps such a run.
+    if play.history.iter().any(|entry| matches!(entry.fact, crate::history::Fact::Reopened { .. })) {
+        return;
+    }
+    let source = edited(&play.workflow.source, version);
     let new = workflow(&source);
     if again && let Ok(begun) = begin_again(version, &play.state) {
         play.moves(&source, Moved::Restarted, begun);
