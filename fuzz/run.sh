@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fuzzes each target for SECONDS_EACH seconds, from the repository's own files as first inputs. What was found stays in
+# Fuzzes each target for SECONDS_EACH seconds, from the repository's own files as first inputs. What was found stays in the target folder,
 # fuzz/artifacts, and the run fails. Arguments: the targets, all of them by default.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -16,8 +16,11 @@ fi
 # The instrumentation is the compiler's own, so the installed toolchain does.
 coverage='-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters'
 coverage+=' -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares'
-RUSTFLAGS="--cfg fuzzing $coverage" ${CARGO:-cargo} build --release --target "$(rustc -vV | sed -n 's/^host: //p')"
-built=$(${CARGO:-cargo} metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/$(rustc -vV | sed -n 's/^host: //p')/release
+# A folder of its own: what is built with it is of no use to anything else.
+host=$(rustc -vV | sed -n 's/^host: //p')
+into=${CARGO_TARGET_DIR:-$PWD/../target}/fuzz
+RUSTFLAGS="--cfg fuzzing $coverage" ${CARGO:-cargo} build --profile fuzzing --features libfuzzer --target "$host" --target-dir "$into"
+built=$into/$host/fuzzing
 
 # First inputs: one file each, as large as a target takes.
 seeds() {
@@ -29,14 +32,14 @@ seeds() {
 }
 
 for target in "${targets[@]}"; do
-    mkdir -p "corpus/$target" "artifacts/$target"
-    seeds "$target" | while read -r file; do cp "$file" "corpus/$target/$(echo "$file" | tr / _)"; done || true
+    mkdir -p "$into/corpus/$target" "$into/artifacts/$target"
+    seeds "$target" | while read -r file; do cp "$file" "$into/corpus/$target/$(echo "$file" | tr / _)"; done || true
     echo "fuzzing $target for $seconds s"
-    "$built/$target" "corpus/$target" -artifact_prefix="artifacts/$target/" -dict="dictionaries/$target.txt" \
-        -max_total_time="$seconds" -max_len=16384 -timeout=10 -rss_limit_mb=4096 -print_final_stats=1 2> "artifacts/$target.log" || {
-        tail -40 "artifacts/$target.log"
-        echo "$target: something was found; the input is in fuzz/artifacts/$target" >&2
+    "$built/$target" "$into/corpus/$target" -artifact_prefix="$into/artifacts/$target/" -dict="dictionaries/$target.txt" \
+        -max_total_time="$seconds" -max_len=16384 -timeout=10 -rss_limit_mb=4096 -print_final_stats=1 2> "$into/artifacts/$target.log" || {
+        tail -40 "$into/artifacts/$target.log"
+        echo "$target: something was found; the input is in $into/artifacts/$target" >&2
         exit 1
     }
-    grep -E 'stat::number_of_executed_units|stat::new_units_added' "artifacts/$target.log"
+    grep -E 'stat::number_of_executed_units|stat::new_units_added' "$into/artifacts/$target.log"
 done

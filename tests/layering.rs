@@ -8,6 +8,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("onward-core", &[]),
     ("onward-sandbox", &[]),
     ("onward-testkit", &["onward-core"]),
+    ("onward-fuzz", &["onward-core", "onward-script"]),
     ("onward-database", &["onward-core"]),
     ("onward-store", &["onward-core", "onward-database"]),
     ("onward-script", &["onward-core"]),

@@ -1,72 +1,45 @@
-//! What the fuzz targets share: nodes to write about, and a scope to look into.
+//! What fuzzing tries: any text as a definition, an expression, a script. Each function panics when a promise does not hold; the
+//! targets of libFuzzer (feature `libfuzzer`, `make fuzz`) hand it what they think of, the tests here what is shipped.
 
-use onward_core::{
-    Object, Timestamp, Value,
-    definition::Catalogue,
-    expression::{RecordReads, Scope},
-    ports::{Effect, NodeDescriptor, Scripts},
-};
-use onward_script::Rhai;
-use serde_json::json;
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, LazyLock},
-};
+mod definition;
+mod expression;
+mod ground;
+mod script;
 
-/// Two nodes, some event types, and scripts.
-pub struct Nodes;
+pub use definition::definition;
+pub use expression::expression;
+pub use script::script;
 
-static NODES: LazyLock<[NodeDescriptor; 2]> = LazyLock::new(|| {
-    let node = |id: &str, effect| NodeDescriptor {
-        id: id.into(),
-        title: id.into(),
-        category: "test".into(),
-        effect,
-        description: String::new(),
-        input: json!({
-            "type": "object", "additionalProperties": false,
-            "properties": { "text": { "type": "string" }, "count": { "type": "integer", "minimum": 0 }, "any": {} }
-        }),
-        output: json!({ "type": "object" }),
-        example: json!({}),
-        example_output: json!({}),
-        ui: json!({}),
-        connector: None,
-        personal: false,
-        binds: None,
-    };
-    [node("debug.echo", Effect::External), node("debug.log", Effect::Transactional)]
-});
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
 
-impl Catalogue for Nodes {
-    fn node(&self, id: &str) -> Option<&NodeDescriptor> {
-        NODES.iter().find(|node| node.id == id)
+    /// Files of a folder and those below it.
+    fn files(folder: &Path, extension: &str, act: &mut dyn FnMut(&str)) -> usize {
+        let Ok(entries) = fs::read_dir(folder) else { return 0 };
+        let mut count = 0;
+        for entry in entries.flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                count += files(&path, extension, act);
+            } else if path.extension().is_some_and(|found| found == extension) || extension.is_empty() {
+                act(&fs::read_to_string(&path).unwrap());
+                count += 1;
+            }
+        }
+        count
     }
-    fn node_ids(&self) -> Vec<&str> {
-        NODES.iter().map(|node| node.id.as_str()).collect()
-    }
-    fn event_types(&self) -> Vec<&str> {
-        vec!["message.received", "lead.captured"]
-    }
-    fn scripts(&self) -> Option<&dyn Scripts> {
-        Some(&Rhai)
-    }
-}
 
-/// A scope with something of every kind in it.
-pub fn scope() -> Scope {
-    let object = |value: Value| if let Value::Object(object) = value { object } else { Object::new() };
-    let steps = [("lead", json!({ "id": "c1", "score": 71, "tags": ["new", "hot"], "note": null, "deep": [1, { "x": 2 }] })), ("skipped", Value::Null)];
-    let contact = json!({ "first_name": "Asha", "last_name": null, "score": 7, "tags": ["vip"], "timezone": "Asia/Kolkata" });
-    Scope {
-        event: Arc::new(json!({ "type": "lead.captured", "data": { "amount": 12.5, "big": u64::MAX, "flag": true, "empty": "", "when": "2026-11-20T09:30:00Z" } })),
-        input: Arc::new(json!({ "phone": "+91", "items": [{ "n": 1 }, { "n": 2 }, { "n": 3 }] })),
-        vars: Arc::new(object(json!({ "after": "24h", "i": 1 }))),
-        steps: Arc::new(steps.into_iter().map(|(key, value)| (Arc::from(key), Arc::new(value))).collect()),
-        run: Arc::new(json!({ "id": "r1", "workflow": "w" })),
-        now: Timestamp::from_millis(1_772_339_400_000),
-        records: Arc::new(RecordReads::live(BTreeMap::from([("contact".into(), contact), ("company".into(), Value::Null)]))),
-        timezone: Some("Europe/Amsterdam".into()),
-        ..Scope::default()
+    #[test]
+    fn what_is_shipped_keeps_the_promises() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        for folder in ["examples", "workflows"] {
+            assert!(files(&root.join(folder), "yaml", &mut |text| super::definition(text)) > 5, "{folder}");
+            files(&root.join(folder), "rhai", &mut |text| {
+                super::script(text);
+                super::definition(text);
+            });
+        }
+        assert!(files(&root.join("fuzz/seeds/expression"), "", &mut |text| super::expression(text)) > 5);
     }
 }
