@@ -64,13 +64,16 @@ impl Skip {
 
 /// Go on with a copy of a run, from any point of its history.
 #[derive(Args, Debug)]
-#[command(after_help = "What the run has done is not done again; calls that were on their way are made anew. Without --step and --seq the copy goes on
+#[command(
+    after_help = "What the run has done is not done again; calls that were on their way are made anew. Without --step and --seq the copy goes on
 before the failed step of a run that failed, and where it stands of one that lives.
 
 Examples:
   onward runs fork RUN_ID
   onward runs fork RUN_ID --step invoice --input '{\"amount\": 4200}'
-  onward runs fork RUN_ID --seq 12 --version 3")]
+  onward runs fork RUN_ID --seq 12 --version 3",
+    disable_version_flag = true
+)]
 pub(crate) struct Fork {
     /// The run's id.
     #[arg(value_name = "RUN_ID")]

@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn a_script_is_checked_in_its_place() {
         assert_eq!(problems("n + input.m"), Vec::<String>::new());
-        assert_eq!(problems("n + "), ["8:1 bad_script"]);
+        assert_eq!(problems("n + "), ["7:10 bad_script"]);
         let found = problems("n + inptu.m");
         assert!(found.len() == 1 && found[0].starts_with("7:"), "{found:?}");
         let found = problems("n + steps.nosuch.x");
