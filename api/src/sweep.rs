@@ -22,26 +22,41 @@ const AT_ONCE: usize = 50;
 /// Milliseconds by which turns may come late and are made up for: after a downtime the rate holds all the same.
 const LATE_MS: i64 = 1_000;
 
-/// Carries out what has its turn now; how many runs that were.
-pub async fn repair_due(app: &App) -> Result<usize, Problem> {
+/// Milliseconds after which a repair that met a failure is looked at again.
+const AFTER_A_FAILURE_MS: i64 = 5_000;
+
+/// Carries out what has its turn now; when the next look is due, `None` while no repair is under way. A repair that meets a
+/// failure does not keep the others.
+pub async fn repair_due(app: &App) -> Result<Option<Timestamp>, Problem> {
     let now = app.now();
-    let mut done = 0;
+    let mut failed = false;
     for bulk in repairs::due(&mut app.reader(), now, REPAIRS).await? {
-        let mut next_at = bulk.next_at.max(now.plus_millis(-LATE_MS));
-        for _ in 0..AT_ONCE {
-            if next_at > now {
-                break;
-            }
-            let Some(run) = repairs::next_run(&mut app.reader(), &bulk).await? else {
-                end(app, &bulk).await?;
-                break;
-            };
-            next_at = next_at.plus_millis(60_000 / i64::from(bulk.per_minute.max(1)));
-            repair_one(app, &bulk, run, next_at).await?;
-            done += 1;
+        if let Err(problem) = turns_of(app, &bulk, now).await {
+            failed = true;
+            tracing::warn!(repair = %bulk.id, problem = problem.detail(), "a repair of many runs waits; it is tried again soon");
         }
     }
-    Ok(done)
+    let next = repairs::next_due(&mut app.reader()).await?;
+    Ok(next.map(|next| if failed { next.max(now.plus_millis(AFTER_A_FAILURE_MS)) } else { next }))
+}
+
+/// Returns when a repair is asked for.
+pub async fn repair_begins(app: &App) {
+    app.repair_begun.notified().await;
+}
+
+/// Carries out the turns of one repair that have come.
+async fn turns_of(app: &App, bulk: &BulkRepair, now: Timestamp) -> Result<(), Problem> {
+    let mut next_at = bulk.next_at.max(now.plus_millis(-LATE_MS));
+    for _ in 0..AT_ONCE {
+        if next_at > now {
+            break;
+        }
+        let Some(run) = repairs::next_run(&mut app.reader(), bulk).await? else { return end(app, bulk).await };
+        next_at = next_at.plus_millis(60_000 / i64::from(bulk.per_minute.max(1)));
+        repair_one(app, bulk, run, next_at).await?;
+    }
+    Ok(())
 }
 
 async fn repair_one(app: &App, bulk: &BulkRepair, run: RunId, next_at: Timestamp) -> Result<(), Problem> {

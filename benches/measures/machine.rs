@@ -97,7 +97,7 @@ pub(super) fn program(source: &str, nodes: &Nodes) -> Result<Workflow> {
 }
 
 /// One run from start to end: its history, and how many decisions it took.
-fn play(workflow: &Workflow, number: usize) -> Result<(Vec<Entry>, usize)> {
+pub(super) fn play(workflow: &Workflow, number: usize) -> Result<(Vec<Entry>, usize)> {
     let (known, mut state, mut history, mut decisions) = (Known::default(), State::new(run(number)), Vec::new(), 0);
     let mut now = Timestamp::from_millis(1_800_000_000_000);
     let mut happening = Happening::Started(Start {

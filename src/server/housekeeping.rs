@@ -60,16 +60,26 @@ pub(super) async fn tell_due(app: &App) -> Result<usize, RoundError> {
     Ok(told)
 }
 
-/// Milliseconds between two looks at repairs of many runs.
-const REPAIR_ROUND_MS: i64 = 500;
+/// Milliseconds before repairs of many runs are looked at again when that failed.
+const REPAIR_AGAIN_MS: i64 = 5_000;
 
-/// Carries out repairs of many runs for ever, each run when it has its turn.
+/// Carries out repairs of many runs for ever, each run when it has its turn. While none is under way it only waits to be told.
 pub(super) async fn repair_runs(app: App) {
     let clock = SystemClock::new();
     loop {
-        clock.sleep_until(clock.now().plus_millis(REPAIR_ROUND_MS)).await;
-        if let Err(problem) = onward_api::sweep::repair_due(&app).await {
+        let next = onward_api::sweep::repair_due(&app).await.unwrap_or_else(|problem| {
             tracing::warn!(problem = problem.detail(), "repairs of many runs wait; they are tried again soon");
+            Some(clock.now().plus_millis(REPAIR_AGAIN_MS))
+        });
+        let begun = onward_api::sweep::repair_begins(&app);
+        match next {
+            None => begun.await,
+            Some(next) => {
+                tokio::select! {
+                    () = begun => {}
+                    () = clock.sleep_until(next) => {}
+                }
+            }
         }
     }
 }

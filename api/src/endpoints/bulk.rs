@@ -138,7 +138,7 @@ async fn repair_runs(State(app): State<App>, caller: Caller, once: Once, payload
     let filter = serde_json::json!({
         "workflow": choice.workflow, "status": choice.status, "key": choice.key, "contact": choice.contact, "cause": choice.cause, "since": choice.since,
     });
-    write(&app, &caller, key, move |tx, who| {
+    let answer = write(&app, &caller, key, move |tx, who| {
         let (choice, options, filter) = (choice.clone(), options.clone(), filter.clone());
         Box::pin(async move {
             let runs = repairs::chosen(tx, who.organisation, action, &choice, RUNS).await?;
@@ -153,7 +153,9 @@ async fn repair_runs(State(app): State<App>, caller: Caller, once: Once, payload
             Ok(Answer::accepted(shape(&bulk, &progress)))
         })
     })
-    .await
+    .await;
+    app.repair_begun.notify_one();
+    answer
 }
 
 fn shape(bulk: &BulkRepair, progress: &Progress) -> Value {

@@ -92,7 +92,7 @@ impl<S: Store> Engine<S> {
         let live = self.runs.get_mut(run_id)?;
         let taken_up = matches!(happening, Happening::Reopen(_));
         let before = (live.state.seq > 0).then_some(live.state.status);
-        let asked = !live.state.questions().is_empty();
+        let asked = live.state.is_asking();
         let nodes = &self.shared.nodes;
         let is_personal = |node: &str| nodes.get(node).is_some_and(|node| node.descriptor().personal);
         let personal = live.personal || matches!(happening, Happening::StepEnded { .. }) && live.state.in_flight().iter().any(|call| is_personal(&call.node));
@@ -113,7 +113,7 @@ impl<S: Store> Engine<S> {
         let row = before != Some(status)
             || status != RunStatus::Running
             || asked
-            || !live.state.questions().is_empty()
+            || live.state.is_asking()
             || decision.entries.iter().any(|entry| matches!(entry.fact, Fact::Bound { .. } | Fact::Migrated { .. }));
         if status.is_final() && (taken_up || before.is_none_or(|before| !before.is_final())) {
             let (at, key) = (live.state.at, Arc::clone(&live.state.key));

@@ -202,18 +202,7 @@ impl<T: Transaction> Item<T> {
     }
     /// Nobody outside waits for it: it must not be lost while the process lives.
     pub(crate) fn is_own(&self) -> bool {
-        matches!(
-            self,
-            Self::Outcome { .. }
-                | Self::Due { .. }
-                | Self::Schedules { .. }
-                | Self::Inbox
-                | Self::TakeUp { .. }
-                | Self::LookAtQueues { .. }
-                | Self::ResumeRuns { .. }
-                | Self::Release { .. }
-                | Self::BurstsEnd
-        )
+        matches!(self, Self::Outcome { .. }) || self.is_of_a_lease()
     }
     /// Tells whoever waits. A caller that has gone away is no error.
     pub(crate) fn answer(self, answer: Answer) {

@@ -59,38 +59,31 @@ impl Failure {
 pub async fn failures<Q: Query>(db: &mut Q, organisation: OrganisationId, choice: &Choice, limit: usize) -> Result<Vec<Failure>, StoreError> {
     let rows = db
         .fetch_all(
-            "SELECT cause, count(*) AS how_many, min(ended_at) AS first_seen, max(ended_at) AS last_seen FROM runs
-                WHERE organisation = $1 AND status = 'failed' AND cause IS NOT NULL AND ($2 IS NULL OR cause = $2) AND ($3 IS NULL OR workflow = $3)
-                    AND ($4 IS NULL OR key = $4) AND ($5 IS NULL OR contact = $5) AND ($6 IS NULL OR ended_at >= $6)
-                GROUP BY cause ORDER BY how_many DESC, cause LIMIT $7",
+            "SELECT * FROM (SELECT id, workflow, error, cause, count(*) OVER (PARTITION BY cause) AS how_many,
+                    min(ended_at) OVER (PARTITION BY cause) AS first_seen, max(ended_at) OVER (PARTITION BY cause) AS last_seen,
+                    row_number() OVER (PARTITION BY cause ORDER BY ended_at DESC, id DESC) AS place
+                FROM runs WHERE organisation = $1 AND status = 'failed' AND cause IS NOT NULL AND ($2 IS NULL OR cause = $2)
+                    AND ($3 IS NULL OR workflow = $3) AND ($4 IS NULL OR key = $4) AND ($5 IS NULL OR contact = $5) AND ($6 IS NULL OR ended_at >= $6)
+                ) AS failed WHERE place = 1 ORDER BY how_many DESC, cause LIMIT $7",
             values(organisation, choice, limit),
         )
         .await?;
-    let mut found = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let id: String = row.get("cause")?;
-        let example = db
-            .fetch_optional(
-                "SELECT id, workflow, error FROM runs WHERE organisation = $1 AND status = 'failed' AND cause = $2 ORDER BY ended_at DESC LIMIT 1",
-                args![organisation, &*id],
-            )
-            .await?;
-        // Repaired between the two statements, outside of a snapshot.
-        let Some(example) = example else { continue };
-        let run: RunId = example.get("id")?;
-        let error: Option<String> = example.get("error")?;
-        let error: StepError = serde_json::from_str(error.as_deref().unwrap_or("null")).map_err(|error| corrupt(format!("run {run}"), error))?;
-        found.push(Failure {
-            id,
-            workflow: example.get("workflow")?,
-            cause: Cause::of(&error),
-            count: row.get("how_many")?,
-            first_seen: row.get("first_seen")?,
-            last_seen: row.get("last_seen")?,
-            example: run,
-        });
-    }
-    Ok(found)
+    rows.iter().map(failure).collect()
+}
+
+fn failure(row: &Row) -> Result<Failure, StoreError> {
+    let example: RunId = row.get("id")?;
+    let error: Option<String> = row.get("error")?;
+    let error: StepError = serde_json::from_str(error.as_deref().unwrap_or("null")).map_err(|error| corrupt(format!("run {example}"), error))?;
+    Ok(Failure {
+        id: row.get("cause")?,
+        workflow: row.get("workflow")?,
+        cause: Cause::of(&error),
+        count: row.get("how_many")?,
+        first_seen: row.get("first_seen")?,
+        last_seen: row.get("last_seen")?,
+        example,
+    })
 }
 
 fn values(organisation: OrganisationId, choice: &Choice, limit: usize) -> Args {
@@ -203,6 +196,12 @@ pub async fn due<Q: Query>(db: &mut Q, now: Timestamp, limit: usize) -> Result<V
     let sql = "SELECT * FROM bulk_repairs WHERE ended_at IS NULL AND next_at <= $1 ORDER BY next_at, id LIMIT $2";
     let rows = db.fetch_all(sql, args![now, limit as i64]).await?;
     rows.iter().map(read).collect()
+}
+
+/// When the next run of any repair has its turn; `None`: no repair is under way.
+pub async fn next_due<Q: Query>(db: &mut Q) -> Result<Option<Timestamp>, StoreError> {
+    let row = db.fetch_optional("SELECT next_at FROM bulk_repairs WHERE ended_at IS NULL ORDER BY next_at LIMIT 1", args![]).await?;
+    Ok(row.map(|row| row.get("next_at")).transpose()?)
 }
 
 /// One repair.

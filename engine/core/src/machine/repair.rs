@@ -96,7 +96,7 @@ pub fn repair(workflow: &Workflow, run_id: RunId, entries: &[Entry], by: &str, r
     });
     let at_most_once = node.and_then(|node| rules_of(workflow, &step, node)).is_some_and(|rules| rules.effect == Effect::AtMostOnce);
     check(workflow, run_id, error, &step, &repair, at_most_once)?;
-    let began_since = |entry: &Entry| entry.seq > from && begins(entry);
+    let began_since = |entry: &Entry| entry.seq > from && calls(entry);
     if workflow.script.is_some() && entries.iter().any(began_since) {
         return Err(conflict(run_id, "its script went on after the step that failed, and only then gave up"));
     }
@@ -133,8 +133,8 @@ pub(super) fn failed_at(entries: &[Entry]) -> Option<(StepPath, u64)> {
     failure(nobody, entries).ok().map(|(_, step, from)| (step, from))
 }
 
-/// Whether a step begins with this entry.
-fn begins(entry: &Entry) -> bool {
+/// Whether a durable call of a script begins with this entry.
+fn calls(entry: &Entry) -> bool {
     matches!(
         entry.fact,
         Fact::StepScheduled { .. }

@@ -399,6 +399,11 @@ impl State {
         }
     }
 
+    /// Whether it asks people something now.
+    pub fn is_asking(&self) -> bool {
+        self.leaves.values().any(|leaf| matches!(leaf, Leaf::Ask { .. }))
+    }
+
     /// The questions that people can answer now, in order of their steps: a list of `{ step, who, title, form, values, until }`,
     /// or `null`.
     pub fn open_questions(&self) -> Value {
