@@ -32,7 +32,9 @@ sim: ## Seeded simulation of the runtime and the kill test, with many more seeds
 
 fuzz: ## Coverage-guided fuzzing of definitions, expressions and scripts (SECONDS_EACH=60), then the property tests again and again (ROUNDS=)
 	SECONDS_EACH=$(SECONDS_EACH) fuzz/run.sh
-	for round in $$(seq $(ROUNDS)); do $(CARGO) test --release --quiet -p onward-core -p onward-script -p onward-connectors -p onward-messaging || exit 1; done
+	for round in $$(seq $(ROUNDS)); do \
+		export PROPTEST_RNG_SEED=$$(od -An -N6 -tu8 /dev/urandom | tr -d ' '); echo "property tests with PROPTEST_RNG_SEED=$$PROPTEST_RNG_SEED"; \
+		$(CARGO) test --release --quiet -p onward-core -p onward-script -p onward-connectors -p onward-messaging || exit 1; done
 
 generate: ## Write the files that are made from the code (web/openapi.json)
 	$(CARGO) run --quiet -p onward-api --example generate

@@ -138,7 +138,7 @@ pub enum Fact {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         parent: Option<Parent>,
     },
-    /// A node is to be run. Later attempts leave out `input`: it is rendered once (SEMANTICS.md 15).
+    /// A node is to be run. Attempts that a timer begins leave out `input`: it is rendered once (SEMANTICS.md 15).
     StepScheduled {
         /// The node's id.
         node: String,
@@ -147,7 +147,7 @@ pub enum Fact {
         /// Counts repairs that need a new idempotency key, from 0.
         #[serde(default, skip_serializing_if = "is_zero_u32")]
         generation: u32,
-        /// The rendered input; only on the first attempt of a generation.
+        /// The rendered input; on the first attempt, and on one that a repair or a copy makes again.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         input: Option<Value>,
         /// Bounds the attempt, in milliseconds.

@@ -279,7 +279,8 @@ impl Turn<'_, '_> {
             let given = edited.take_if(|(step, _)| *step == path).map(|(_, input)| input);
             let renew = renew || given.is_some();
             let generation = if renew { self.state.reopens } else { progress.generation };
-            let input = renew.then(|| given.unwrap_or_else(|| Value::clone(&progress.input)));
+            // Always with its input: an attempt without one is what a retry's timer begins.
+            let input = Some(given.unwrap_or_else(|| Value::clone(&progress.input)));
             // What was prepared belongs to the key that is kept.
             let prepared = if renew { None } else { progress.prepared.as_deref().cloned() };
             let (node, attempt, timeout_ms) = (progress.node.to_string(), progress.attempt + 1, progress.timeout_ms);

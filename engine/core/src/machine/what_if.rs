@@ -1,12 +1,12 @@
-//! What-if: a recorded run on another definition (SEMANTICS.md 20). Recorded outcomes are reused by (step path, occurrence,
-//! node, input digest); recorded events and requests come again at their times; what the record cannot tell is assumed and
-//! marked, or ends the report.
+//! What-if: a recorded run on another definition (SEMANTICS.md 20). As long as it decides the same, the record tells what
+//! happens next. From there on, recorded outcomes are reused by (step path, occurrence, node, input digest); recorded events
+//! and requests come again at their times; what the record cannot tell is assumed and marked, or ends the report.
 
 use super::{
     CallDifference, Context, Difference, EXIT_TARGET, Happening, Known, Moved, Need, RUN_TIMER, Report, SETTLE_TIMER, State, decide,
     leaf::Leaf,
     reopen::first_id,
-    replay::{ended_as, event_of, outcome_of, same, shown, start_of, timezone_of, waiting},
+    replay::{ended_as, event_of, happening_of, outcome_of, same, shown, start_of, timezone_of, waiting},
     script::DIVERGED,
 };
 use crate::{
@@ -51,6 +51,13 @@ pub fn replay_against(workflow: &Workflow, organisation: OrganisationId, run_id:
     let mut what_if = WhatIf::new(workflow, organisation, run_id, entries);
     what_if.turn(Happening::Started(start));
     for _ in 0..TURNS_MAX {
+        if what_if.has_caught_up() {
+            break;
+        }
+        if let Some(happening) = what_if.recorded_next() {
+            what_if.turn(happening);
+            continue;
+        }
         match what_if.next() {
             Next::Happening(happening) => what_if.turn(happening),
             Next::Call(call) => {
@@ -88,8 +95,12 @@ struct WhatIf<'a> {
     later_values: BTreeMap<usize, BTreeMap<String, Value>>,
     assumed_from: Option<u64>,
     unknown: Option<String>,
-    /// The entry at this place begins a copy, and the re-execution has come as far as it was copied.
-    forks_at: Option<usize>,
+    /// What was decided so far stands in the record too, and nothing else does: the record tells what happens next.
+    in_step: bool,
+    /// How much of the record was taken in while in step.
+    taken: usize,
+    /// Where copies begin.
+    forks: Vec<usize>,
 }
 
 /// A place in the record.
@@ -133,7 +144,9 @@ impl<'a> WhatIf<'a> {
             later_values: BTreeMap::new(),
             assumed_from: None,
             unknown: None,
-            forks_at: None,
+            in_step: true,
+            taken: 0,
+            forks: Vec::new(),
         };
         this.read_record();
         this
@@ -159,7 +172,8 @@ impl<'a> WhatIf<'a> {
                 self.set.insert((step.clone().unwrap_or_else(|| RUN_TIMER.to_owned()), due));
             }
             match &entry.fact {
-                Fact::Reopened { .. } => {
+                Fact::Reopened { fork, .. } => {
+                    self.forks.extend(fork.is_some().then_some(index));
                     (asked_to_end, failed_since) = (None, None);
                     taken_up_at = Some(index);
                     self.outside.push_back((moment, Outside::Reopened(index)));
@@ -205,7 +219,7 @@ impl<'a> WhatIf<'a> {
                     self.outside.extend(super::replay::signal_of(entry).map(|signal| (moment, Outside::Request(Box::new(signal)))));
                 }
                 // The engine's own pauses are decisions of that run, not something that came to it.
-                (Fact::Paused { by, reason }, _) if by != "engine" && by != DIVERGED => {
+                (Fact::Paused { by, reason }, _) if !is_of_engine(by) => {
                     self.outside.push_back((moment, Outside::Request(Box::new(Happening::Pause { by: by.clone(), reason: reason.clone() }))));
                 }
                 (Fact::Resumed { by }, _) => self.outside.push_back((moment, Outside::Request(Box::new(Happening::Resume { by: by.clone() })))),
@@ -244,13 +258,23 @@ impl<'a> WhatIf<'a> {
         loop {
             let context = Context { organisation: self.organisation, now: self.now, known: &known, timezone: &self.timezone };
             let mut decision = decide(self.workflow, &mut self.state, happening, &context);
+            let before = self.made.len();
             self.made.append(&mut decision.entries);
             if self.cut_at_fork() {
                 return;
             }
+            let recorded = self.recorded.get(before..).unwrap_or_default();
+            let made = &self.made[before..];
+            self.in_step &=
+                made.len() <= recorded.len() && made.iter().zip(recorded).all(|(would, was)| same_decision(was, would) && same_deadline(was, would));
             let Some(need) = decision.need else { return };
             match need {
                 Need::Records(asked) => {
+                    if let Some(Fact::ValueRead { values }) = self.recorded.get(self.made.len()).map(|entry| &entry.fact)
+                        && self.in_step
+                    {
+                        self.values.extend(values.clone());
+                    }
                     let reads = crate::expression::RecordReads::recorded(&self.values);
                     for record in asked {
                         let value = reads.known.get(&record.name).cloned().unwrap_or_else(|| Value::Object(crate::Object::new()));
@@ -269,17 +293,63 @@ impl<'a> WhatIf<'a> {
         }
     }
 
+    /// Whether the run stands just where its record ends: nobody knows what came after.
+    fn has_caught_up(&self) -> bool {
+        self.in_step && self.made.len() == self.recorded.len()
+    }
+
+    /// What happens next by the record, for a run that has decided all that it tells so far and nothing else.
+    fn recorded_next(&mut self) -> Option<Happening> {
+        if !self.in_step {
+            return None;
+        }
+        let index = self.made.len();
+        let told = self.recorded.get(index..).unwrap_or_default();
+        let happening = match told.first().map(|next| &next.fact) {
+            None => None,
+            // The engine's own pauses are decisions of that run, not something that came to it.
+            Some(Fact::Paused { by, .. }) if is_of_engine(by) => None,
+            Some(Fact::Reopened { .. }) => {
+                self.read_on(index);
+                super::Reopening::recorded(self.workflow, self.state.run_id, self.recorded, index).map(|how| Happening::Reopen(Box::new(how)))
+            }
+            Some(_) => happening_of(told, &self.state),
+        };
+        // What is read for a decision stands before what it is about.
+        let told_by = told.iter().position(|entry| !matches!(entry.fact, Fact::ValueRead { .. })).map_or(index, |reads| index + reads);
+        // One that decided nothing would be told again and again.
+        if happening.is_none() || index < self.taken {
+            self.in_step = false;
+            self.leave_record();
+            return None;
+        }
+        self.taken = told_by + 1;
+        self.now = self.recorded.get(index).map_or(self.now, |next| self.now.max(next.at));
+        happening
+    }
+
+    /// From here on the record is only a source of what may happen: what was taken from it is not told again.
+    fn leave_record(&mut self) {
+        let Some(last) = self.taken.checked_sub(1).and_then(|last| self.recorded.get(last)).map(|entry| entry.seq) else { return };
+        let is_taken = |moment: &Moment| moment.seq <= last;
+        for (key, outcomes) in &mut self.outcomes {
+            let before = outcomes.len();
+            outcomes.retain(|(moment, _)| !is_taken(moment));
+            if let Some(open) = self.open.get_mut(key) {
+                *open = open.saturating_sub(before - outcomes.len());
+            }
+        }
+        for moments in self.fired.values_mut() {
+            moments.retain(|moment| !is_taken(moment));
+        }
+        self.outside.retain(|(moment, _)| !is_taken(moment));
+    }
+
     /// What happens next to the resting run: a call's end, an event or a request of the record, or its own timer. In the
     /// order of the record where it knows both, else by time.
     fn next(&mut self) -> Next {
         if self.unknown.is_some() {
             return Next::End;
-        }
-        if let Some(index) = self.forks_at.take() {
-            let begins = |outside: &Outside| matches!(outside, Outside::Reopened(at) if *at == index);
-            while self.outside.pop_front().is_some_and(|(_, outside)| !begins(&outside)) {}
-            self.now = self.now.max(self.recorded.get(index).map_or(self.now, |entry| entry.at));
-            return Next::Happening(self.reopened(index));
         }
         if self.state.status.is_final() {
             return self.next_of_ended();
@@ -385,11 +455,7 @@ impl<'a> WhatIf<'a> {
     /// The run that was copied may have gone on in the same decision; its copy goes on for itself, where nothing differs
     /// before. Whether it is so here.
     fn cut_at_fork(&mut self) -> bool {
-        let is_fork = |(_, outside): &(Moment, Outside)| match outside {
-            Outside::Reopened(index) => matches!(self.recorded[*index].fact, Fact::Reopened { fork: Some(_), .. }).then_some(*index),
-            _ => None,
-        };
-        let Some(index) = self.outside.iter().find_map(is_fork) else { return false };
+        let Some(index) = self.forks.iter().copied().find(|fork| *fork >= self.taken) else { return false };
         let copied = |made: &[Entry]| made.iter().zip(self.recorded).all(|(would, was)| same_decision(was, would));
         if self.made.len() < index || !self.made.get(..index).is_some_and(copied) {
             return false;
@@ -399,7 +465,7 @@ impl<'a> WhatIf<'a> {
             Err(error) => self.unknown = Some(error.to_string()),
         }
         self.made.truncate(index);
-        self.forks_at = Some(index);
+        self.in_step = true;
         true
     }
 
@@ -492,6 +558,11 @@ impl<'a> WhatIf<'a> {
     }
 }
 
+/// Whether a pause is the engine's own.
+fn is_of_engine(by: &str) -> bool {
+    by == "engine" || by == DIVERGED
+}
+
 fn ends(entry: &Entry) -> bool {
     matches!(entry.fact, Fact::RunCompleted { .. } | Fact::RunFailed { .. } | Fact::RunCancelled { .. })
 }
@@ -501,6 +572,14 @@ fn same_decision(was: &Entry, would: &Entry) -> bool {
     match (&was.fact, &would.fact) {
         (Fact::RunStarted { .. }, Fact::RunStarted { .. }) => true,
         _ => same(was, would),
+    }
+}
+
+/// A run that may take longer or shorter falls out of step without deciding anything.
+fn same_deadline(was: &Entry, would: &Entry) -> bool {
+    match (&was.fact, &would.fact) {
+        (Fact::RunStarted { deadline, .. }, Fact::RunStarted { deadline: other, .. }) => deadline == other,
+        _ => true,
     }
 }
 

@@ -281,3 +281,15 @@ proptest! {
         play.check();
     }
 }
+
+/// Found by the property above: two timers fell due while the run was paused, a copy of it took the one up, and was paused before the other.
+#[test]
+fn a_copy_whose_deadline_moved_may_be_paused_before_it() {
+    let mut play = Play::started(SOURCE, json!({ "n": 1 }));
+    play.records.insert("contact".into(), json!({ "id": "c1", "name": "Asha" }));
+    for push in [Push::Pause, Push::DueNext, Push::Fail(0), Push::Wait(631), Push::Fork(4), Push::Wait(371_945), Push::Due(0), Push::Pause] {
+        apply(&mut play, &push);
+    }
+    assert!(play.kinds().ends_with(&["paused", "retry_scheduled", "reopened", "step_scheduled", "paused"]), "{}", play.told());
+    play.check();
+}
