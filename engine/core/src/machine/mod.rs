@@ -10,6 +10,7 @@
 mod admit;
 mod answer;
 mod calls;
+mod checkpoint;
 mod correlation;
 mod decide;
 mod ending;
@@ -39,6 +40,7 @@ mod tests;
 
 pub use admit::{Admission, Asked, Gates, LimitKey, Start, admit, admit_input, gates_of, priority_of};
 pub use answer::{VERDICTS, check_answer};
+pub use checkpoint::{Unfit, checkpoint_revision, fold_from};
 pub use correlation::{correlation_of, correlations_of_event};
 pub use decide::{Action, Context, Decision, Happening, Known, Need, decide};
 pub use fold::{FoldError, fold, fold_all};

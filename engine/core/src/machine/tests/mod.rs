@@ -115,6 +115,8 @@ pub(super) struct Play {
     pub(super) now: i64,
     pub(super) records: BTreeMap<String, Value>,
     pub(super) stored_variant: Option<String>,
+    /// The run's states as they were committed, by their last entry.
+    states: BTreeMap<u64, State>,
     events: u128,
 }
 
@@ -129,6 +131,7 @@ impl Play {
             now: START,
             records: BTreeMap::new(),
             stored_variant: None,
+            states: BTreeMap::new(),
             events: 100,
         }
     }
@@ -182,6 +185,7 @@ impl Play {
             }
             happening = Happening::Continue;
         }
+        self.states.insert(self.state.seq, self.state.clone());
         self.history[before..].iter().map(|entry| entry.fact.kind()).collect()
     }
 
@@ -250,6 +254,7 @@ impl Play {
         assert_eq!(format!("{:?}", folded.root), format!("{:?}", self.state.root));
         assert_eq!(format!("{:?}", folded.undo), format!("{:?}", self.state.undo));
         assert_eq!(folded.exits_open, self.state.exits_open);
+        self.check_checkpoints(&folded);
         let stored: Vec<Entry> = serde_json::from_str(&serde_json::to_string(&self.history).unwrap()).unwrap();
         assert_eq!(stored, self.history, "entries survive being written down");
         let report = replay(&self.versions, organisation(), self.state.run_id, &self.history);
@@ -261,11 +266,41 @@ impl Play {
         assert!(what_if.differences.is_empty() && what_if.added.is_empty() && what_if.missing.is_empty(), "{what_if:#?}\n{}", self.told());
     }
 
+    /// From a checkpoint at any entry the fold comes to the same state as from the first entry, or says that it cannot.
+    fn check_checkpoints(&self, folded: &State) {
+        assert_eq!(written(&self.state, &self.workflow), written(folded, &self.workflow), "what is written down is what the history says\n{}", self.told());
+        let looks_back = |entry: &Entry| matches!(entry.fact, crate::history::Fact::Reopened { .. } | crate::history::Fact::Migrated { .. });
+        let last = self.history.iter().rposition(looks_back).unwrap_or(0);
+        // Also within a transition, where nobody could keep one.
+        let mut between = (last == 0).then(|| State::new(self.state.run_id));
+        for place in 0..self.history.len() {
+            if let Some(state) = &mut between {
+                fold(&self.workflow, state, &self.history[place]).expect("the history folds");
+            }
+            let kept = match self.states.get(&self.history[place].seq).or(between.as_ref()) {
+                Some(state) if state.version == self.state.version && state.run_id == self.state.run_id => State::clone(state),
+                _ => continue,
+            };
+            let kept: State = serde_json::from_str(&serde_json::to_string(&kept).unwrap()).expect("a state survives being written down");
+            match fold_from(&self.workflow, self.state.run_id, self.state.version, kept, &self.history[place..]) {
+                Ok(again) => assert_eq!(written(&again, &self.workflow), written(folded, &self.workflow), "from entry {}\n{}", place + 1, self.told()),
+                Err(unfit) => assert!(place < last && matches!(unfit, Unfit::LooksBack { .. }), "entry {}: {unfit}\n{}", place + 1, self.told()),
+            }
+        }
+    }
+
     /// The history, a line an entry.
     fn told(&self) -> String {
         let line = |entry: &Entry| format!("{} +{} {} {}", entry.seq, entry.at.as_millis() - START, entry.fact.kind(), entry.step.as_deref().unwrap_or("-"));
         self.history.iter().map(line).collect::<Vec<_>>().join("\n")
     }
+}
+
+/// What a checkpoint of this state holds. Whether a script has seen everything is no part of it.
+fn written(state: &State, workflow: &Workflow) -> Value {
+    let mut state = state.clone();
+    state.script.stale = workflow.script.is_some();
+    serde_json::to_value(&state).unwrap()
 }
 
 /// A workflow of these steps, started by `start`.
