@@ -6,6 +6,7 @@
 //!
 //! What this crate must never know: what the machine decides, or why. It stores what it is told and finds it again.
 
+mod checkpoints;
 mod definitions;
 mod events;
 mod flow_limits;

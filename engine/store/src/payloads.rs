@@ -80,6 +80,16 @@ pub(crate) fn may_refer(text: &str) -> bool {
     text.contains(REFERENCE)
 }
 
+/// The digests that a stored text may refer to: now and then one too many, never one too few.
+pub(crate) fn named(text: &str) -> impl Iterator<Item = [u8; 32]> {
+    const BEFORE: &str = "{\"$payload\":\"";
+    text.match_indices(BEFORE).filter_map(|(at, _)| {
+        let mut digest = [0; 32];
+        hex::decode_to_slice(text.get(at + BEFORE.len()..)?.get(..64)?, &mut digest).ok()?;
+        Some(digest)
+    })
+}
+
 /// The digest that a value of the reference form names.
 fn reference(value: &Value) -> Option<&str> {
     let fields = value.as_object().filter(|fields| fields.len() == 1)?;
@@ -103,6 +113,18 @@ impl Known {
             known.insert((row.get("run")?, row.get("digest")?), row.get("value")?);
         }
         Ok(Self(known))
+    }
+
+    /// Loads these payloads besides: run and digest.
+    pub(crate) async fn and_named<Q: Query>(mut self, db: &mut Q, named: Rows) -> Result<Self, StoreError> {
+        if named.is_empty() {
+            return Ok(self);
+        }
+        let sql = "SELECT p.run, p.digest, p.value FROM {$1: run uuid, digest bytes} AS r JOIN payloads p ON p.run = r.run AND p.digest = r.digest";
+        for row in &db.fetch_all(sql, args![named]).await? {
+            self.0.insert((row.get("run")?, row.get("digest")?), row.get("value")?);
+        }
+        Ok(self)
     }
 
     /// Puts back what a value refers to.
@@ -137,8 +159,10 @@ impl Known {
     }
 }
 
-/// Erases the personal payloads of these runs; how many there were. Sequence, kinds and decisions stay.
+/// Erases the personal payloads of these runs, and the checkpoints that were made of them; how many payloads there were. Sequence,
+/// kinds and decisions stay.
 pub async fn erase(tx: &mut Tx, organisation: OrganisationId, runs: &[RunId]) -> Result<u64, DatabaseError> {
+    crate::checkpoints::remove(tx, organisation, runs).await?;
     tx.execute(
         "UPDATE payloads SET value = NULL WHERE organisation = $1 AND personal AND value IS NOT NULL AND run IN (SELECT run FROM {$2: run uuid} AS r)",
         args![organisation, Rows::of(runs)],
@@ -176,6 +200,7 @@ mod tests {
             let (text, payloads) = encode(&entries, personal).unwrap();
             assert!(!text.contains("xxx") && !text.contains("secret"), "{text}");
             assert_eq!(payloads.len(), 1);
+            assert_eq!(named(&text).collect::<Vec<_>>(), [payloads[0].digest]);
             assert_eq!(read_back(&text, payloads).unwrap(), entries);
         }
     }
@@ -196,6 +221,13 @@ mod tests {
         let (text, payloads) = encode(&entries, true).unwrap();
         assert!(text.contains("lead.won") && !text.contains("Asha"), "{text}");
         assert_eq!(read_back(&text, payloads).unwrap(), entries);
+    }
+
+    #[test]
+    fn what_is_no_digest_is_no_reference() {
+        for text in ["", "{\"$payload\":\"", "{\"$payload\":\"00", "{\"$payload\":1}", &format!("{{\"$payload\":\"{}é", "0".repeat(63))] {
+            assert_eq!(named(text).count(), 0, "{text}");
+        }
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! The `Store` port.
 
-use crate::{definitions, events, flow_limits, held, inbox, leases, pauses, rollouts, runs, schedules, timers, waits};
+use crate::{checkpoints, definitions, events, flow_limits, held, inbox, leases, pauses, rollouts, runs, schedules, timers, waits};
 use onward_core::{
     Event, EventId, NewEvent, NodeId, OrganisationId, RunId, Shard, Timestamp, Value, async_trait,
     history::StepPath,
     machine::LimitKey,
     ports::{
-        CommitError, Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, OpenWait, Pause, PauseScope, PublishedVersion,
-        RolloutState, RoutingNote, RunWrite, ScheduleRow, Store, StoreError, StoredRun, Timer,
+        Checkpoint, CommitError, Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, OpenWait, Pause, PauseScope,
+        PublishedVersion, ResumedRun, RolloutState, RoutingNote, RunWrite, ScheduleRow, Store, StoreError, StoredRun, Timer,
     },
 };
 use onward_database::{Database, Tx};
@@ -139,6 +139,12 @@ impl Store for SqlStore {
     }
     async fn load_runs(&self, tx: &mut Tx, ids: &[RunId]) -> Result<Vec<Result<StoredRun, (RunId, StoreError)>>, StoreError> {
         runs::load(tx, ids).await
+    }
+    async fn resume_runs(&self, tx: &mut Tx, ids: &[RunId], revision: u32) -> Result<Vec<Result<ResumedRun, (RunId, StoreError)>>, StoreError> {
+        checkpoints::resume(tx, ids, revision).await
+    }
+    async fn keep_checkpoints(&self, tx: &mut Tx, checkpoints: &[Checkpoint]) -> Result<(), StoreError> {
+        checkpoints::keep(tx, checkpoints).await
     }
     async fn running_runs(&self, leases: &[Lease], after: Option<RunId>, limit: usize) -> Result<Vec<RunId>, StoreError> {
         runs::running(&mut self.database.reader(), leases, after, limit).await

@@ -6,8 +6,8 @@ use onward_core::{
     history::StepPath,
     machine::LimitKey,
     ports::{
-        Clock as _, CommitError, Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, OpenWait, Pause, PauseScope,
-        PublishedVersion, RolloutState, RoutingNote, RunWrite, ScheduleRow, Store, StoreError, StoredRun, Timer,
+        Checkpoint, Clock as _, CommitError, Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, OpenWait, Pause, PauseScope,
+        PublishedVersion, ResumedRun, RolloutState, RoutingNote, RunWrite, ScheduleRow, Store, StoreError, StoredRun, Timer,
     },
 };
 use std::{
@@ -241,6 +241,13 @@ impl<S: Store> Store for FaultyStore<S> {
     }
     async fn load_runs(&self, tx: &mut S::Tx, ids: &[RunId]) -> Result<Vec<Result<StoredRun, (RunId, StoreError)>>, StoreError> {
         self.inner.load_runs(tx, ids).await
+    }
+    async fn resume_runs(&self, tx: &mut S::Tx, ids: &[RunId], revision: u32) -> Result<Vec<Result<ResumedRun, (RunId, StoreError)>>, StoreError> {
+        self.inner.resume_runs(tx, ids, revision).await
+    }
+    async fn keep_checkpoints(&self, tx: &mut S::Tx, checkpoints: &[Checkpoint]) -> Result<(), StoreError> {
+        self.maybe_fail_write()?;
+        self.inner.keep_checkpoints(tx, checkpoints).await
     }
     async fn running_runs(&self, leases: &[Lease], after: Option<RunId>, limit: usize) -> Result<Vec<RunId>, StoreError> {
         self.inner.running_runs(leases, after, limit).await

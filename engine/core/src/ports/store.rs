@@ -216,6 +216,30 @@ pub struct StoredRun {
     pub entries: Vec<Entry>,
 }
 
+/// The state of a run as it was written down: a disposable cache of the fold (SEMANTICS.md 19).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Whose.
+    pub organisation: OrganisationId,
+    /// Of which run.
+    pub run_id: RunId,
+    /// The last entry that is in it.
+    pub seq: u64,
+    /// What wrote it: only the same can read it.
+    pub revision: u32,
+    /// The state, and what else is known of the run; the writer's own form.
+    pub content: String,
+}
+
+/// A run as it is taken up.
+#[derive(Clone, Debug)]
+pub struct ResumedRun {
+    /// The run. With a checkpoint, its entries begin with the one that the checkpoint is of, where the history has that.
+    pub stored: StoredRun,
+    /// Its checkpoint.
+    pub checkpoint: Option<Checkpoint>,
+}
+
 /// A timer's row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timer {
@@ -508,6 +532,11 @@ pub trait Store: Send + Sync + 'static {
     /// Runs with their histories; missing ones are left out. A history that cannot be read comes back as an error of that
     /// run alone.
     async fn load_runs(&self, tx: &mut Self::Tx, ids: &[RunId]) -> Result<Vec<Result<StoredRun, (RunId, StoreError)>>, StoreError>;
+    /// The same, for those that go on: of a run with a checkpoint of this revision, that and the history from its entry on.
+    async fn resume_runs(&self, tx: &mut Self::Tx, ids: &[RunId], revision: u32) -> Result<Vec<Result<ResumedRun, (RunId, StoreError)>>, StoreError>;
+    /// Keeps checkpoints, each in place of the one that its run had; none of a run of which something was erased. A run's are gone
+    /// with what is erased of it.
+    async fn keep_checkpoints(&self, tx: &mut Self::Tx, checkpoints: &[Checkpoint]) -> Result<(), StoreError>;
     /// Runs in state `running` of these shards, by id, after `after`: what recovery takes up.
     async fn running_runs(&self, leases: &[Lease], after: Option<RunId>, limit: usize) -> Result<Vec<RunId>, StoreError>;
     /// Runs of a workflow that wait or are paused, by id, after `after`: of this version, and not of that one.

@@ -13,11 +13,28 @@ use std::collections::HashMap;
 
 /// Runs with their histories in three statements at most, in the order asked for.
 pub(crate) async fn load<Q: Query>(db: &mut Q, ids: &[RunId]) -> Result<Vec<Result<StoredRun, (RunId, StoreError)>>, StoreError> {
+    load_from(db, ids, |_| 0).await
+}
+
+/// The same, each with its entries from one of its own on.
+pub(crate) async fn load_from<Q: Query>(
+    db: &mut Q,
+    ids: &[RunId],
+    from: impl Fn(RunId) -> u64,
+) -> Result<Vec<Result<StoredRun, (RunId, StoreError)>>, StoreError> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
     let rows = db.fetch_all("SELECT runs.* FROM {$1: id uuid} AS r JOIN runs ON runs.id = r.id", args![Rows::of(ids)]).await?;
-    let chunks = db.fetch_all("SELECT h.* FROM {$1: id uuid} AS r JOIN history h ON h.run = r.id ORDER BY h.run, h.seq", args![Rows::of(ids)]).await?;
+    let wanted: Rows = ids.iter().map(|id| args![*id, from(*id) as i64]).collect();
+    // A row holds one entry at least: the first that is wanted may be in one that begins before it.
+    let chunks = db
+        .fetch_all(
+            "SELECT h.* FROM {$1: id uuid, first bigint} AS r JOIN history h
+                ON h.run = r.id AND h.seq >= coalesce((SELECT max(seq) FROM history WHERE run = r.id AND seq <= r.first), 0) ORDER BY h.run, h.seq",
+            args![wanted],
+        )
+        .await?;
     let mut found: HashMap<RunId, (&Row, Vec<Chunk>)> = HashMap::with_capacity(rows.len());
     for row in &rows {
         found.insert(row.get("id")?, (row, Vec::new()));
@@ -28,17 +45,25 @@ pub(crate) async fn load<Q: Query>(db: &mut Q, ids: &[RunId]) -> Result<Vec<Resu
             chunks.push(chunk);
         }
     }
-    let mut referring = Vec::new();
+    let (mut referring, mut named) = (Vec::new(), Rows::new());
     for (id, (row, chunks)) in &found {
-        if chunks.iter().any(|chunk| payloads::may_refer(&chunk.entries)) || row_refers(row)? {
+        if from(*id) > 0 {
+            // Of a long history's end, what it names and no more.
+            let texts = chunks.iter().map(|chunk| chunk.entries.clone()).chain([row.get("input")?, row.get::<Option<String>>("output")?.unwrap_or_default()]);
+            for text in texts {
+                payloads::named(&text).for_each(|digest| named.push(args![*id, digest]));
+            }
+        } else if chunks.iter().any(|chunk| payloads::may_refer(&chunk.entries)) || row_refers(row)? {
             referring.push(*id);
         }
     }
-    let known = Known::load(db, referring).await?;
+    let known = Known::load(db, referring).await?.and_named(db, named).await?;
     let mut loaded = Vec::with_capacity(found.len());
     for id in ids {
         if let Some((row, chunks)) = found.get(id) {
-            let run = read(row, &known).and_then(|row| Ok(StoredRun { row, entries: entries(chunks, &known)? }));
+            let first = from(*id);
+            let entries = || entries(chunks, &known).map(|entries| entries.into_iter().filter(|entry| entry.seq >= first).collect());
+            let run = read(row, &known).and_then(|row| Ok(StoredRun { row, entries: entries()? }));
             loaded.push(run.map_err(|error| (*id, error)));
         }
     }

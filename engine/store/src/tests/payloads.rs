@@ -1,6 +1,6 @@
 use super::{ORG, OTHER, commit, row, run_id, store, write};
 use crate::{erase_payloads, queries};
-use onward_core::ports::{RunStatus, RunWrite, Store as _, StoreError};
+use onward_core::ports::{Checkpoint, RunStatus, RunWrite, Store as _, StoreError};
 use onward_database::{Query as _, args};
 use onward_testkit::HistoryBuilder;
 use serde_json::json;
@@ -48,4 +48,24 @@ async fn a_damaged_history_is_an_error_of_its_run_alone() {
     let [Ok(_), Err((run, StoreError::Corrupt { what, .. })), Ok(_)] = &loaded[..] else { panic!("{loaded:?}") };
     assert_eq!(*run, run_id(2));
     assert!(what.contains(&run.to_string()), "{what}");
+}
+
+#[tokio::test]
+async fn a_checkpoint_does_not_outlive_what_was_erased() {
+    let (store, mut reader) = store().await;
+    let run = row(1, RunStatus::Running);
+    let checkpoint = Checkpoint { organisation: ORG, run_id: run.id, seq: 1, revision: 1, content: "+919812345678".to_owned() };
+    let personal = RunWrite { personal: true, ..write(&run, HistoryBuilder::started("welcome", json!({ "phone": "+919812345678" })).build()) };
+    let kept = async |reader: &mut onward_database::Reader| reader.fetch_all("SELECT state FROM checkpoints", args![]).await.unwrap().len();
+    commit(&store, async |tx| {
+        store.write_runs(tx, &[personal]).await.unwrap();
+        store.keep_checkpoints(tx, &[checkpoint.clone()]).await.unwrap();
+    })
+    .await;
+    assert_eq!(commit(&store, async |tx| erase_payloads(tx, OTHER, &[run.id]).await.unwrap()).await, 0);
+    assert_eq!(kept(&mut reader).await, 1);
+    commit(&store, async |tx| erase_payloads(tx, ORG, &[run.id]).await.unwrap()).await;
+    assert_eq!(kept(&mut reader).await, 0);
+    commit(&store, async |tx| store.keep_checkpoints(tx, &[checkpoint.clone()]).await.unwrap()).await;
+    assert_eq!(kept(&mut reader).await, 0, "the run may be in memory still, and know what was erased");
 }

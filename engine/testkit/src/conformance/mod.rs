@@ -6,6 +6,7 @@
 //! world.executor.block_on(conformance::run_all(async || MemoryStore::new(world.ids.clone())));
 //! ```
 
+pub mod checkpoints;
 pub mod definitions;
 pub mod events;
 mod fixture;
@@ -102,6 +103,13 @@ behaviours! {
         a_held_run_becomes_what_starts,
         a_variant_is_assigned_once,
         a_large_batch_is_written_whole,
+    }
+    checkpoints {
+        a_run_is_taken_up_from_its_checkpoint,
+        what_lies_apart_comes_back_behind_a_checkpoint,
+        a_checkpoint_that_is_ahead_of_the_history_shows,
+        a_checkpoint_goes_with_its_transaction,
+        checkpoints_stay_in_their_organisation,
     }
     timers {
         timers_are_due_in_order,

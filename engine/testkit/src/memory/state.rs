@@ -4,7 +4,7 @@ use super::table::{Journaled, Table};
 use onward_core::{
     Event, EventId, NodeId, OrganisationId, RunId, Shard, Timestamp,
     machine::LimitKey,
-    ports::{HeldStart, InboxRow, OpenWait, Pause, PauseScope, PublishedVersion, RolloutState, RoutingNote, RunRow, ScheduleRow, Timer},
+    ports::{Checkpoint, HeldStart, InboxRow, OpenWait, Pause, PauseScope, PublishedVersion, RolloutState, RoutingNote, RunRow, ScheduleRow, Timer},
 };
 use std::sync::Arc;
 
@@ -88,6 +88,7 @@ state! {
     permits: Table<(OrganisationId, LimitKey, RunId), ()>,
     permits_of_run: Table<(RunId, OrganisationId, LimitKey), ()>,
     pauses: Table<PauseScope, Pause>,
+    checkpoints: Table<RunId, Checkpoint>,
     rollouts: Table<(OrganisationId, String), RolloutState>,
     rates: Table<(OrganisationId, LimitKey), i64>,
     /// The last number that a sequence gave; like a database's, it may skip.

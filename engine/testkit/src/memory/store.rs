@@ -10,8 +10,9 @@ use onward_core::{
     limits,
     machine::LimitKey,
     ports::{
-        CommitError, Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, OpenWait, Pause, PauseScope, PublishedVersion,
-        RolloutState, RoutingNote, RunRow, RunStatus, RunWrite, ScheduleRow, Store, StoreError, StoredRun, Timer, Transaction as _,
+        Checkpoint, CommitError, Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, OpenWait, Pause, PauseScope,
+        PublishedVersion, ResumedRun, RolloutState, RoutingNote, RunRow, RunStatus, RunWrite, ScheduleRow, Store, StoreError, StoredRun, Timer,
+        Transaction as _,
     },
 };
 use std::sync::Arc;
@@ -299,6 +300,29 @@ impl Store for MemoryStore {
     async fn load_runs(&self, tx: &mut MemoryTx, ids: &[RunId]) -> Result<Vec<Result<StoredRun, (RunId, StoreError)>>, StoreError> {
         let state = tx.state();
         Ok(ids.iter().filter_map(|id| runs::load(&state, *id)).collect())
+    }
+
+    async fn resume_runs(&self, tx: &mut MemoryTx, ids: &[RunId], revision: u32) -> Result<Vec<Result<ResumedRun, (RunId, StoreError)>>, StoreError> {
+        let state = tx.state();
+        let resumed = |mut stored: StoredRun| {
+            let checkpoint = state.checkpoints.get(&stored.row.id).filter(|checkpoint| checkpoint.revision == revision).cloned();
+            if let Some(checkpoint) = &checkpoint {
+                stored.entries.retain(|entry| entry.seq >= checkpoint.seq);
+            }
+            ResumedRun { stored, checkpoint }
+        };
+        Ok(ids.iter().filter_map(|id| runs::load(&state, *id)).map(|run| run.map(resumed)).collect())
+    }
+
+    async fn keep_checkpoints(&self, tx: &mut MemoryTx, checkpoints: &[Checkpoint]) -> Result<(), StoreError> {
+        let mut state = tx.state();
+        for checkpoint in checkpoints {
+            // Nobody writes over what is another's.
+            if state.checkpoints.get(&checkpoint.run_id).is_none_or(|before| before.organisation == checkpoint.organisation) {
+                state.checkpoints.put(checkpoint.run_id, checkpoint.clone());
+            }
+        }
+        Ok(())
     }
 
     async fn running_runs(&self, leases: &[Lease], after: Option<RunId>, limit: usize) -> Result<Vec<RunId>, StoreError> {
