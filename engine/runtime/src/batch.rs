@@ -348,6 +348,11 @@ impl<T: onward_core::ports::Transaction> Batch<T> {
         (writes, timers)
     }
 
+    /// The runs that this transaction is about to write entries of, and those.
+    pub(crate) fn writing(&self) -> impl Iterator<Item = (RunId, &[Entry])> {
+        self.writes.iter().filter(|(_, pending)| !pending.entries.is_empty()).map(|(run_id, pending)| (*run_id, pending.entries.as_slice()))
+    }
+
     /// The runs that this transaction wrote entries of, with the status that each had before it.
     pub(crate) fn written(&self) -> impl Iterator<Item = (RunId, Option<RunStatus>)> {
         self.writes.iter().filter(|(_, pending)| pending.written).map(|(run_id, pending)| (*run_id, pending.status_before))

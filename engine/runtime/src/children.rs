@@ -9,7 +9,7 @@ use crate::{
 use onward_core::{
     ErrorCode, OrganisationId, RunId, StepError, Value,
     history::{ChildOutcome, Parent},
-    machine::{Admission, Happening},
+    machine::{self, Admission, Happening},
     ports::{Store, StoreError},
 };
 use std::sync::Arc;
@@ -89,7 +89,11 @@ impl<S: Store> Engine<S> {
         let (organisation, depth, children) = (live.organisation, live.state.depth.saturating_add(1), live.state.children());
         let store = Arc::clone(&self.shared.store);
         for child in children {
-            if self.runs.get(child.run_id).is_some() || store.load_runs(tx, &[child.run_id]).await?.into_iter().flatten().next().is_some() {
+            if self.runs.get(child.run_id).is_some() {
+                continue;
+            }
+            // Whether it is there is asked; the end of a long history is enough.
+            if store.resume_runs(tx, &[child.run_id], machine::checkpoint_revision()).await?.into_iter().flatten().next().is_some() {
                 continue;
             }
             if store.held_start(tx, organisation, child.run_id).await?.is_some() {

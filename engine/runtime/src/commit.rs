@@ -93,11 +93,15 @@ impl<S: Store> Engine<S> {
         if !batch.shapes_added.is_empty() {
             store.add_wait_shapes(tx, &batch.shapes_added).await?;
         }
+        let checkpoints = self.checkpoints(batch);
         let runs = &self.runs;
         let (writes, timers) = batch.run_writes(|run_id| runs.get(run_id));
         batch.timer_changes = timers;
         if !writes.is_empty() {
             store.write_runs(tx, &writes).await?;
+        }
+        if !checkpoints.is_empty() {
+            store.keep_checkpoints(tx, &checkpoints).await?;
         }
         for (run_id, (organisation, reason)) in &batch.quarantined {
             store.quarantine_run(tx, *organisation, *run_id, reason).await?;

@@ -87,6 +87,12 @@ pub struct EngineLimits {
     pub recovery_page: usize,
     /// Runs at rest that stay in memory.
     pub resting_runs: usize,
+    /// Entries of a run after which its state is written down anew, so that it is taken up from there (SEMANTICS.md 19). A
+    /// shorter run has no checkpoint: folding a thousand entries takes less time than most commits.
+    pub checkpoint_every: u64,
+    /// Bytes of checkpoints for each byte of history at the most: a run with a large state (a loop over a long list) is written
+    /// down more rarely.
+    pub checkpoint_cost: usize,
     /// Milliseconds for which a lease is taken. A dead node's shards are free after this.
     pub lease_ms: i64,
     /// Milliseconds that calls in flight get at a shutdown.
@@ -145,6 +151,8 @@ impl Default for EngineLimits {
             timer_horizon_ms: 60_000,
             recovery_page: 500,
             resting_runs: 1_000,
+            checkpoint_every: 1_000,
+            checkpoint_cost: 1,
             lease_ms: 4_000,
             shutdown_ms: 10_000,
             changes: 4_096,

@@ -12,6 +12,7 @@ mod advance;
 mod batch;
 mod calls;
 mod changes;
+mod checkpoints;
 mod children;
 mod commit;
 mod config;

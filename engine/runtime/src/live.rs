@@ -1,5 +1,6 @@
 //! Runs in memory. Truth is the history; what is here can be dropped at any moment and loaded again.
 
+use crate::checkpoints::Kept;
 use onward_core::{OrganisationId, RunId, Shard, definition::Workflow, machine::State, ports::RunStatus};
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -18,13 +19,15 @@ pub(crate) struct Live {
     /// What it records lies apart from its entries (SEMANTICS.md 17): it is about a person, or has seen what is personal.
     /// Once so, always so: whatever comes later may be made of it.
     pub(crate) personal: bool,
+    /// What was last written down of it.
+    pub(crate) kept: Kept,
     /// When it came to rest, counted in rests; 0 while it is busy.
     rest: u64,
 }
 
 impl Live {
     pub(crate) fn new(organisation: OrganisationId, shard: Shard, workflow: Arc<Workflow>, state: State, history_bytes: usize) -> Self {
-        Self { organisation, shard, workflow, state, history_bytes, personal: false, rest: 0 }
+        Self { organisation, shard, workflow, state, history_bytes, personal: false, kept: Kept::default(), rest: 0 }
     }
 }
 

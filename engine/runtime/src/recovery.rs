@@ -3,8 +3,8 @@
 
 use crate::{
     Duty,
-    advance::{entry_bytes, touches_personal},
     batch::{Batch, Work},
+    checkpoints::Resumed,
     engine::{Engine, Queued, Recovery},
     live::Live,
     message::Item,
@@ -15,13 +15,9 @@ use onward_core::{
     OrganisationId, RunId, Timestamp,
     definition::Workflow,
     machine,
-    ports::{RunStatus, Store, StoreError, StoredRun, Timer, WriteError},
+    ports::{ResumedRun, RunStatus, Store, StoreError, Timer, WriteError},
 };
-use std::{
-    collections::BTreeSet,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 /// The pause before a store that does not answer at the start is asked again.
 const RETRY_MS: i64 = 500;
@@ -204,9 +200,9 @@ impl<S: Store> Engine<S> {
         let missing: Vec<RunId> = ids.iter().copied().filter(wanted).collect::<BTreeSet<_>>().into_iter().collect();
         let store = Arc::clone(&self.shared.store);
         for page in missing.chunks(LOAD_PAGE) {
-            for loaded in store.load_runs(tx, page).await? {
+            for loaded in store.resume_runs(tx, page, machine::checkpoint_revision()).await? {
                 match loaded {
-                    Ok(stored) => self.take_into_memory(batch, stored).await?,
+                    Ok(run) => self.take_into_memory(tx, batch, run).await?,
                     Err((run_id, error)) => {
                         tracing::error!(run = %run_id, %error, "a run cannot be read");
                         batch.unreadable.insert(run_id, error.to_string());
@@ -217,9 +213,9 @@ impl<S: Store> Engine<S> {
         Ok(())
     }
 
-    async fn take_into_memory(&mut self, batch: &mut Batch<S::Tx>, stored: StoredRun) -> Result<(), StoreError> {
-        let row = stored.row;
-        if stored.entries.is_empty() {
+    async fn take_into_memory(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, run: ResumedRun) -> Result<(), StoreError> {
+        let row = run.stored.row.clone();
+        if run.stored.entries.is_empty() && run.checkpoint.is_none() {
             // Its start is held, or was and never will be one: it has no history, and nothing can happen to it.
             batch.unbegun.insert(row.id, (row.organisation, row.status));
             return Ok(());
@@ -237,15 +233,10 @@ impl<S: Store> Engine<S> {
                 return Ok(());
             }
         };
-        let folded = catch_unwind(AssertUnwindSafe(|| machine::fold_all(&workflow, run_id, &stored.entries)));
-        let state = match folded {
-            Ok(Ok(state)) => state,
-            Ok(Err(error)) => {
-                unusable(batch, error.to_string());
-                return Ok(());
-            }
-            Err(_) => {
-                unusable(batch, "reading its history panicked; report this as a bug".into());
+        let Resumed { state, history_bytes, personal, kept } = match self.state_of(tx, &workflow, run).await? {
+            Ok(resumed) => resumed,
+            Err(reason) => {
+                unusable(batch, reason);
                 return Ok(());
             }
         };
@@ -262,10 +253,8 @@ impl<S: Store> Engine<S> {
         if forgotten || paused_by_engine {
             batch.work.push_back(Work::TakeUp { run_id });
         }
-        let bytes = stored.entries.iter().map(entry_bytes).sum();
-        let personal = state.bindings.contains_key("contact") || touches_personal(&stored.entries, &self.shared.nodes);
-        let mut live = Live::new(organisation, row.shard, workflow, state, bytes);
-        live.personal = personal;
+        let mut live = Live::new(organisation, row.shard, workflow, state, history_bytes);
+        (live.personal, live.kept) = (personal, kept);
         self.runs.insert(live);
         batch.touched.insert(run_id);
         if paused_by_engine && let Some(live) = self.runs.get(run_id) {

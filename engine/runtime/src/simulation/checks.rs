@@ -5,13 +5,14 @@ use super::{
     workflows::{RATED_MAX, RATED_PER_MS, SCHEDULED, SHARED_MAX},
     world::World,
 };
+use crate::checkpoints::from_checkpoint;
 use onward_core::{
     RunId, Timestamp, Value,
     definition::Workflow,
     digest,
     history::{Entry, Fact},
-    machine,
-    ports::{Clock as _, RunRow, RunStatus, Store as _},
+    machine::{self, State},
+    ports::{Clock as _, RunRow, RunStatus, Store as _, StoredRun},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -77,6 +78,7 @@ pub(super) fn always(world: &World, log: &Log) -> Result<(), String> {
         if row != run.row {
             return Err(format!("derived rows follow from history: stored {:#?}\nfolded {row:#?}", run.row));
         }
+        checkpoint_leads_there(world, run, workflow, &state)?;
         let report = machine::replay(&versions, run.row.organisation, run.row.id, &run.history);
         if !report.same {
             return Err(format!(
@@ -94,6 +96,21 @@ pub(super) fn always(world: &World, log: &Log) -> Result<(), String> {
     due_times(&runs)?;
     keys(&runs)?;
     limits(world, &runs)
+}
+
+/// From its checkpoint a run comes to the same state as from its first entry.
+fn checkpoint_leads_there(world: &World, run: &Stored, workflow: &Workflow, folded: &State) -> Result<(), String> {
+    let Some(checkpoint) = world.store.inner().committed_checkpoint(run.row.id) else { return Ok(()) };
+    let behind = run.history.iter().filter(|entry| entry.seq >= checkpoint.seq).cloned().collect();
+    let stored = StoredRun { row: run.row.clone(), entries: behind };
+    let about =
+        |reason: String| format!("a checkpoint is the fold of its history: {} {} from entry {}: {reason}", run.row.workflow, run.row.id, checkpoint.seq);
+    let resumed = from_checkpoint(workflow, &stored, &checkpoint, &world.registry()).map_err(about)?;
+    let written = |state: &State| serde_json::to_value(state).map_err(|error| error.to_string());
+    if written(&resumed.state)? != written(folded)? {
+        return Err(about(format!("{:#?}\n{folded:#?}", resumed.state)));
+    }
+    Ok(())
 }
 
 /// Each due time of a schedule starts one run, none before it, and with `run_all` none is left out.

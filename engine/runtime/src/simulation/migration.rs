@@ -36,7 +36,7 @@ fn start(world: &World, handle: &Handle, count: u32) {
     pass(world, 1_000);
 }
 
-fn request(world: &World, to: u32) -> MigrationRequest {
+pub(super) fn request(world: &World, to: u32) -> MigrationRequest {
     MigrationRequest {
         organisation: world.organisation,
         workflow: "w".into(),
@@ -53,7 +53,7 @@ fn request(world: &World, to: u32) -> MigrationRequest {
     }
 }
 
-fn migrate(world: &World, handle: &Handle, request: MigrationRequest) -> Result<MigrationReport, EngineError> {
+pub(super) fn migrate(world: &World, handle: &Handle, request: MigrationRequest) -> Result<MigrationReport, EngineError> {
     let handle = handle.clone();
     world.simulation.executor.block_on(async move { handle.migrate(&request).await })
 }

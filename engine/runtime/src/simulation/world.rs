@@ -83,6 +83,8 @@ impl World {
             timer_horizon_ms: 3_600_000 * (1 + simulation.executor.random_below(24) as i64),
             recovery_page: 1 + simulation.executor.random_below(10) as usize,
             resting_runs: simulation.executor.random_below(10) as usize,
+            checkpoint_every: 2 + seed % 9,
+            checkpoint_cost: 1_000,
             lease_ms: 43_200_000,
             plant,
             ..EngineLimits::default()

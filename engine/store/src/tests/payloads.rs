@@ -59,13 +59,13 @@ async fn a_checkpoint_does_not_outlive_what_was_erased() {
     let kept = async |reader: &mut onward_database::Reader| reader.fetch_all("SELECT state FROM checkpoints", args![]).await.unwrap().len();
     commit(&store, async |tx| {
         store.write_runs(tx, &[personal]).await.unwrap();
-        store.keep_checkpoints(tx, &[checkpoint.clone()]).await.unwrap();
+        store.keep_checkpoints(tx, std::slice::from_ref(&checkpoint)).await.unwrap();
     })
     .await;
     assert_eq!(commit(&store, async |tx| erase_payloads(tx, OTHER, &[run.id]).await.unwrap()).await, 0);
     assert_eq!(kept(&mut reader).await, 1);
     commit(&store, async |tx| erase_payloads(tx, ORG, &[run.id]).await.unwrap()).await;
     assert_eq!(kept(&mut reader).await, 0);
-    commit(&store, async |tx| store.keep_checkpoints(tx, &[checkpoint.clone()]).await.unwrap()).await;
+    commit(&store, async |tx| store.keep_checkpoints(tx, std::slice::from_ref(&checkpoint)).await.unwrap()).await;
     assert_eq!(kept(&mut reader).await, 0, "the run may be in memory still, and know what was erased");
 }

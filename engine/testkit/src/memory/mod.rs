@@ -14,7 +14,7 @@ use onward_core::{
     OrganisationId, RunId, Timestamp,
     history::Entry,
     machine::LimitKey,
-    ports::{HeldStart, Ids, RoutingNote, RunRow},
+    ports::{Checkpoint, HeldStart, Ids, RoutingNote, RunRow},
 };
 use state::State;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -62,6 +62,11 @@ impl MemoryStore {
     /// When stored text cannot be read: what that means is for the test to say.
     pub fn committed_history(&self, run: RunId) -> Result<Vec<Entry>, serde_json::Error> {
         runs::history(self.shared.state().history.committed(), run)
+    }
+
+    /// The committed checkpoint of a run.
+    pub fn committed_checkpoint(&self, run: RunId) -> Option<Checkpoint> {
+        self.shared.state().checkpoints.committed().get(&run).cloned()
     }
 
     /// Everything that routing noted, and is committed.
