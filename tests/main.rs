@@ -10,6 +10,7 @@ mod demonstration;
 mod disk_full;
 mod epoch;
 mod kill;
+mod kill_long;
 mod layering;
 mod licences;
 mod main_job;

@@ -3,6 +3,7 @@
 mod contacts;
 mod idle;
 mod machine;
+mod recovery;
 mod scripts;
 mod sleeping;
 mod starts;
@@ -49,7 +50,7 @@ pub(crate) struct Measure {
 type Measuring<'b> = Pin<Box<dyn Future<Output = Result<()>> + 'b>>;
 
 /// All of them, in the order in which they run.
-pub(crate) fn all() -> [Measure; 12] {
+pub(crate) fn all() -> [Measure; 13] {
     [
         Measure { name: "steps", about: "durable steps a second: ten sequential debug.echo, 64 runs at a time", run: |bench| Box::pin(steps::many(bench, 64)) },
         Measure { name: "steps_1000", about: "the same with 1,000 runs at a time", run: |bench| Box::pin(steps::many(bench, 1_000)) },
@@ -73,6 +74,11 @@ pub(crate) fn all() -> [Measure; 12] {
             name: "contacts",
             about: "in this process: 100,000 synthetic contacts through a drip of 30 days in virtual time",
             run: |bench| Box::pin(std::future::ready(contacts::measure(bench))),
+        },
+        Measure {
+            name: "recovery",
+            about: "in this process: taking up a run of 100,000 steps, with a checkpoint and without",
+            run: |bench| Box::pin(recovery::measure(bench)),
         },
         Measure {
             name: "scripts",
