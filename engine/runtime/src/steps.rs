@@ -243,7 +243,7 @@ impl<S: Store> Engine<S> {
             workflow: Arc::clone(&live.state.workflow),
             step: Arc::clone(&call.step),
             attempt: call.attempt,
-            idempotency_key: call.idempotency_key.clone(),
+            idempotency_key: call.idempotency_key(),
             now,
             contact: live.state.bindings.get("contact").cloned(),
             company: live.state.bindings.get("company").cloned(),

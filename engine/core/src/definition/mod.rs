@@ -41,7 +41,7 @@ pub use difference::{Difference, FieldDifference, StepChange, StepDifference, di
 pub use flow_control::{Concurrency, Debounce, LimitScope, Limits, Rate};
 pub use mentions::{Mention, MentionKind};
 pub use needs::{Need, NeedKind, needs};
-pub use places::{Hop, Place, key_of_path};
+pub use places::{Hop, Place, Places, key_of_path};
 pub use problems::render_problem;
 pub use rollout::{HoldIf, Rollout};
 pub use schedule::{Missed, Schedule};
@@ -55,10 +55,7 @@ use crate::{
     ErrorCode, Object, Value,
     expression::{Condition, Expression, Template},
 };
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// The revision of the language that this build writes; published versions record theirs and are never validated more
 /// strictly later (SEMANTICS.md 21).
@@ -106,7 +103,7 @@ pub struct Workflow {
     /// What it names of the organisation's.
     pub mentions: Vec<Mention>,
     /// How to get to each step, by key.
-    pub places: HashMap<Arc<str>, Place>,
+    pub places: Places,
 }
 
 /// A line of the outline: one step, in file order.

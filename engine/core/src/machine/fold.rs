@@ -15,12 +15,12 @@ use super::{
     journal::{self, Made},
     leaf::{Leaf, NodeProgress, Phase, UNDO},
     state::{Cause, Ending, Opening, State, Undo, weight},
-    strand::{Ended, Group, Passes, Progress, Standing, Trail, View, trail_of},
+    strand::{Ended, Group, Passes, Progress, Standing, Trail, View, place_of, trail_of, trail_to},
     tree::{begin_missing_passes, begin_parts, begin_pass, enter, fail, go_on_with, leave, locate, occupy, remove},
 };
 use crate::{
     RunId, StepError, Value,
-    definition::{Span, Verb, Workflow, key_of_path},
+    definition::{Span, Verb, Workflow},
     history::{ChildOutcome, Entry, Fact, StepPath, Undoing},
     ports::RunStatus,
 };
@@ -204,17 +204,11 @@ fn apply(workflow: &Workflow, state: &mut State, entry: &Entry) -> Result<(), St
     }
 }
 
-/// The key of the step that a path names, as the definition holds it.
-fn step_key(workflow: &Workflow, path: &str) -> Result<Arc<str>, String> {
-    let found = workflow.places.get_key_value(key_of_path(path));
-    found.map(|(key, _)| Arc::clone(key)).ok_or_else(|| format!("this version has no step {path}"))
-}
-
 /// Under which name the open wait at this path remembers how far it has listened.
 pub(super) fn listening(workflow: &Workflow, state: &State, path: &str) -> Result<Arc<str>, String> {
     match state.leaves.get(path) {
         Some(Leaf::Wait { waits, .. }) if workflow.script.is_some() => Ok(journal::listening(path, waits)),
-        _ => step_key(workflow, path),
+        _ => Ok(Arc::clone(place_of(workflow, path)?.0)),
     }
 }
 
@@ -230,11 +224,13 @@ fn note_begin(workflow: &Workflow, state: &mut State, path: &StepPath, at: crate
         }
         return Ok(());
     }
-    let key = step_key(workflow, path)?;
-    let trail = trail_of(workflow, path)?;
+    let (key, place) = place_of(workflow, path)?;
+    let trail = trail_to(place, path)?;
     begin_missing_passes(workflow, state, &trail);
-    if let Some(view) = state.root.view_mut(&trail) {
-        view.began.entry(key).or_insert(at);
+    if let Some(view) = state.root.view_mut(&trail)
+        && !view.began.contains_key(key)
+    {
+        view.began.insert(Arc::clone(key), at);
     }
     Ok(())
 }
@@ -263,8 +259,7 @@ fn vars_set(workflow: &Workflow, state: &mut State, entry: &Entry, values: &crat
 }
 
 fn branch_taken(workflow: &Workflow, state: &mut State, path: &StepPath, branch: &str) -> Result<(), String> {
-    let trail = trail_of(workflow, path)?;
-    let (step, strand) = locate(workflow, &mut state.root, &trail, path)?;
+    let (step, strand, trail) = locate(workflow, &mut state.root, path)?;
     match (&step.verb, &strand.standing) {
         (Verb::Parallel { .. } | Verb::Try { .. }, Standing::Free) => {
             begin_parts(workflow, state, &trail, step);
@@ -283,8 +278,7 @@ fn branch_taken(workflow: &Workflow, state: &mut State, path: &StepPath, branch:
 }
 
 fn pass_begun(workflow: &Workflow, state: &mut State, path: &StepPath, index: u64, items: Option<&Value>, times: Option<u64>) -> Result<(), String> {
-    let trail = trail_of(workflow, path)?;
-    let (step, strand) = locate(workflow, &mut state.root, &trail, path)?;
+    let (step, strand, trail) = locate(workflow, &mut state.root, path)?;
     match (&step.verb, &strand.standing) {
         (Verb::ForEach(_), Standing::Free) => {
             let items = items.and_then(Value::as_array).ok_or_else(|| format!("the list of the loop of step {path} is gone"))?;
@@ -337,6 +331,7 @@ pub(super) fn completed(workflow: &Workflow, state: &mut State, entry: &Entry, o
         state.undo.extend(undo.map(|undo| undo_of(path, undo)));
         return Ok(());
     }
+    let had_leaf = state.leaves.contains_key(path);
     match state.leaves.get(path) {
         Some(Leaf::Node(_)) => {
             in_flight(state, path)?;
@@ -348,7 +343,7 @@ pub(super) fn completed(workflow: &Workflow, state: &mut State, entry: &Entry, o
     }
     leave(workflow, state, path, output.clone())?;
     state.undo.extend(undo.map(|undo| undo_of(path, undo)));
-    let stops = matches!(workflow.step(path).map(|step| &step.verb), Some(Verb::Stop { .. }));
+    let stops = !had_leaf && matches!(workflow.step(path).map(|step| &step.verb), Some(Verb::Stop { .. }));
     if stops && state.ending.is_none() {
         let error = serde_json::from_value::<Option<StepError>>(output["error"].clone()).unwrap_or_default();
         let cause = error.map_or_else(|| Cause::Stopped(output["output"].clone()), Cause::Failed);
@@ -360,8 +355,7 @@ pub(super) fn completed(workflow: &Workflow, state: &mut State, entry: &Entry, o
 /// A step with steps inside ends: what its branches saw becomes what the strand around sees.
 fn joined(workflow: &Workflow, state: &mut State, entry: &Entry) -> Result<(), String> {
     let path = path_of(entry)?;
-    let trail = trail_of(workflow, path)?;
-    let (step, strand) = locate(workflow, &mut state.root, &trail, path)?;
+    let (step, strand, trail) = locate(workflow, &mut state.root, path)?;
     if matches!(step.verb, Verb::Do { .. } | Verb::Delay(_) | Verb::WaitFor { .. } | Verb::Ask(_) | Verb::Call { .. }) {
         return Err(format!("step {path} has no attempt in flight"));
     }

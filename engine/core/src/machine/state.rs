@@ -197,8 +197,10 @@ pub struct InFlight {
     pub node: Arc<str>,
     /// Attempt, from 1.
     pub attempt: u32,
-    /// Constant over the attempts of a generation (SEMANTICS.md 15).
-    pub idempotency_key: String,
+    /// The run that calls.
+    pub run_id: RunId,
+    /// How often the call was begun anew.
+    pub generation: u32,
     /// The rendered input.
     pub input: Arc<Value>,
     /// What `prepare` made of it, once recorded.
@@ -208,6 +210,13 @@ pub struct InFlight {
     /// An attempt before it may have had the effect: ask first where that can be asked, and never repeat what must not happen
     /// twice.
     pub unsure: bool,
+}
+
+impl InFlight {
+    /// Constant over all attempts of a generation (SEMANTICS.md 15); 32 hex digits. The iteration path is part of the step path.
+    pub fn idempotency_key(&self) -> String {
+        hex::encode(digest::short(&[self.run_id.0.as_bytes(), self.step.as_bytes(), &self.generation.to_be_bytes()]))
+    }
 }
 
 impl State {
@@ -340,7 +349,8 @@ impl State {
             step: Arc::clone(path),
             node: Arc::clone(&progress.node),
             attempt: progress.attempt,
-            idempotency_key: idempotency_key(self.run_id, path, progress.generation),
+            run_id: self.run_id,
+            generation: progress.generation,
             input: Arc::clone(&progress.input),
             prepared: progress.prepared.clone(),
             timeout_ms: progress.timeout_ms,
@@ -498,11 +508,6 @@ pub struct OpenChild {
 
 /// Waits that are told besides the first.
 const ALSO_TOLD: usize = 9;
-
-/// Constant over all attempts of a generation (SEMANTICS.md 15); 32 hex digits. The iteration path is part of the step path.
-fn idempotency_key(run: RunId, path: &str, generation: u32) -> String {
-    hex::encode(digest::short(&[run.0.as_bytes(), path.as_bytes(), &generation.to_be_bytes()]))
-}
 
 /// Bytes that a value takes, roughly: for limits, without writing it out.
 pub(super) fn weight(value: &Value) -> usize {

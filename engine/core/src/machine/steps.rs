@@ -426,6 +426,9 @@ impl Turn<'_, '_> {
 
     /// A template's value; notes what it read.
     pub(super) fn render(&mut self, template: &Template, path: &StepPath) -> Result<Value, Stop> {
+        if let Some(value) = template.as_literal() {
+            return Ok(value.clone());
+        }
         let scope = self.scope(template.records(), None, Some(path))?;
         let value = template.render(&scope)?;
         self.note_reads(Some(path), &scope);

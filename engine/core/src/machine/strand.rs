@@ -4,7 +4,7 @@
 use super::state::weight;
 use crate::{
     Object, StepError, Timestamp, Value,
-    definition::{Block, Workflow, key_of_path},
+    definition::{Block, Place, Workflow, key_of_path},
     history::StepPath,
 };
 use serde::{Deserialize, Serialize};
@@ -268,9 +268,19 @@ impl Passes {
     }
 }
 
+/// The step that a path names: its key as the definition holds it, and its place. Fails for one that the definition does not
+/// have.
+pub(super) fn place_of<'w>(workflow: &'w Workflow, path: &str) -> Result<(&'w Arc<str>, &'w Place), String> {
+    workflow.places.get_key_value(key_of_path(path)).ok_or_else(|| format!("this version has no step {path}"))
+}
+
 /// The trail to the strand in which the step of a path stands. Fails for a path that the definition does not have.
 pub(super) fn trail_of(workflow: &Workflow, path: &str) -> Result<Trail, String> {
-    let place = workflow.places.get(key_of_path(path)).ok_or_else(|| format!("this version has no step {path}"))?;
+    trail_to(place_of(workflow, path)?.1, path)
+}
+
+/// The trail to the strand in which the step at this place stands, in the passes that its path tells of.
+pub(super) fn trail_to(place: &Place, path: &str) -> Result<Trail, String> {
     if place.hops.is_empty() && !path.contains('#') {
         return Ok(Trail::new());
     }

@@ -6,22 +6,23 @@ use super::{
     journal::SCRIPT_STEP,
     leaf::Leaf,
     state::{Cause, Ending, State},
-    strand::{Attempt, Ended, Group, Member, Progress, Stage, Standing, Strand, Trail, View, block_of, trail_of},
+    strand::{Attempt, Ended, Group, Member, Progress, Stage, Standing, Strand, Trail, View, block_of, place_of, trail_to},
 };
 use crate::{
     StepError, Timestamp, Value,
-    definition::{Step, Verb, Workflow, key_of_path},
+    definition::{Step, Verb, Workflow},
     history::StepPath,
     limits,
 };
 use std::sync::Arc;
 
-/// The step of a path and the strand that stands at it; an error when it does not.
-pub(super) fn locate<'w, 's>(workflow: &'w Workflow, root: &'s mut Strand, trail: &Trail, path: &str) -> Result<(&'w Step, &'s mut Strand), String> {
-    let place = workflow.places.get(key_of_path(path)).ok_or_else(|| format!("this version has no step {path}"))?;
-    let step = block_of(workflow, trail).and_then(|block| block.steps.get(place.index)).ok_or_else(|| format!("this version has no step {path}"))?;
-    match root.at_mut(trail) {
-        Some(strand) if strand.index == place.index => Ok((step, strand)),
+/// The step of a path, the strand that stands at it, and the trail to that; an error when none does.
+pub(super) fn locate<'w, 's>(workflow: &'w Workflow, root: &'s mut Strand, path: &str) -> Result<(&'w Step, &'s mut Strand, Trail), String> {
+    let (_, place) = place_of(workflow, path)?;
+    let trail = trail_to(place, path)?;
+    let step = block_of(workflow, &trail).and_then(|block| block.steps.get(place.index)).ok_or_else(|| format!("this version has no step {path}"))?;
+    match root.at_mut(&trail) {
+        Some(strand) if strand.index == place.index => Ok((step, strand, trail)),
         _ => Err(format!("the run does not stand at step {path}")),
     }
 }
@@ -33,8 +34,7 @@ pub(super) fn occupy(workflow: &Workflow, state: &mut State, path: &StepPath, le
         state.leaves.insert(Arc::clone(path), leaf);
         return Ok(());
     }
-    let trail = trail_of(workflow, path)?;
-    let (_, strand) = locate(workflow, &mut state.root, &trail, path)?;
+    let (_, strand, _) = locate(workflow, &mut state.root, path)?;
     if !matches!(strand.standing, Standing::Free) {
         return Err(format!("step {path} is already in progress"));
     }
@@ -45,8 +45,7 @@ pub(super) fn occupy(workflow: &Workflow, state: &mut State, path: &StepPath, le
 
 /// Goes into a branch of `if`, `choose` or `split`; an empty one is left at once.
 pub(super) fn enter(workflow: &Workflow, state: &mut State, path: &StepPath, branch: &str, output: Value) -> Result<(), String> {
-    let trail = trail_of(workflow, path)?;
-    let (step, strand) = locate(workflow, &mut state.root, &trail, path)?;
+    let (step, strand, trail) = locate(workflow, &mut state.root, path)?;
     let part = step.verb.part_named(branch).ok_or_else(|| format!("step {path} has no branch {branch}"))?;
     if !matches!(strand.standing, Standing::Free) {
         return Err(format!("step {path} is already in progress"));
@@ -116,8 +115,7 @@ pub(super) fn leave(workflow: &Workflow, state: &mut State, path: &StepPath, out
         state.scope_bytes += state.script.settle(path, Ok(output), state.at)?;
         return Ok(());
     }
-    let trail = trail_of(workflow, path)?;
-    let (step, strand) = locate(workflow, &mut state.root, &trail, path)?;
+    let (step, strand, trail) = locate(workflow, &mut state.root, path)?;
     strand.standing = Standing::Free;
     strand.index += 1;
     state.leaves.remove(path);
@@ -196,8 +194,7 @@ pub(super) fn fail(workflow: &Workflow, state: &mut State, path: &StepPath, erro
         state.script.settle(path, Err(error), at)?;
         return Ok(());
     }
-    let mut trail = trail_of(workflow, path)?;
-    let (_, strand) = locate(workflow, &mut state.root, &trail, path)?;
+    let (_, strand, mut trail) = locate(workflow, &mut state.root, path)?;
     strand.standing = Standing::Free;
     state.leaves.remove(path);
     let most = most_outputs(state);
@@ -256,8 +253,7 @@ pub(super) fn remove(workflow: &Workflow, state: &mut State, path: &StepPath) ->
     if workflow.script.is_some() {
         return Ok(());
     }
-    let mut trail = trail_of(workflow, path)?;
-    let (_, strand) = locate(workflow, &mut state.root, &trail, path)?;
+    let (_, strand, mut trail) = locate(workflow, &mut state.root, path)?;
     strand.standing = Standing::Free;
     while let Some((_, member)) = trail.pop() {
         let around = state.root.at_mut(&trail).ok_or_else(|| format!("the run does not stand at step {path}"))?;

@@ -64,7 +64,7 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
             Err(error) => return self.faults.push(format!("restart before {}: the history does not fold: {error}", named(happening))),
         };
         let flying = |state: &machine::State| -> Vec<(String, u32, String)> {
-            state.in_flight().into_iter().map(|call| (call.step.to_string(), call.attempt, call.idempotency_key)).collect()
+            state.in_flight().into_iter().map(|call| (call.step.to_string(), call.attempt, call.idempotency_key())).collect()
         };
         let (was, is) = ((flying(&played.state), played.state.timers(), played.state.waiting_on()), (flying(&folded), folded.timers(), folded.waiting_on()));
         if was != is {
@@ -92,7 +92,7 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
             }
         }
         for call in played.state.in_flight() {
-            let said = (call.idempotency_key.clone(), call.input.to_string());
+            let said = (call.idempotency_key(), call.input.to_string());
             let first = self.trial.keys.entry((run, call.step.to_string())).or_insert_with(|| said.clone());
             if *first != said {
                 self.faults.push(format!("step {} is called again with another key or input", call.step));

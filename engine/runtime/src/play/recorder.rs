@@ -60,7 +60,7 @@ impl Watch for Recorder {
             step: Arc::clone(&call.step),
             node: Arc::clone(&call.node),
             attempt: call.attempt,
-            idempotency_key: call.idempotency_key.clone(),
+            idempotency_key: call.idempotency_key(),
             input: Arc::clone(&call.input),
             outcome: answered.outcome.clone(),
         });

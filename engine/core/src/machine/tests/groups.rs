@@ -334,11 +334,11 @@ fn what_was_done_is_undone_last_first() {
     assert_eq!(play.fails("declined"), ["step_failed", "compensation_started", "step_scheduled"]);
     play.check();
     assert_eq!((&*play.call().step, &*play.call().input), ("$undo.pay", &json!({ "refund": "p1" })));
-    let key = play.call().idempotency_key;
+    let key = play.call().idempotency_key();
     play.fails("unavailable");
     play.now = play.state.timers().into_iter().find(|(key, _)| key == "$undo.pay").unwrap().1.as_millis();
     play.due("$undo.pay");
-    assert_eq!(play.call().idempotency_key, key);
+    assert_eq!(play.call().idempotency_key(), key);
     play.check();
     assert_eq!(play.fails("forbidden"), ["step_failed", "compensation_started", "step_scheduled"], "one that fails does not stop the others");
     assert_eq!(*play.call().input, json!({ "release": "s1" }));

@@ -196,13 +196,13 @@ fn a_run_that_begins_again_has_new_keys_and_no_old_outputs() {
     let first = {
         let mut again = Play::started(&steps(FIRST), json!({ "n": 1 }));
         again.after(1);
-        again.call().idempotency_key
+        again.call().idempotency_key()
     };
     let begun = begin_again(2, &play.state).expect("nothing is to be undone");
     let kinds = play.after(10).moves(&steps(&FIRST.replace("hello", "again")), Moved::Restarted, begun);
     assert_eq!(kinds, ["migrated", "step_scheduled"]);
     assert_eq!((&*play.call().input, play.output("way")), (&json!({ "text": "again" }), Value::Null));
-    assert_ne!(play.call().idempotency_key, first);
+    assert_ne!(play.call().idempotency_key(), first);
     play.done(json!({ "n": 1 }));
     assert_eq!(play.state.resting_steps(), [("low".to_owned(), "timer")]);
     play.check();

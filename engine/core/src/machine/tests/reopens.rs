@@ -57,11 +57,11 @@ fn a_definite_failure_takes_a_new_key_and_an_unknown_one_keeps_it() {
         ("test.send", "invalid_input", false),
     ] {
         let mut play = run_of(&format!("  - {{ id: a, do: {node}, with: {{ n: 1 }}, retry: {{ max_attempts: 1 }} }}\n"));
-        let key = play.call().idempotency_key;
+        let key = play.call().idempotency_key();
         assert!(play.fails(code).contains(&"run_failed"));
         assert_eq!(play.after(1_000).retry(), ["reopened", "step_scheduled"]);
         let call = play.call();
-        assert_eq!((call.idempotency_key == key, call.attempt, &*call.input), (keeps, 2, &json!({ "n": 1 })), "{node} {code}");
+        assert_eq!((call.idempotency_key() == key, call.attempt, &*call.input), (keeps, 2, &json!({ "n": 1 })), "{node} {code}");
         assert_eq!(play.state.status, RunStatus::Running);
         play.check();
         play.done(json!({}));
@@ -81,12 +81,12 @@ fn an_attempt_that_may_have_had_its_effect_is_asked_about() {
 #[test]
 fn what_must_not_happen_twice_is_retried_only_when_somebody_made_sure() {
     let mut play = run_of("  - { id: a, do: test.send }\n");
-    let key = play.call().idempotency_key;
+    let key = play.call().idempotency_key();
     play.ends(Outcome::Unknown { error: StepError::new(crate::ErrorCode::Unavailable, "gone") });
     let refusal = play.refusal(Repair::Retry { input: None, not_done: false });
     assert!(refusal.contains("must not happen twice") && refusal.contains("--not-done"), "{refusal}");
     play.repair(Repair::Retry { input: None, not_done: true }).expect("somebody made sure");
-    assert_eq!(play.call().idempotency_key, key);
+    assert_eq!(play.call().idempotency_key(), key);
     assert!(matches!(play.actions.last(), Some(Action::Run(call)) if !call.unsure));
     play.done(json!({}));
     completed(&play);
@@ -108,12 +108,12 @@ fn a_retry_has_all_its_attempts_again() {
 #[test]
 fn another_input_takes_a_new_key() {
     let mut play = run_of("  - { id: a, do: test.call, with: { n: 1 }, retry: { max_attempts: 1 } }\n");
-    let key = play.call().idempotency_key;
+    let key = play.call().idempotency_key();
     play.fails("timeout");
     let edited = Repair::Retry { input: Some(json!({ "n": 2 })), not_done: false };
     play.repair(edited).expect("it takes an input");
     let call = play.call();
-    assert!(call.idempotency_key != key && *call.input == json!({ "n": 2 }));
+    assert!(call.idempotency_key() != key && *call.input == json!({ "n": 2 }));
     assert!(matches!(&play.history[play.history.len() - 2].fact, Fact::Reopened { action, .. } if action == "edit"));
     play.done(json!({}));
     completed(&play);
@@ -163,7 +163,7 @@ fn waits_timers_and_calls_beside_the_failed_step_stand_again() {
   - { id: end, do: test.call, with: { d: '{{ steps.p.d.n }}' } }
 ",
     );
-    let keys: BTreeMap<String, String> = play.state.in_flight().into_iter().map(|call| (call.step.to_string(), call.idempotency_key)).collect();
+    let keys: BTreeMap<String, String> = play.state.in_flight().into_iter().map(|call| (call.step.to_string(), call.idempotency_key())).collect();
     play.fail("x", "declined");
     // One call comes to an end while the run ends, the other never does.
     play.end("other", Outcome::done(json!({ "n": 1 })));
@@ -171,7 +171,7 @@ fn waits_timers_and_calls_beside_the_failed_step_stand_again() {
     assert_eq!(play.state.status, RunStatus::Failed, "{:#?}", play.history);
     play.actions.clear();
     play.after(3_600_000).retry();
-    let calls: BTreeMap<String, String> = play.state.in_flight().into_iter().map(|call| (call.step.to_string(), call.idempotency_key)).collect();
+    let calls: BTreeMap<String, String> = play.state.in_flight().into_iter().map(|call| (call.step.to_string(), call.idempotency_key())).collect();
     assert_eq!(calls.keys().collect::<Vec<_>>(), ["after", "lost", "x"]);
     assert_ne!(calls["x"], keys["x"]);
     assert_eq!(calls["lost"], keys["lost"], "its outcome is unknown");
@@ -341,11 +341,11 @@ const LONG: &str = "  - { id: a, do: test.call }
 fn a_copy_does_nothing_again_that_was_done_and_has_keys_of_its_own() {
     let mut play = run_of(LONG);
     play.done(json!({ "n": 1 }));
-    let key = play.call().idempotency_key;
+    let key = play.call().idempotency_key();
     let copy = play.fork(Point::Here, None).expect("a living run is copied where it stands");
     let call = copy.call();
     assert_eq!((&*call.step, &*call.input), ("b", &json!({ "n": 1 })));
-    assert_ne!(call.idempotency_key, key);
+    assert_ne!(call.idempotency_key(), key);
     let forked = Forked { source: play.state.run_id, run_id: copy.state.run_id };
     assert!(copy.history.iter().any(|entry| matches!(&entry.fact, Fact::Reopened { fork: Some(fork), by, .. } if *fork == forked && by == "admin")));
     copy.check();

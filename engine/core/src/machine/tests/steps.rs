@@ -14,7 +14,7 @@ fn a_chain_runs_step_by_step_and_ends() {
     assert_eq!(play.done(json!({ "n": 8 })), ["step_completed", "step_scheduled"]);
     let second = play.call();
     assert_eq!(*second.input, json!({ "n": 8 }));
-    assert_ne!(first.idempotency_key, second.idempotency_key);
+    assert_ne!(first.idempotency_key(), second.idempotency_key());
     assert_eq!(play.done(json!({})), ["step_completed", "run_completed"]);
     assert!(matches!(play.actions.last(), Some(Action::Ended)));
     completed(&play);
@@ -70,12 +70,12 @@ fn a_missing_value_fails_the_step_and_names_the_path() {
 #[test]
 fn transient_failures_are_retried_with_growing_pauses_and_one_key() {
     let mut play = Play::started(&steps("  - { id: a, do: test.call, retry: { max_attempts: 3, initial: 1s, factor: 2, max: 10m } }\n"), json!({}));
-    let key = play.call().idempotency_key;
+    let key = play.call().idempotency_key();
     assert_eq!(play.fails("unavailable"), ["retry_scheduled"]);
     assert_eq!(play.state.status, RunStatus::Waiting);
     assert!(play.after(999).due("a").is_empty(), "never early");
     assert_eq!(play.after(1).due("a"), ["step_scheduled"]);
-    assert_eq!((play.call().attempt, play.call().idempotency_key), (2, key));
+    assert_eq!((play.call().attempt, play.call().idempotency_key()), (2, key));
     assert_eq!(play.fails("timeout"), ["retry_scheduled"]);
     assert!(play.after(1_999).due("a").is_empty());
     assert_eq!(play.after(1).due("a"), ["step_scheduled"]);
@@ -217,11 +217,11 @@ fn a_pause_holds_and_a_resume_goes_on_where_it_stood() {
 fn a_held_step_asks_again_when_it_is_woken_and_no_other_step_does() {
     let mut play = Play::started(&steps("  - { id: a, do: test.send }\n"), json!({}));
     let until = Timestamp::from_millis(play.now + 60_000);
-    let key = play.call().idempotency_key;
+    let key = play.call().idempotency_key();
     assert_eq!(play.ends(Outcome::Hold { until: Some(until), reason: "closed".into() }), ["held"]);
     assert!(play.happen(Happening::Woken { step: path("b") }).is_empty());
     assert_eq!(play.after(1).happen(Happening::Woken { step: path("a") }), ["step_scheduled"]);
-    assert_eq!((play.call().attempt, play.call().idempotency_key), (2, key));
+    assert_eq!((play.call().attempt, play.call().idempotency_key()), (2, key));
     assert!(play.happen(Happening::Woken { step: path("a") }).is_empty(), "it asks already");
     play.check();
     assert_eq!(play.done(json!({})), ["step_completed", "run_completed"]);
