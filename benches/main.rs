@@ -27,6 +27,10 @@ use measures::Bench;
 use report::Report;
 use std::process::ExitCode;
 
+/// The product's allocator: what is measured in this process is measured as it runs there.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What goes wrong in a benchmark is told to a person and ends it.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 

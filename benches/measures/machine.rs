@@ -10,7 +10,7 @@ use onward_core::{
     OrganisationId, RunId, Timestamp, Value,
     definition::{Catalogue, Workflow, compile},
     history::Entry,
-    machine::{Context, Happening, Known, Start, State, decide, replay, replay_against},
+    machine::{Action, Context, Happening, Known, Start, State, decide, replay, replay_against},
     ports::{Effect, NodeDescriptor, Outcome, RunStatus, Scripts},
 };
 use onward_runtime::play::Previews;
@@ -116,7 +116,8 @@ pub(super) fn play(workflow: &Workflow, number: usize) -> Result<(Vec<Entry>, us
         let decision = decide(workflow, &mut state, happening, &Context { organisation: organisation(), now, known: &known, timezone: "UTC" });
         decisions += 1;
         history.extend(decision.entries);
-        let Some(call) = state.in_flight().pop() else { break };
+        // As the runtime does: what is to be run is in the decision.
+        let Some(call) = decision.actions.into_iter().find_map(|action| if let Action::Run(call) = action { Some(call) } else { None }) else { break };
         now = now.plus_millis(1);
         happening = Happening::StepEnded { step: call.step, attempt: call.attempt, outcome: Outcome::done(json!({ "number": 1 })) };
     }

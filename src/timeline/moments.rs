@@ -109,7 +109,7 @@ impl<'a> Reader<'a> {
                     self.note("depth", &format!("{depth} runs and events led here"));
                 }
             }
-            Fact::StepScheduled { node, attempt, input, .. } => self.scheduled(at, step, node, *attempt, input.as_ref()),
+            Fact::StepScheduled { node, attempt, input, .. } => self.scheduled(at, step, node, *attempt, input.as_deref()),
             Fact::StepCompleted { output, truncated, .. } => {
                 self.close(at, step, Mark::Good, None);
                 self.value("gave", output);

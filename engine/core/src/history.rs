@@ -8,7 +8,7 @@ use crate::{
     machine::{ExitCause, Moved},
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// The revision of the machine and of this format; a change of meaning takes a new one, and older ones still execute.
 pub const REVISION: u32 = 1;
@@ -118,9 +118,9 @@ pub enum Fact {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         trigger: Option<usize>,
         /// The start's input.
-        input: Value,
+        input: Arc<Value>,
         /// The `CloudEvents` envelope that expressions see as `event`.
-        event: Value,
+        event: Arc<Value>,
         /// Our id of the event that started the run; it never counts for a wait.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         event_id: Option<EventId>,
@@ -149,18 +149,18 @@ pub enum Fact {
         generation: u32,
         /// The rendered input; on the first attempt, and on one that a repair or a copy makes again.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        input: Option<Value>,
+        input: Option<Arc<Value>>,
         /// Bounds the attempt, in milliseconds.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         timeout_ms: Option<i64>,
         /// What `prepare` made of it, when the node prepares.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        prepared: Option<Value>,
+        prepared: Option<Arc<Value>>,
     },
     /// The step's outcome is good.
     StepCompleted {
         /// The step's output.
-        output: Value,
+        output: Arc<Value>,
         /// The output was longer than allowed and is cut.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         truncated: bool,

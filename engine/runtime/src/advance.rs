@@ -315,8 +315,9 @@ pub(crate) fn entry_bytes(entry: &Entry) -> usize {
     FRAME
         + match &entry.fact {
             Fact::RunStarted { input, event, .. } => size::of(input) + size::of(event),
-            Fact::StepScheduled { input, prepared, .. } => input.as_ref().map_or(0, size::of) + prepared.as_ref().map_or(0, size::of),
-            Fact::StepCompleted { output, .. } | Fact::RunCompleted { output, .. } => size::of(output),
+            Fact::StepScheduled { input, prepared, .. } => input.as_deref().map_or(0, size::of) + prepared.as_deref().map_or(0, size::of),
+            Fact::StepCompleted { output, .. } => size::of(output),
+            Fact::RunCompleted { output, .. } => size::of(output),
             Fact::WaitResolved { event, .. } => size::of(event),
             Fact::VarsSet { values } => values.values().map(size::of).sum(),
             Fact::EventEmitted { data, .. } => size::of(data),

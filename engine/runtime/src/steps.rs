@@ -125,10 +125,11 @@ impl<S: Store> Engine<S> {
         }
         match outcome {
             Outcome::Done { output: prepared } => {
+                let prepared = Arc::new(prepared);
                 if let Some(live) = self.runs.get_mut(run_id) {
-                    live.state.record_prepared(batch.entries_of(run_id), &call.step, prepared.clone());
+                    live.state.record_prepared(batch.entries_of(run_id), &call.step, Arc::clone(&prepared));
                 }
-                call.prepared = Some(Arc::new(prepared));
+                call.prepared = Some(prepared);
                 self.plan(batch, run_id, node, &call, false);
             }
             other => batch.work.push_front(ended(run_id, &call, other)),

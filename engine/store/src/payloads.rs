@@ -177,7 +177,12 @@ mod tests {
     use serde_json::json;
 
     fn completed(output: Value) -> Vec<Entry> {
-        vec![Entry { seq: 7, at: Timestamp::from_millis(5), step: Some("a".into()), fact: Fact::StepCompleted { output, truncated: false, undo: None } }]
+        vec![Entry {
+            seq: 7,
+            at: Timestamp::from_millis(5),
+            step: Some("a".into()),
+            fact: Fact::StepCompleted { output: output.into(), truncated: false, undo: None },
+        }]
     }
 
     fn read_back(text: &str, payloads: Vec<Payload>) -> Result<Vec<Entry>, StoreError> {

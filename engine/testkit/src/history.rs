@@ -29,8 +29,8 @@ impl HistoryBuilder {
             revision: REVISION,
             key: "k".into(),
             trigger: None,
-            input,
-            event,
+            input: input.into(),
+            event: event.into(),
             event_id: None,
             seed: 1,
             timezone: "UTC".into(),
@@ -59,13 +59,16 @@ impl HistoryBuilder {
     /// A node that was scheduled.
     #[must_use]
     pub fn scheduled(self, step: &str, node: &str, input: Value) -> Self {
-        self.fact(Some(step), Fact::StepScheduled { node: node.to_owned(), attempt: 1, generation: 0, input: Some(input), timeout_ms: None, prepared: None })
+        self.fact(
+            Some(step),
+            Fact::StepScheduled { node: node.to_owned(), attempt: 1, generation: 0, input: Some(input.into()), timeout_ms: None, prepared: None },
+        )
     }
 
     /// A node that was scheduled and completed.
     #[must_use]
     pub fn step(self, step: &str, node: &str, input: Value, output: Value) -> Self {
-        self.scheduled(step, node, input).fact(Some(step), Fact::StepCompleted { output, truncated: false, undo: None })
+        self.scheduled(step, node, input).fact(Some(step), Fact::StepCompleted { output: output.into(), truncated: false, undo: None })
     }
 
     /// `run_completed`.

@@ -82,7 +82,7 @@ impl Turn<'_, '_> {
         self.record(Some(&undo.step), Fact::CompensationStarted { node: node.clone() });
         match undo.input {
             Ok(input) => {
-                let input = Some(Value::clone(&input));
+                let input = Some(input);
                 self.record(Some(&path), Fact::StepScheduled { node, attempt: 1, generation: self.state.reopens, input, timeout_ms: None, prepared: None });
                 self.run(&path);
             }

@@ -320,7 +320,7 @@ fn undone(state: &mut State, path: &str) -> bool {
     true
 }
 
-pub(super) fn completed(workflow: &Workflow, state: &mut State, entry: &Entry, output: &Value, undo: Option<&Undoing>) -> Result<(), String> {
+pub(super) fn completed(workflow: &Workflow, state: &mut State, entry: &Entry, output: &Arc<Value>, undo: Option<&Undoing>) -> Result<(), String> {
     let path = path_of(entry)?;
     if undone(state, path) {
         return Ok(());
@@ -341,7 +341,7 @@ pub(super) fn completed(workflow: &Workflow, state: &mut State, entry: &Entry, o
         None if workflow.script.is_some() => return Err(format!("call {path} is not in progress")),
         None => joined(workflow, state, entry)?,
     }
-    leave(workflow, state, path, output.clone())?;
+    leave(workflow, state, path, Arc::clone(output))?;
     state.undo.extend(undo.map(|undo| undo_of(path, undo)));
     let stops = !had_leaf && matches!(workflow.step(path).map(|step| &step.verb), Some(Verb::Stop { .. }));
     if stops && state.ending.is_none() {
@@ -517,8 +517,8 @@ fn started(state: &mut State, entry: &Entry) -> Result<(), String> {
     state.parent.clone_from(parent);
     state.timezone = timezone.as_str().into();
     state.started_at = entry.at;
-    state.input = Arc::new(input.clone());
-    state.event = Arc::new(event.clone());
+    state.input = Arc::clone(input);
+    state.event = Arc::clone(event);
     state.event_id = *event_id;
     state.deadline = *deadline;
     state.scope_bytes = weight(input) + weight(event);
@@ -544,7 +544,7 @@ fn scheduled(workflow: &Workflow, state: &mut State, entry: &Entry) -> Result<()
         return Err("it is not step_scheduled".into());
     };
     let path = path_of(entry)?;
-    let prepared = prepared.clone().map(Arc::new);
+    let prepared = prepared.clone();
     match state.leaves.get_mut(path) {
         Some(Leaf::Node(progress)) => {
             if progress.phase == Phase::InFlight {
@@ -558,7 +558,7 @@ fn scheduled(workflow: &Workflow, state: &mut State, entry: &Entry) -> Result<()
                 progress.first_at = entry.at;
             }
             if let Some(input) = input {
-                progress.input = Arc::new(input.clone());
+                progress.input = Arc::clone(input);
             }
             progress.prepared = prepared;
             progress.phase = Phase::InFlight;
@@ -573,7 +573,7 @@ fn scheduled(workflow: &Workflow, state: &mut State, entry: &Entry) -> Result<()
         attempt: *attempt,
         spent: 0,
         generation: *generation,
-        input: Arc::new(input),
+        input,
         timeout_ms: *timeout_ms,
         prepared,
         first_at: entry.at,

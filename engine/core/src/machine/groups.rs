@@ -137,7 +137,7 @@ impl Turn<'_, '_> {
 
     /// Ends a step that runs no node.
     pub(super) fn complete_step(&mut self, path: &StepPath, output: Value) {
-        self.record(Some(path), Fact::StepCompleted { output, truncated: false, undo: None });
+        self.record(Some(path), Fact::StepCompleted { output: output.into(), truncated: false, undo: None });
     }
 
     fn group(&self, trail: &Trail) -> Option<&Group> {

@@ -71,8 +71,8 @@ impl Turn<'_, '_> {
                 revision: REVISION,
                 key: start.key,
                 trigger: start.trigger,
-                input: start.input,
-                event: start.event,
+                input: start.input.into(),
+                event: start.event.into(),
                 event_id: start.event_id,
                 seed: start.seed,
                 timezone: self.context.timezone.to_owned(),
@@ -137,7 +137,7 @@ impl Turn<'_, '_> {
             Outcome::Done { output } => {
                 let (output, truncated) = bounded(output);
                 match self.undoing(path, &output) {
-                    Ok(undo) => self.record(Some(path), Fact::StepCompleted { output, truncated, undo }),
+                    Ok(undo) => self.record(Some(path), Fact::StepCompleted { output: output.into(), truncated, undo }),
                     Err(_) => self.state.undecided = Some(Undecided::Outcome(Arc::clone(path), attempt, Outcome::Done { output })),
                 }
             }
@@ -160,7 +160,7 @@ impl Turn<'_, '_> {
         let (output, truncated) = bounded(output);
         let bound = binds.filter(|record| !self.state.bindings.contains_key(*record)).and_then(|record| Some((record.to_owned(), identifier(&output["id"])?)));
         let heavy = self.state.scope_bytes + weight(&output) > limits::RUN_SCOPE_BYTES;
-        self.record(Some(path), Fact::StepCompleted { output, truncated, undo });
+        self.record(Some(path), Fact::StepCompleted { output: output.into(), truncated, undo });
         if let Some((record, id)) = bound {
             self.record(Some(path), Fact::Bound { record, id });
         }

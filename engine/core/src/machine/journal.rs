@@ -129,12 +129,12 @@ impl Made {
     }
 
     /// What the script gets of a step's output.
-    fn seen(&self, output: Value) -> Value {
+    fn seen(&self, output: Arc<Value>) -> Arc<Value> {
         match self {
-            Self::Sleep | Self::Log { .. } => Value::Null,
-            Self::Wait { .. } if output["timed_out"] == true => Value::Null,
-            Self::Split => output["variant"].clone(),
-            Self::Emit { .. } => output["event_id"].clone(),
+            Self::Sleep | Self::Log { .. } => Arc::default(),
+            Self::Wait { .. } if output["timed_out"] == true => Arc::default(),
+            Self::Split => Arc::new(output["variant"].clone()),
+            Self::Emit { .. } => Arc::new(output["event_id"].clone()),
             _ => output,
         }
     }
@@ -217,7 +217,7 @@ impl ScriptRun {
     }
 
     /// Notes a call's outcome; how many bytes it takes.
-    pub(super) fn settle(&mut self, key: &StepPath, outcome: Result<Value, &StepError>, at: Timestamp) -> Result<usize, String> {
+    pub(super) fn settle(&mut self, key: &StepPath, outcome: Result<Arc<Value>, &StepError>, at: Timestamp) -> Result<usize, String> {
         let calls = Arc::make_mut(&mut self.calls);
         // What fails without having begun is noted as that.
         let call = match outcome {
@@ -227,7 +227,7 @@ impl ScriptRun {
         if call.outcome.is_some() {
             return Err(format!("call {key} has its outcome already"));
         }
-        let value = outcome.map(|output| Arc::new(call.made.seen(output))).map_err(StepError::clone);
+        let value = outcome.map(|output| call.made.seen(output)).map_err(StepError::clone);
         let bytes = value.as_ref().map_or(0, |value| weight(value));
         call.outcome = Some(Settled { value, at });
         // Nobody waits for a line in the history.

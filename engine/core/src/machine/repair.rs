@@ -188,7 +188,7 @@ pub(super) fn recorded(entries: &[Entry], index: usize) -> Option<(&str, Repair)
     let Fact::Reopened { by, action, .. } = &entry.fact else { return None };
     let given = entries.get(index + 1..)?.iter().find(|next| next.step == entry.step && !matches!(next.fact, Fact::ValueRead { .. }));
     let input = match given.map(|given| &given.fact) {
-        Some(Fact::StepScheduled { input, .. }) => input.clone(),
+        Some(Fact::StepScheduled { input, .. }) => input.as_deref().cloned(),
         Some(Fact::ChildStarted { input, .. }) => Some(input.clone()),
         _ => None,
     };
@@ -280,9 +280,9 @@ impl Turn<'_, '_> {
             let renew = renew || given.is_some();
             let generation = if renew { self.state.reopens } else { progress.generation };
             // Always with its input: an attempt without one is what a retry's timer begins.
-            let input = Some(given.unwrap_or_else(|| Value::clone(&progress.input)));
+            let input = Some(given.map_or_else(|| Arc::clone(&progress.input), Arc::new));
             // What was prepared belongs to the key that is kept.
-            let prepared = if renew { None } else { progress.prepared.as_deref().cloned() };
+            let prepared = if renew { None } else { progress.prepared.clone() };
             let (node, attempt, timeout_ms) = (progress.node.to_string(), progress.attempt + 1, progress.timeout_ms);
             self.record(Some(&path), Fact::StepScheduled { node, attempt, generation, input, timeout_ms, prepared });
             if let Some(Leaf::Node(progress)) = self.state.leaves.get(&path) {

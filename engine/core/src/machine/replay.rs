@@ -217,7 +217,7 @@ impl<'a> Player<'a> {
     /// What `prepare` gave is the runtime's, not the machine's: taken over from the record.
     fn take_prepared(&mut self, recorded: &Entry) {
         if let (Fact::StepScheduled { prepared: Some(prepared), .. }, Some(step)) = (&recorded.fact, &recorded.step) {
-            self.state.record_prepared(&mut [], step, prepared.clone());
+            self.state.record_prepared(&mut [], step, Arc::clone(prepared));
         }
     }
 
@@ -259,7 +259,7 @@ pub(super) fn same(recorded: &Entry, made: &Entry) -> bool {
             Fact::StepScheduled { node: made_node, attempt: made_attempt, generation: made_generation, input: made_input, timeout_ms: made_timeout_ms, .. },
         ) => {
             (node, attempt, generation, timeout_ms) == (made_node, made_attempt, made_generation, made_timeout_ms)
-                && same_value_or_erased(input.as_ref(), made_input.as_ref())
+                && same_value_or_erased(input.as_deref(), made_input.as_deref())
         }
         (Fact::StepCompleted { output, .. }, Fact::StepCompleted { output: made_output, .. }) => output == made_output,
         (was, made) => was == made,
@@ -309,8 +309,8 @@ pub(super) fn start_of(first: &Entry, second: Option<&Entry>) -> Option<Start> {
         version: *version,
         key: key.clone(),
         trigger: *trigger,
-        input: input.clone(),
-        event: event.clone(),
+        input: Value::clone(input),
+        event: Value::clone(event),
         event_id: *event_id,
         seed: *seed,
         depth: *depth,
@@ -373,7 +373,7 @@ pub(super) fn signal_of(entry: &Entry) -> Option<Happening> {
 /// The outcome that an entry tells of.
 pub(super) fn outcome_of(entry: &Entry) -> Option<Outcome> {
     Some(match &entry.fact {
-        Fact::StepCompleted { output, .. } => Outcome::done(output.clone()),
+        Fact::StepCompleted { output, .. } => Outcome::done(Value::clone(output)),
         Fact::StepFailed { error, .. } => {
             let mut error = error.clone();
             error.step = None;

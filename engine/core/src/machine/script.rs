@@ -99,7 +99,7 @@ impl Turn<'_, '_> {
             }
             // Nobody runs it: it is the line in the history that was asked for.
             DurableCall::Log { message } => {
-                let input = Some(serde_json::json!({ "message": message }));
+                let input = Some(Arc::new(serde_json::json!({ "message": message })));
                 let scheduled = Fact::StepScheduled { node: LOG_NODE.into(), attempt: 1, generation: 0, input, timeout_ms: None, prepared: None };
                 self.record(Some(path), scheduled);
                 self.complete_step(path, Value::Null);

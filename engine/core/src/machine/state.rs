@@ -374,13 +374,13 @@ impl State {
     }
 
     /// Puts what a node's `prepare` gave into the state and into the `step_scheduled` entry that is about to be written.
-    pub fn record_prepared(&mut self, entries: &mut [Entry], step: &str, value: Value) {
+    pub fn record_prepared(&mut self, entries: &mut [Entry], step: &str, value: Arc<Value>) {
         let scheduled = entries.iter_mut().rev().find(|entry| entry.step.as_deref() == Some(step) && matches!(entry.fact, Fact::StepScheduled { .. }));
         if let Some(Entry { fact: Fact::StepScheduled { prepared, .. }, .. }) = scheduled {
-            *prepared = Some(value.clone());
+            *prepared = Some(Arc::clone(&value));
         }
         if let Some(Leaf::Node(progress)) = self.leaves.get_mut(step) {
-            progress.prepared = Some(Arc::new(value));
+            progress.prepared = Some(value);
         }
     }
 

@@ -137,7 +137,7 @@ impl Turn<'_, '_> {
         match outcome {
             Ok(output) => {
                 let (output, truncated) = super::happenings::bounded(output);
-                self.record(Some(path), Fact::StepCompleted { output, truncated, undo: None });
+                self.record(Some(path), Fact::StepCompleted { output: output.into(), truncated, undo: None });
                 Ok(())
             }
             Err(error) => Err(Stop::Failed(error)),
@@ -204,7 +204,7 @@ impl Turn<'_, '_> {
             None => None,
         };
         let generation = self.state.reopens;
-        self.record(Some(path), Fact::StepScheduled { node: node.to_owned(), attempt: 1, generation, input: Some(input), timeout_ms, prepared: None });
+        self.record(Some(path), Fact::StepScheduled { node: node.to_owned(), attempt: 1, generation, input: Some(input.into()), timeout_ms, prepared: None });
         self.run(path);
         Ok(())
     }

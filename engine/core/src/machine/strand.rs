@@ -242,9 +242,9 @@ impl Group {
 }
 
 impl View {
-    pub(super) fn put(&mut self, key: &Arc<str>, output: Value) {
+    pub(super) fn put(&mut self, key: &Arc<str>, output: Arc<Value>) {
         self.bytes += weight(&output);
-        Arc::make_mut(&mut self.outputs).insert(Arc::clone(key), Arc::new(output));
+        Arc::make_mut(&mut self.outputs).insert(Arc::clone(key), output);
     }
 }
 

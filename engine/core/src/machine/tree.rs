@@ -56,7 +56,7 @@ pub(super) fn enter(workflow: &Workflow, state: &mut State, path: &StepPath, bra
     strand.standing = Standing::Inside(Box::new(group));
     let mut inner = trail.clone();
     inner.push((strand.index, member));
-    put(state, &trail, step, output);
+    put(state, &trail, step, output.into());
     settle(workflow, state, inner);
     Ok(())
 }
@@ -109,7 +109,8 @@ pub(super) fn go_on_with(workflow: &Workflow, state: &mut State, trail: &Trail, 
 }
 
 /// Ends a step with its output; branches that end with it are left too.
-pub(super) fn leave(workflow: &Workflow, state: &mut State, path: &StepPath, output: Value) -> Result<(), String> {
+pub(super) fn leave(workflow: &Workflow, state: &mut State, path: &StepPath, output: impl Into<Arc<Value>>) -> Result<(), String> {
+    let output = output.into();
     if workflow.script.is_some() {
         state.leaves.remove(path);
         state.scope_bytes += state.script.settle(path, Ok(output), state.at)?;
@@ -124,7 +125,7 @@ pub(super) fn leave(workflow: &Workflow, state: &mut State, path: &StepPath, out
     Ok(())
 }
 
-fn put(state: &mut State, trail: &Trail, step: &Step, output: Value) {
+fn put(state: &mut State, trail: &Trail, step: &Step, output: Arc<Value>) {
     let Some(view) = state.root.view_mut(trail) else { return };
     let before = view.bytes;
     view.put(&step.key, output);
@@ -212,7 +213,7 @@ pub(super) fn fail(workflow: &Workflow, state: &mut State, path: &StepPath, erro
                 around.standing = Standing::Free;
                 if step.continue_on_error {
                     around.index += 1;
-                    put(state, &trail, step, error_output(error));
+                    put(state, &trail, step, error_output(error).into());
                     settle(workflow, state, trail);
                     return Ok(());
                 }

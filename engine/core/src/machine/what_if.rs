@@ -592,7 +592,7 @@ fn calls(entries: &[Entry]) -> Vec<CallDifference> {
         .iter()
         .filter_map(|entry| match (&entry.fact, &entry.step) {
             (Fact::StepScheduled { node, input: Some(input), .. }, Some(step)) => {
-                Some(CallDifference { step: step.to_string(), node: node.clone(), input: input.clone() })
+                Some(CallDifference { step: step.to_string(), node: node.clone(), input: Value::clone(input) })
             }
             _ => None,
         })

@@ -2,7 +2,7 @@
 
 use super::{Outside as _, Previews, Stage, scripted::Scripted};
 use onward_core::{
-    ErrorCode, Object, StepError, Timestamp, Value,
+    ErrorCode, Object, RunId, StepError, Timestamp, Value,
     definition::{Step, Verb, Workflow, testing::Setting},
     expression::{RECORD_NAMES, RecordReads, Scope},
     machine::InFlight,
@@ -138,7 +138,8 @@ fn call(trial: &StepTrial<'_>, step: &Step, node: &str, outside: &mut Scripted<'
         step: Arc::clone(&step.key),
         node: node.into(),
         attempt: 1,
-        idempotency_key: String::new(),
+        run_id: RunId(uuid::Uuid::nil()),
+        generation: 0,
         input: Arc::new(tried.input.clone()),
         prepared: None,
         timeout_ms: None,

@@ -23,7 +23,7 @@ fn hourly(more: &str) -> String {
 fn started_by(world: &World, run: &RunRow) -> serde_json::Value {
     let history = world.store.inner().committed_history(run.id).expect("readable");
     match history.into_iter().next().map(|entry| entry.fact) {
-        Some(Fact::RunStarted { event, .. }) => event,
+        Some(Fact::RunStarted { event, .. }) => serde_json::Value::clone(&event),
         other => panic!("{other:?}"),
     }
 }

@@ -75,7 +75,7 @@ impl Maker {
                 seq: *last + 1,
                 at: at(*last as i64),
                 step: Some("s".into()),
-                fact: Fact::StepCompleted { output: json!("x".repeat(size)), truncated: false, undo: None },
+                fact: Fact::StepCompleted { output: json!("x".repeat(size)).into(), truncated: false, undo: None },
             });
             // Now and then the same place again: a conflict, which both must refuse.
             if self.world.executor.random_below(12) > 0 {

@@ -125,8 +125,8 @@ pub(super) fn write(run: RunId) -> RunWrite {
 pub(super) fn entries(seq: u64, output: Value) -> Vec<Entry> {
     let entry = |seq, fact| Entry { seq, at: at(i64::try_from(seq).unwrap_or(0)), step: Some("a#1".into()), fact };
     let scheduled =
-        Fact::StepScheduled { node: "debug.echo".into(), attempt: 1, generation: 0, input: Some(json!({ "n": seq })), timeout_ms: None, prepared: None };
-    let mut entries = vec![entry(seq, Fact::StepCompleted { output, truncated: false, undo: None }), entry(seq + 1, scheduled)];
+        Fact::StepScheduled { node: "debug.echo".into(), attempt: 1, generation: 0, input: Some(json!({ "n": seq }).into()), timeout_ms: None, prepared: None };
+    let mut entries = vec![entry(seq, Fact::StepCompleted { output: output.into(), truncated: false, undo: None }), entry(seq + 1, scheduled)];
     entries[1].at = entries[0].at;
     entries
 }
