@@ -3,39 +3,26 @@
 //! and requests come again at their times; what the record cannot tell is assumed and marked, or ends the report.
 
 use super::{
-    CallDifference, Context, Difference, EXIT_TARGET, Happening, Known, Moved, Need, RUN_TIMER, Report, SETTLE_TIMER, State, decide,
+    Context, EXIT_TARGET, Happening, Known, Moved, Need, Report, SETTLE_TIMER, State, decide,
     leaf::Leaf,
     reopen::first_id,
-    replay::{ended_as, event_of, happening_of, outcome_of, same, shown, start_of, timezone_of, waiting},
-    script::DIVERGED,
+    replay::{happening_of, same, start_of, timezone_of, waiting},
 };
 use crate::{
-    Event, OrganisationId, RunId, Timestamp, Value,
+    OrganisationId, RunId, Timestamp, Value,
     definition::Workflow,
-    digest,
-    history::{ChildOutcome, Entry, Fact, StepPath},
+    history::{Entry, Fact},
     ports::Outcome,
 };
-use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
+
+mod record;
+mod report;
+
+use record::{Moment, Outside, Record, call_key, is_of_engine};
 
 /// More turns than any run of a finite workflow takes between two recorded moments.
 const TURNS_MAX: usize = 100_000;
-
-/// A history without the moves of its run to other versions, and the exits that those opened again.
-fn without_moves(entries: &[Entry]) -> Vec<Entry> {
-    let mut moved = false;
-    let mut kept = Vec::with_capacity(entries.len());
-    for entry in entries {
-        moved = matches!(entry.fact, Fact::Migrated { .. }) || moved && entry.step.is_none() && matches!(entry.fact, Fact::WaitOpened { .. });
-        if !moved {
-            kept.push(entry.clone());
-        }
-    }
-    kept
-}
 
 /// Re-executes a history on another definition. `example` gives a node's example output, for calls that the record does not
 /// know.
@@ -46,9 +33,7 @@ pub fn replay_against(workflow: &Workflow, organisation: OrganisationId, run_id:
     if entries.iter().any(|entry| matches!(entry.fact, Fact::Migrated { how: Moved::Restarted, .. })) {
         return Report { unknown: Some("the run began again on another version; look at it by itself".into()), ..Report::default() };
     }
-    let unmoved = without_moves(entries);
-    let entries = unmoved.as_slice();
-    let mut what_if = WhatIf::new(workflow, organisation, run_id, entries);
+    let mut what_if = WhatIf::new(workflow, organisation, run_id, Record::of(entries));
     what_if.turn(Happening::Started(start));
     for _ in 0..TURNS_MAX {
         if what_if.has_caught_up() {
@@ -76,47 +61,17 @@ pub fn replay_against(workflow: &Workflow, organisation: OrganisationId, run_id:
 struct WhatIf<'a> {
     workflow: &'a Workflow,
     organisation: OrganisationId,
-    recorded: &'a [Entry],
+    record: Record,
     timezone: String,
     state: State,
     made: Vec<Entry>,
     now: Timestamp,
-    outcomes: BTreeMap<(String, String, String), VecDeque<(Moment, Outcome)>>,
-    /// Events and requests from outside, in order.
-    outside: VecDeque<(Moment, Outside)>,
-    /// Attempts of each call that the record knows, less those that were answered.
-    open: BTreeMap<(String, String, String), usize>,
-    /// When the record's timers took effect, by key.
-    fired: BTreeMap<String, VecDeque<Moment>>,
-    /// Timers that the record knows to have been set, by key and due time.
-    set: BTreeSet<(String, Timestamp)>,
-    values: BTreeMap<String, Value>,
-    /// What was read after the run was taken up again, by that entry's place.
-    later_values: BTreeMap<usize, BTreeMap<String, Value>>,
     assumed_from: Option<u64>,
     unknown: Option<String>,
     /// What was decided so far stands in the record too, and nothing else does: the record tells what happens next.
     in_step: bool,
     /// How much of the record was taken in while in step.
     taken: usize,
-    /// Where copies begin.
-    forks: Vec<usize>,
-}
-
-/// A place in the record.
-#[derive(Clone, Copy, Debug)]
-struct Moment {
-    seq: u64,
-    at: Timestamp,
-}
-
-enum Outside {
-    Event(Arc<Event>),
-    Request(Box<Happening>),
-    /// The run that this step waits for ended.
-    Child(StepPath, ChildOutcome),
-    /// The entry at this place took the run up again.
-    Reopened(usize),
 }
 
 enum Next {
@@ -126,130 +81,19 @@ enum Next {
 }
 
 impl<'a> WhatIf<'a> {
-    fn new(workflow: &'a Workflow, organisation: OrganisationId, run_id: RunId, recorded: &'a [Entry]) -> Self {
-        let mut this = Self {
+    fn new(workflow: &'a Workflow, organisation: OrganisationId, run_id: RunId, record: Record) -> Self {
+        Self {
             workflow,
             organisation,
-            recorded,
-            timezone: timezone_of(recorded),
-            state: State::new(first_id(run_id, recorded)),
+            timezone: timezone_of(&record.entries),
+            state: State::new(first_id(run_id, &record.entries)),
             made: Vec::new(),
-            now: recorded.first().map_or(Timestamp::MIN, |entry| entry.at),
-            outcomes: BTreeMap::new(),
-            outside: VecDeque::new(),
-            open: BTreeMap::new(),
-            fired: BTreeMap::new(),
-            set: BTreeSet::new(),
-            values: BTreeMap::new(),
-            later_values: BTreeMap::new(),
+            now: record.entries.first().map_or(Timestamp::MIN, |entry| entry.at),
+            record,
             assumed_from: None,
             unknown: None,
             in_step: true,
             taken: 0,
-            forks: Vec::new(),
-        };
-        this.read_record();
-        this
-    }
-
-    /// What the record tells of the world: outcomes, events, requests, fields of records.
-    fn read_record(&mut self) {
-        let mut calls: BTreeMap<String, (String, String, String)> = BTreeMap::new();
-        let mut children = BTreeSet::new();
-        // What may have begun the end of the run.
-        let (mut asked_to_end, mut failed_since): (Option<Timestamp>, Option<Timestamp>) = (None, None);
-        let mut taken_up_at = None;
-        for (index, entry) in self.recorded.iter().enumerate() {
-            let moment = Moment { seq: entry.seq, at: entry.at };
-            let step = entry.step.as_deref().map(str::to_owned);
-            let timer = match &entry.fact {
-                Fact::RunStarted { deadline, .. } | Fact::WaitOpened { deadline, .. } | Fact::AskOpened { deadline, .. } => *deadline,
-                Fact::RetryScheduled { due, .. } | Fact::TimerSet { due } => Some(*due),
-                Fact::Held { until, .. } => *until,
-                _ => None,
-            };
-            if let Some(due) = timer {
-                self.set.insert((step.clone().unwrap_or_else(|| RUN_TIMER.to_owned()), due));
-            }
-            match &entry.fact {
-                Fact::Reopened { fork, .. } => {
-                    self.forks.extend(fork.is_some().then_some(index));
-                    (asked_to_end, failed_since) = (None, None);
-                    taken_up_at = Some(index);
-                    self.outside.push_back((moment, Outside::Reopened(index)));
-                }
-                Fact::CancelRequested { .. } | Fact::Exited { .. } => drop(asked_to_end.get_or_insert(entry.at)),
-                Fact::TimerFired { .. } if entry.step.is_none() => drop(asked_to_end.get_or_insert(entry.at)),
-                Fact::StepFailed { continued: false, .. } => drop(failed_since.get_or_insert(entry.at)),
-                // A run that goes on to something new was not ended by what failed before.
-                Fact::StepScheduled { attempt: 1, .. } | Fact::TimerSet { .. } | Fact::IterationStarted { .. } => failed_since = None,
-                _ => {}
-            }
-            let ending = asked_to_end.or(failed_since);
-            match (&entry.fact, step) {
-                (Fact::StepScheduled { node, input: Some(input), .. }, Some(step)) => {
-                    let key = call_key(&step, node, input);
-                    *self.open.entry(key.clone()).or_default() += 1;
-                    calls.insert(step, key);
-                }
-                (Fact::StepScheduled { input: None, .. }, Some(step)) => {
-                    if let Some(key) = calls.get(&step) {
-                        *self.open.entry(key.clone()).or_default() += 1;
-                    }
-                    self.fired.entry(step).or_default().push_back(moment);
-                }
-                (Fact::TimerFired { .. } | Fact::WaitTimedOut { .. }, Some(step)) => self.fired.entry(step).or_default().push_back(moment),
-                (Fact::TimerFired { .. }, None) => self.fired.entry(RUN_TIMER.to_owned()).or_default().push_back(moment),
-                // Time to settle was over; a join or a cancel ends at once what it ends.
-                (Fact::StepCancelled { .. }, _) if ending.is_some_and(|at| entry.at >= at.plus_millis(crate::limits::SETTLE_MS)) => {
-                    self.fired.entry(SETTLE_TIMER.to_owned()).or_default().push_back(moment);
-                }
-                (Fact::EventConsumed { event_id }, _) => {
-                    if let Some(Fact::WaitResolved { event, taken_in_at, .. }) = self.recorded.get(index + 1).map(|entry| &entry.fact) {
-                        self.outside.push_back((moment, Outside::Event(Arc::new(event_of(event, *event_id, *taken_in_at)))));
-                    }
-                }
-                (Fact::Exited { exit, event, taken_in_at }, _) => {
-                    self.outside.push_back((moment, Outside::Event(Arc::new(event_of(event, exit.event_id, *taken_in_at)))));
-                }
-                (Fact::CancelRequested { by, reason, force }, _) => {
-                    self.outside.push_back((moment, Outside::Request(Box::new(Happening::Cancel { by: by.clone(), reason: reason.clone(), force: *force }))));
-                }
-                (Fact::WaitResolved { by: Some(_), .. }, _) => {
-                    self.outside.extend(super::replay::signal_of(entry).map(|signal| (moment, Outside::Request(Box::new(signal)))));
-                }
-                // The engine's own pauses are decisions of that run, not something that came to it.
-                (Fact::Paused { by, reason }, _) if !is_of_engine(by) => {
-                    self.outside.push_back((moment, Outside::Request(Box::new(Happening::Pause { by: by.clone(), reason: reason.clone() }))));
-                }
-                (Fact::Resumed { by }, _) => self.outside.push_back((moment, Outside::Request(Box::new(Happening::Resume { by: by.clone() })))),
-                (Fact::ChildEnded { outcome, .. }, Some(step)) => {
-                    if !matches!(outcome, ChildOutcome::Continued { .. }) {
-                        children.remove(&step);
-                    }
-                    self.outside.push_back((moment, Outside::Child(step.into(), outcome.clone())));
-                }
-                (Fact::AskAnswered { answer, by }, Some(step)) => {
-                    let happening = Happening::Answered { step: step.into(), answer: answer.clone(), by: by.clone() };
-                    self.outside.push_back((moment, Outside::Request(Box::new(happening))));
-                }
-                (Fact::ChildStarted { .. }, Some(step)) => drop(children.insert(step)),
-                (Fact::StepFailed { error, .. }, Some(step)) if children.remove(&step) => {
-                    let refused = Happening::ChildRefused { step: step.into(), error: error.clone() };
-                    self.outside.push_back((moment, Outside::Request(Box::new(refused))));
-                }
-                (Fact::EventEmitted { event, .. }, Some(step)) if event == super::REMINDED => self.fired.entry(step).or_default().push_back(moment),
-                (Fact::ValueRead { values }, _) => {
-                    let read = taken_up_at.map_or(&mut self.values, |index| self.later_values.entry(index).or_default());
-                    read.extend(values.clone());
-                }
-                _ => {}
-            }
-            if let (Some(outcome), Some(step)) = (outcome_of(entry), &entry.step)
-                && let Some(key) = calls.get(&**step)
-            {
-                self.outcomes.entry(key.clone()).or_default().push_back((moment, outcome));
-            }
         }
     }
 
@@ -263,26 +107,26 @@ impl<'a> WhatIf<'a> {
             if self.cut_at_fork() {
                 return;
             }
-            let recorded = self.recorded.get(before..).unwrap_or_default();
+            let recorded = self.record.entries.get(before..).unwrap_or_default();
             let made = &self.made[before..];
             self.in_step &=
                 made.len() <= recorded.len() && made.iter().zip(recorded).all(|(would, was)| same_decision(was, would) && same_deadline(was, would));
             let Some(need) = decision.need else { return };
             match need {
                 Need::Records(asked) => {
-                    if let Some(Fact::ValueRead { values }) = self.recorded.get(self.made.len()).map(|entry| &entry.fact)
+                    if let Some(Fact::ValueRead { values }) = self.record.entries.get(self.made.len()).map(|entry| &entry.fact)
                         && self.in_step
                     {
-                        self.values.extend(values.clone());
+                        self.record.values.extend(values.clone());
                     }
-                    let reads = crate::expression::RecordReads::recorded(&self.values);
+                    let reads = crate::expression::RecordReads::recorded(&self.record.values);
                     for record in asked {
                         let value = reads.known.get(&record.name).cloned().unwrap_or_else(|| Value::Object(crate::Object::new()));
                         known.records.insert(record.name, value);
                     }
                 }
                 Need::Variant { step, by: _, proposal } => {
-                    let recorded = self.recorded.iter().find_map(|entry| match &entry.fact {
+                    let recorded = self.record.entries.iter().find_map(|entry| match &entry.fact {
                         Fact::VariantChosen { variant, sticky, .. } if entry.step.as_ref() == Some(&step) => Some((variant.clone(), *sticky)),
                         _ => None,
                     });
@@ -295,7 +139,7 @@ impl<'a> WhatIf<'a> {
 
     /// Whether the run stands just where its record ends: nobody knows what came after.
     fn has_caught_up(&self) -> bool {
-        self.in_step && self.made.len() == self.recorded.len()
+        self.in_step && self.made.len() == self.record.entries.len()
     }
 
     /// What happens next by the record, for a run that has decided all that it tells so far and nothing else.
@@ -304,14 +148,16 @@ impl<'a> WhatIf<'a> {
             return None;
         }
         let index = self.made.len();
-        let told = self.recorded.get(index..).unwrap_or_default();
+        if matches!(self.record.entries.get(index).map(|next| &next.fact), Some(Fact::Reopened { .. })) {
+            self.record.read_on(index);
+        }
+        let told = self.record.entries.get(index..).unwrap_or_default();
         let happening = match told.first().map(|next| &next.fact) {
             None => None,
             // The engine's own pauses are decisions of that run, not something that came to it.
             Some(Fact::Paused { by, .. }) if is_of_engine(by) => None,
             Some(Fact::Reopened { .. }) => {
-                self.read_on(index);
-                super::Reopening::recorded(self.workflow, self.state.run_id, self.recorded, index).map(|how| Happening::Reopen(Box::new(how)))
+                super::Reopening::recorded(self.workflow, self.state.run_id, &self.record.entries, index).map(|how| Happening::Reopen(Box::new(how)))
             }
             Some(_) => happening_of(told, &self.state),
         };
@@ -320,29 +166,12 @@ impl<'a> WhatIf<'a> {
         // One that decided nothing would be told again and again.
         if happening.is_none() || index < self.taken {
             self.in_step = false;
-            self.leave_record();
+            self.record.forget(self.taken);
             return None;
         }
         self.taken = told_by + 1;
-        self.now = self.recorded.get(index).map_or(self.now, |next| self.now.max(next.at));
+        self.now = self.record.entries.get(index).map_or(self.now, |next| self.now.max(next.at));
         happening
-    }
-
-    /// From here on the record is only a source of what may happen: what was taken from it is not told again.
-    fn leave_record(&mut self) {
-        let Some(last) = self.taken.checked_sub(1).and_then(|last| self.recorded.get(last)).map(|entry| entry.seq) else { return };
-        let is_taken = |moment: &Moment| moment.seq <= last;
-        for (key, outcomes) in &mut self.outcomes {
-            let before = outcomes.len();
-            outcomes.retain(|(moment, _)| !is_taken(moment));
-            if let Some(open) = self.open.get_mut(key) {
-                *open = open.saturating_sub(before - outcomes.len());
-            }
-        }
-        for moments in self.fired.values_mut() {
-            moments.retain(|moment| !is_taken(moment));
-        }
-        self.outside.retain(|(moment, _)| !is_taken(moment));
     }
 
     /// What happens next to the resting run: a call's end, an event or a request of the record, or its own timer. In the
@@ -360,24 +189,24 @@ impl<'a> WhatIf<'a> {
         let mut call = None;
         let mut outcome: Option<Moment> = None;
         for open in self.state.in_flight() {
-            let recorded = self.outcomes.get(&call_key(&open.step, &open.node, &open.input)).and_then(VecDeque::front).map(|(moment, _)| *moment);
+            let recorded = self.record.outcomes.get(&call_key(&open.step, &open.node, &open.input)).and_then(VecDeque::front).map(|(moment, _)| *moment);
             match recorded {
-                None if !self.is_unanswered(&open) => return Next::Call(open),
+                None if !self.record.is_unanswered(&open) => return Next::Call(open),
                 Some(moment) if outcome.is_none_or(|earlier| moment.seq < earlier.seq) => (call, outcome) = (Some(open), Some(moment)),
                 None if call.is_none() => call = Some(open),
                 _ => {}
             }
         }
         let due = if self.state.paused.is_none() { self.next_timer() } else { None };
-        let fired = due.as_ref().and_then(|(key, _)| self.fired.get(key)?.front()).copied();
+        let fired = due.as_ref().and_then(|(key, _)| self.record.fired.get(key)?.front()).copied();
         // Before which moment of the record the timer comes.
         let timer_before = |moment: Moment, taken_in_at: Timestamp| match (&due, fired) {
             (Some(_), Some(fired)) => fired.seq < moment.seq,
             // A timer that the record set and that did not take effect there before this did not do so here.
-            (Some((key, due)), None) => key != SETTLE_TIMER && *due < taken_in_at && !self.set.contains(&(key.clone(), *due)),
+            (Some((key, due)), None) => key != SETTLE_TIMER && *due < taken_in_at && !self.record.set.contains(&(key.clone(), *due)),
             (None, _) => false,
         };
-        let outside = self.outside.front().map(|(moment, outside)| {
+        let outside = self.record.outside.front().map(|(moment, outside)| {
             let counted = match outside {
                 Outside::Event(event) => event.taken_in_at,
                 Outside::Request(_) | Outside::Child(..) | Outside::Reopened(_) => moment.at,
@@ -388,7 +217,7 @@ impl<'a> WhatIf<'a> {
             (Some(outcome), outside) if outside.is_none_or(|(outside, _)| outcome.seq < outside.seq) && !timer_before(outcome, outcome.at) => {
                 call.map_or(Next::End, Next::Call)
             }
-            (_, Some((moment, counted))) if !timer_before(moment, counted) => match self.outside.pop_front() {
+            (_, Some((moment, counted))) if !timer_before(moment, counted) => match self.record.outside.pop_front() {
                 Some((moment, outside)) => self.taken_from_outside(moment.at, outside),
                 None => Next::End,
             },
@@ -399,7 +228,7 @@ impl<'a> WhatIf<'a> {
     /// The timer that takes effect next: the first of those that the record knows to have fired, else the first that is due.
     fn next_timer(&self) -> Option<(String, Timestamp)> {
         let timers = self.state.timers();
-        let fired = timers.iter().filter_map(|timer| Some((self.fired.get(&timer.0)?.front()?.seq, timer))).min_by_key(|(seq, _)| *seq);
+        let fired = timers.iter().filter_map(|timer| Some((self.record.fired.get(&timer.0)?.front()?.seq, timer))).min_by_key(|(seq, _)| *seq);
         if let Some((_, timer)) = fired {
             return Some(timer.clone());
         }
@@ -410,12 +239,12 @@ impl<'a> WhatIf<'a> {
 
     fn timer(&mut self, due: Option<(String, Timestamp)>, fired: Option<Moment>, calling: bool) -> Next {
         // Beyond the end of a record that is not finished, nobody knows what else came in.
-        let finished = self.recorded.last().is_some_and(ends);
-        let horizon = self.recorded.last().map_or(Timestamp::MIN, |entry| entry.at);
+        let finished = self.record.entries.last().is_some_and(ends);
+        let horizon = self.record.entries.last().map_or(Timestamp::MIN, |entry| entry.at);
         match due {
             // One that the record set too, and that took no effect before its end, has not done so yet.
-            Some((key, due)) if fired.is_some() || finished || (due <= horizon && !self.set.contains(&(key.clone(), due))) => {
-                self.fired.get_mut(&key).and_then(VecDeque::pop_front);
+            Some((key, due)) if fired.is_some() || finished || (due <= horizon && !self.record.set.contains(&(key.clone(), due))) => {
+                self.record.fired.get_mut(&key).and_then(VecDeque::pop_front);
                 self.now = self.now.max(due).max(fired.map_or(due, |fired| fired.at));
                 Next::Happening(Happening::Due { key })
             }
@@ -432,10 +261,10 @@ impl<'a> WhatIf<'a> {
     /// What happens next to a run that has ended: it is taken up again where the record says so and there is something to
     /// repair.
     fn next_of_ended(&mut self) -> Next {
-        while let Some((moment, outside)) = self.outside.pop_front() {
+        while let Some((moment, outside)) = self.record.outside.pop_front() {
             let Outside::Reopened(index) = outside else { continue };
-            self.read_on(index);
-            let Some((by, repair)) = super::repair::recorded(self.recorded, index) else { continue };
+            self.record.read_on(index);
+            let Some((by, repair)) = super::repair::recorded(&self.record.entries, index) else { continue };
             if let Ok(reopening) = super::repair(self.workflow, self.state.run_id, &self.made, by, repair) {
                 self.now = self.now.max(moment.at);
                 return Next::Happening(Happening::Reopen(Box::new(reopening)));
@@ -444,19 +273,11 @@ impl<'a> WhatIf<'a> {
         Next::End
     }
 
-    /// From here on, expressions see what was read after the run was taken up again.
-    fn read_on(&mut self, index: usize) {
-        let later = self.later_values.split_off(&(index + 1));
-        for values in std::mem::replace(&mut self.later_values, later).into_values() {
-            self.values.extend(values);
-        }
-    }
-
     /// The run that was copied may have gone on in the same decision; its copy goes on for itself, where nothing differs
     /// before. Whether it is so here.
     fn cut_at_fork(&mut self) -> bool {
-        let Some(index) = self.forks.iter().copied().find(|fork| *fork >= self.taken) else { return false };
-        let copied = |made: &[Entry]| made.iter().zip(self.recorded).all(|(would, was)| same_decision(was, would));
+        let Some(index) = self.record.forks.iter().copied().find(|fork| *fork >= self.taken) else { return false };
+        let copied = |made: &[Entry]| made.iter().zip(&self.record.entries).all(|(would, was)| same_decision(was, would));
         if self.made.len() < index || !self.made.get(..index).is_some_and(copied) {
             return false;
         }
@@ -471,10 +292,10 @@ impl<'a> WhatIf<'a> {
 
     /// A copy goes on from here; a repair finds nothing to repair.
     fn reopened(&mut self, index: usize) -> Happening {
-        self.read_on(index);
-        let Some(Fact::Reopened { fork: Some(forked), .. }) = self.recorded.get(index).map(|entry| &entry.fact) else { return Happening::Continue };
-        let recorded = super::repair::recorded(self.recorded, index);
-        let step = self.recorded.get(index).and_then(|entry| entry.step.clone());
+        self.record.read_on(index);
+        let Some(Fact::Reopened { fork: Some(forked), .. }) = self.record.entries.get(index).map(|entry| &entry.fact) else { return Happening::Continue };
+        let recorded = super::repair::recorded(&self.record.entries, index);
+        let step = self.record.entries.get(index).and_then(|entry| entry.step.clone());
         let reopening = recorded.and_then(|(by, repair)| super::Reopening::fork(self.workflow, &self.state, by, forked.clone(), step, repair));
         reopening.map_or(Happening::Continue, |reopening| Happening::Reopen(Box::new(reopening)))
     }
@@ -506,9 +327,9 @@ impl<'a> WhatIf<'a> {
     /// The recorded outcome of a call, or an assumed one.
     fn answer(&mut self, call: &super::InFlight, example: &dyn Fn(&str) -> Option<Value>) -> Option<Happening> {
         let key = call_key(&call.step, &call.node, &call.input);
-        let outcome = if let Some((moment, outcome)) = self.outcomes.get_mut(&key).and_then(VecDeque::pop_front) {
+        let outcome = if let Some((moment, outcome)) = self.record.outcomes.get_mut(&key).and_then(VecDeque::pop_front) {
             self.now = self.now.max(moment.at);
-            if let Some(open) = self.open.get_mut(&key) {
+            if let Some(open) = self.record.open.get_mut(&key) {
                 *open = open.saturating_sub(1);
             }
             outcome
@@ -521,46 +342,6 @@ impl<'a> WhatIf<'a> {
         };
         Some(Happening::StepEnded { step: Arc::clone(&call.step), attempt: call.attempt, outcome })
     }
-
-    /// Whether the record knows this call and no outcome of it: it was left behind, or the record ends before it.
-    fn is_unanswered(&self, call: &super::InFlight) -> bool {
-        self.open.get(&call_key(&call.step, &call.node, &call.input)).is_some_and(|open| *open > 0)
-    }
-
-    fn report(self) -> Report {
-        let difference = (0..self.recorded.len().max(self.made.len())).find_map(|index| {
-            let (was, would) = (self.recorded.get(index), self.made.get(index));
-            match (was, would) {
-                (Some(was), Some(would)) if same_decision(was, would) => None,
-                // The record simply has not come further than this.
-                (None, Some(_)) if !self.recorded.last().is_some_and(ends) => None,
-                _ => Some(Difference {
-                    seq: was.or(would).map_or(0, |entry| entry.seq),
-                    step: would.or(was).and_then(|entry| entry.step.as_deref().map(str::to_owned)),
-                    was: was.map(shown).unwrap_or_default(),
-                    would: would.map(shown).unwrap_or_default(),
-                }),
-            }
-        });
-        let (was, would) = (calls(self.recorded), calls(&self.made));
-        let added = without(&would, &was);
-        let missing = without(&was, &would);
-        Report {
-            same: difference.is_none() && added.is_empty() && missing.is_empty() && self.unknown.is_none(),
-            differences: difference.into_iter().collect(),
-            added,
-            missing,
-            assumed_from: self.assumed_from,
-            status: ended_as(self.recorded),
-            would_status: ended_as(&self.made).filter(|_| self.unknown.is_none()),
-            unknown: self.unknown,
-        }
-    }
-}
-
-/// Whether a pause is the engine's own.
-fn is_of_engine(by: &str) -> bool {
-    by == "engine" || by == DIVERGED
 }
 
 fn ends(entry: &Entry) -> bool {
@@ -581,36 +362,4 @@ fn same_deadline(was: &Entry, would: &Entry) -> bool {
         (Fact::RunStarted { deadline, .. }, Fact::RunStarted { deadline: other, .. }) => deadline == other,
         _ => true,
     }
-}
-
-fn call_key(step: &str, node: &str, input: &Value) -> (String, String, String) {
-    (step.to_owned(), node.to_owned(), digest::hex(input.to_string().as_bytes()))
-}
-
-fn calls(entries: &[Entry]) -> Vec<CallDifference> {
-    entries
-        .iter()
-        .filter_map(|entry| match (&entry.fact, &entry.step) {
-            (Fact::StepScheduled { node, input: Some(input), .. }, Some(step)) => {
-                Some(CallDifference { step: step.to_string(), node: node.clone(), input: Value::clone(input) })
-            }
-            _ => None,
-        })
-        .collect()
-}
-
-/// The calls that `lacking` lacks, counting repetitions.
-fn without(calls: &[CallDifference], lacking: &[CallDifference]) -> Vec<CallDifference> {
-    let mut left: Vec<&CallDifference> = lacking.iter().collect();
-    calls
-        .iter()
-        .filter(|call| match left.iter().position(|other| other == call) {
-            Some(index) => {
-                left.swap_remove(index);
-                false
-            }
-            None => true,
-        })
-        .cloned()
-        .collect()
 }
