@@ -10,20 +10,25 @@
 //! | `branch_taken`, `variant_chosen` | the cursor at the step | inside the branch |
 //! | `vars_set`, `event_emitted`, `step_skipped`, `step_cancelled` | the cursor at the step | behind the step |
 
+mod calls;
+mod groups;
+
 use super::{
-    happenings::rules_of,
     journal::{self, Made},
-    leaf::{Leaf, NodeProgress, Phase, UNDO},
-    state::{Cause, Ending, Opening, State, Undo, weight},
-    strand::{Ended, Group, Passes, Progress, Standing, Trail, View, place_of, trail_of, trail_to},
-    tree::{begin_missing_passes, begin_parts, begin_pass, enter, fail, go_on_with, leave, locate, occupy, remove},
+    leaf::{Leaf, Phase},
+    state::{Cause, Ending, Opening, State, weight},
+    strand::{Standing, Trail, place_of, trail_of, trail_to},
+    tree::{begin_missing_passes, enter, leave, occupy},
 };
 use crate::{
     RunId, StepError, Value,
     definition::{Span, Verb, Workflow},
-    history::{ChildOutcome, Entry, Fact, StepPath, Undoing},
+    history::{Entry, Fact, StepPath},
     ports::RunStatus,
 };
+use calls::{cancelled, child_started, failed, in_flight, scheduled};
+pub(super) use calls::{child_ended, completed, error_output};
+use groups::{branch_taken, pass_begun};
 use std::sync::Arc;
 
 /// How often a script's question is asked again; in the question, since there is no step that says it.
@@ -258,215 +263,6 @@ fn vars_set(workflow: &Workflow, state: &mut State, entry: &Entry, values: &crat
     }
 }
 
-fn branch_taken(workflow: &Workflow, state: &mut State, path: &StepPath, branch: &str) -> Result<(), String> {
-    let (step, strand, trail) = locate(workflow, &mut state.root, path)?;
-    match (&step.verb, &strand.standing) {
-        (Verb::Parallel { .. } | Verb::Try { .. }, Standing::Free) => {
-            begin_parts(workflow, state, &trail, step);
-            Ok(())
-        }
-        (Verb::Try { .. }, Standing::Inside(_)) => {
-            let part = step.verb.part_named(branch).ok_or_else(|| format!("step {path} has no branch {branch}"))?;
-            go_on_with(workflow, state, &trail, step, part);
-            Ok(())
-        }
-        _ => {
-            let taken = branch.parse::<u64>().map_or_else(|_| Value::from(branch), Value::from);
-            enter(workflow, state, path, branch, serde_json::json!({ "taken": taken }))
-        }
-    }
-}
-
-fn pass_begun(workflow: &Workflow, state: &mut State, path: &StepPath, index: u64, items: Option<&Value>, times: Option<u64>) -> Result<(), String> {
-    let (step, strand, trail) = locate(workflow, &mut state.root, path)?;
-    match (&step.verb, &strand.standing) {
-        (Verb::ForEach(_), Standing::Free) => {
-            let items = items.and_then(Value::as_array).ok_or_else(|| format!("the list of the loop of step {path} is gone"))?;
-            let passes = Passes { items: Some(Arc::new(items.iter().cloned().map(Arc::new).collect())), ..Passes::default() };
-            strand.standing = Standing::Inside(Box::new(Group::of(Progress::Loop(Box::new(passes)))));
-            state.scope_bytes += items.iter().map(weight).sum::<usize>();
-            Ok(())
-        }
-        (Verb::Repeat(_), Standing::Free) if index == 1 => {
-            let passes = Passes { times, ..Passes::default() };
-            strand.standing = Standing::Inside(Box::new(Group::of(Progress::Loop(Box::new(passes)))));
-            begin_pass(workflow, state, &trail);
-            Ok(())
-        }
-        (Verb::Repeat(_), Standing::Inside(group)) if matches!(&group.progress, Progress::Loop(passes) if passes.begun + 1 == index && passes.ended + 1 == index) =>
-        {
-            begin_pass(workflow, state, &trail);
-            Ok(())
-        }
-        _ => Err(format!("pass {index} of step {path} cannot begin now")),
-    }
-}
-
-/// The undoing of a step, as an entry tells it.
-fn undo_of(path: &StepPath, undo: &Undoing) -> Undo {
-    let input = match undo {
-        Undoing::Input { input } => Ok(Arc::new(input.clone())),
-        Undoing::Error { error } => Err(error.clone()),
-        Undoing::Erased(_) => Err(StepError::new(crate::ErrorCode::InvalidInput, "what the step did was erased; undo it by hand")),
-    };
-    Undo { step: Arc::clone(path), input }
-}
-
-/// The end of an undoing: it is not tried again, whatever came of it.
-fn undone(state: &mut State, path: &str) -> bool {
-    let Some(step) = path.strip_prefix(UNDO) else { return false };
-    state.leaves.remove(path);
-    state.undo.retain(|undo| &*undo.step != step);
-    true
-}
-
-pub(super) fn completed(workflow: &Workflow, state: &mut State, entry: &Entry, output: &Arc<Value>, undo: Option<&Undoing>) -> Result<(), String> {
-    let path = path_of(entry)?;
-    if undone(state, path) {
-        return Ok(());
-    }
-    if state.detached.remove(path).is_some() {
-        // It was taken for done when it was cancelled; now its output is known.
-        state.undo.retain(|undo| undo.step != *path);
-        state.undo.extend(undo.map(|undo| undo_of(path, undo)));
-        return Ok(());
-    }
-    let had_leaf = state.leaves.contains_key(path);
-    match state.leaves.get(path) {
-        Some(Leaf::Node(_)) => {
-            in_flight(state, path)?;
-        }
-        Some(Leaf::Child { waits: false, .. }) => {}
-        Some(_) => return Err(format!("step {path} has no attempt in flight")),
-        None if workflow.script.is_some() => return Err(format!("call {path} is not in progress")),
-        None => joined(workflow, state, entry)?,
-    }
-    leave(workflow, state, path, Arc::clone(output))?;
-    state.undo.extend(undo.map(|undo| undo_of(path, undo)));
-    let stops = !had_leaf && matches!(workflow.step(path).map(|step| &step.verb), Some(Verb::Stop { .. }));
-    if stops && state.ending.is_none() {
-        let error = serde_json::from_value::<Option<StepError>>(output["error"].clone()).unwrap_or_default();
-        let cause = error.map_or_else(|| Cause::Stopped(output["output"].clone()), Cause::Failed);
-        state.ending = Some(Ending { cause, at: entry.at });
-    }
-    Ok(())
-}
-
-/// A step with steps inside ends: what its branches saw becomes what the strand around sees.
-fn joined(workflow: &Workflow, state: &mut State, entry: &Entry) -> Result<(), String> {
-    let path = path_of(entry)?;
-    let (step, strand, trail) = locate(workflow, &mut state.root, path)?;
-    if matches!(step.verb, Verb::Do { .. } | Verb::Delay(_) | Verb::WaitFor { .. } | Verb::Ask(_) | Verb::Call { .. }) {
-        return Err(format!("step {path} has no attempt in flight"));
-    }
-    let Some(Group { progress: Progress::Parallel(ended), .. }) = strand.group_mut() else { return Ok(()) };
-    let mut views: Vec<(usize, View)> = std::mem::take(ended)
-        .into_iter()
-        .filter_map(|(part, ended)| match ended {
-            Ended::Well(view) => Some((part, *view)),
-            Ended::Badly(_) => None,
-        })
-        .collect();
-    views.sort_by_key(|(part, _)| *part);
-    for (part, view) in views {
-        let keys: Vec<Arc<str>> = match step.verb.part(part) {
-            Some(block) => block.steps.iter().flat_map(keys_seen).collect(),
-            None => Vec::new(),
-        };
-        if let Some(around) = state.root.view_mut(&trail) {
-            let outputs = Arc::make_mut(&mut around.outputs);
-            outputs.extend(keys.into_iter().filter_map(|key| Some((Arc::clone(&key), Arc::clone(view.outputs.get(&key)?)))));
-            around.bytes += view.bytes;
-        }
-        let (Some(vars), Some(around)) = (&view.vars, state.root.variables_mut(&trail)) else { continue };
-        let into = Arc::make_mut(around.vars.get_or_insert_default());
-        for name in &view.set {
-            into.insert(name.clone(), vars.get(name).cloned().unwrap_or_default());
-            if !trail.is_empty() {
-                around.set.insert(name.clone());
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The steps whose outputs are seen where this step stands: itself and those of its branches, not those of its loops.
-fn keys_seen(step: &crate::definition::Step) -> Vec<Arc<str>> {
-    let mut keys = vec![Arc::clone(&step.key)];
-    if !step.verb.is_loop() {
-        keys.extend(step.verb.blocks().into_iter().flat_map(|block| &block.steps).flat_map(keys_seen));
-    }
-    keys
-}
-
-fn failed(workflow: &Workflow, state: &mut State, entry: &Entry, error: &StepError, continued: bool) -> Result<(), String> {
-    let path = path_of(entry)?;
-    if undone(state, path) {
-        return Ok(());
-    }
-    if state.detached.remove(path).is_some() {
-        // It surely did nothing: there is nothing to undo. What may have happened stays to be undone.
-        if error.code != crate::ErrorCode::OutcomeUnknown {
-            state.undo.retain(|undo| undo.step != *path);
-        }
-        return Ok(());
-    }
-    if continued && workflow.script.is_none() {
-        return leave(workflow, state, path, error_output(error));
-    }
-    fail(workflow, state, path, error, entry.at)
-}
-
-/// The output of a step that failed and let the run go on.
-pub(super) fn error_output(error: &StepError) -> Value {
-    serde_json::json!({ "error": { "code": error.code, "message": error.message } })
-}
-
-fn cancelled(workflow: &Workflow, state: &mut State, path: &StepPath, undo: Option<&Undoing>) -> Result<(), String> {
-    if undone(state, path) {
-        return Ok(());
-    }
-    if state.detached.remove(path).is_some() {
-        return Ok(());
-    }
-    state.undo.extend(undo.map(|undo| undo_of(path, undo)));
-    let leaf = state.leaves.remove(path);
-    // A run that goes on keeps an ear open for the outcome of the call that it does not wait for.
-    if let (Some(Leaf::Node(progress)), None) = (leaf, &state.ending)
-        && progress.phase == Phase::InFlight
-        && rules_of(workflow, path, &progress.node).is_some_and(|rules| rules.effect.is_outside())
-    {
-        state.detached.insert(Arc::clone(path), progress);
-    }
-    remove(workflow, state, path)
-}
-
-fn child_started(workflow: &Workflow, state: &mut State, path: &StepPath, child: &str, run_id: RunId, input: &Value) -> Result<(), String> {
-    let waits = match workflow.step(path).map(|step| &step.verb) {
-        Some(Verb::Call { waits, .. }) => *waits,
-        None if workflow.script.is_some() => !journal::is_called(path, "start"),
-        _ => return Err(format!("step {path} starts no run")),
-    };
-    occupy(workflow, state, path, Leaf::Child { workflow: child.to_owned(), run_id, input: Arc::new(input.clone()), waits })
-}
-
-pub(super) fn child_ended(workflow: &Workflow, state: &mut State, path: &StepPath, run_id: RunId, outcome: &ChildOutcome) -> Result<(), String> {
-    if !matches!(state.leaves.get(path), Some(Leaf::Child { run_id: waited, .. }) if *waited == run_id) {
-        return Err(format!("step {path} does not wait for run {run_id}"));
-    }
-    match outcome {
-        ChildOutcome::Completed { output } => leave(workflow, state, path, output.clone()),
-        ChildOutcome::Continued { next } => {
-            if let Some(Leaf::Child { run_id, .. }) = state.leaves.get_mut(path) {
-                *run_id = *next;
-            }
-            Ok(())
-        }
-        // The entry after it says what the step makes of that.
-        ChildOutcome::Failed { .. } | ChildOutcome::Cancelled {} => Ok(()),
-    }
-}
-
 fn remind_at(workflow: &Workflow, state: &State, path: &str, question: &Value, from: crate::Timestamp) -> Option<crate::Timestamp> {
     match workflow.step(path).map(|step| &step.verb) {
         Some(Verb::Ask(ask)) => ask.remind_every.as_ref().map(|every| every.add_to(from, &state.timezone)),
@@ -539,56 +335,6 @@ fn end(state: &mut State, status: RunStatus) {
     state.status = status;
 }
 
-fn scheduled(workflow: &Workflow, state: &mut State, entry: &Entry) -> Result<(), String> {
-    let Fact::StepScheduled { node, attempt, generation, input, timeout_ms, prepared } = &entry.fact else {
-        return Err("it is not step_scheduled".into());
-    };
-    let path = path_of(entry)?;
-    let prepared = prepared.clone();
-    match state.leaves.get_mut(path) {
-        Some(Leaf::Node(progress)) => {
-            if progress.phase == Phase::InFlight {
-                return Err(format!("attempt {} of step {path} has no outcome yet", progress.attempt));
-            }
-            progress.attempt = *attempt;
-            if progress.generation != *generation {
-                // A repair begins anew: what was tried before counts no more.
-                progress.generation = *generation;
-                progress.spent = 0;
-                progress.first_at = entry.at;
-            }
-            if let Some(input) = input {
-                progress.input = Arc::clone(input);
-            }
-            progress.prepared = prepared;
-            progress.phase = Phase::InFlight;
-            return Ok(());
-        }
-        Some(_) => return Err(format!("step {path} is no node")),
-        None => {}
-    }
-    let input = input.clone().ok_or_else(|| format!("the first attempt of step {path} has no input"))?;
-    let leaf = Leaf::Node(NodeProgress {
-        node: node.as_str().into(),
-        attempt: *attempt,
-        spent: 0,
-        generation: *generation,
-        input,
-        timeout_ms: *timeout_ms,
-        prepared,
-        first_at: entry.at,
-        phase: Phase::InFlight,
-    });
-    match path.strip_prefix(UNDO) {
-        Some(step) if state.undo.iter().any(|undo| &*undo.step == step) => {
-            state.leaves.insert(Arc::clone(path), leaf);
-            Ok(())
-        }
-        Some(step) => Err(format!("step {step} did nothing that could be undone")),
-        None => occupy(workflow, state, path, leaf),
-    }
-}
-
 fn timer_fired(workflow: &Workflow, state: &mut State, entry: &Entry, due: crate::Timestamp) -> Result<(), String> {
     let Some(path) = &entry.step else {
         state.ending = Some(Ending { cause: Cause::TimedOut, at: entry.at });
@@ -614,12 +360,4 @@ fn timed_out(workflow: &Workflow, state: &mut State, path: &StepPath, due: crate
         return leave(workflow, state, path, serde_json::json!({ "answer": null, "by": null, "at": null, "timed_out": true }));
     }
     waited(workflow, state, path, due, serde_json::json!({ "which": null, "timed_out": true }))
-}
-
-/// The progress of a node's step whose attempt has no outcome yet.
-fn in_flight<'s>(state: &'s mut State, path: &StepPath) -> Result<&'s mut NodeProgress, String> {
-    match state.leaves.get_mut(path) {
-        Some(Leaf::Node(progress)) if progress.phase == Phase::InFlight => Ok(progress),
-        _ => Err(format!("step {path} has no attempt in flight")),
-    }
 }
