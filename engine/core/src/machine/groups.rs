@@ -3,8 +3,8 @@
 
 use super::{
     Action,
-    happenings::rules_of,
     leaf::{Leaf, UNDO},
+    outcomes::rules_of,
     strand::{Ended, Group, Member, Passes, Progress, Stage, Standing, Strand, Trail, block_of, is_in_finally, path_in, trail_of},
     turn::{Stop, Turn},
 };

@@ -1,19 +1,14 @@
 //! What each happening does to a run. Late and repeated ones do nothing.
 
 use super::{
-    Action, EXIT_TARGET, ExitCause, Happening, RUN_TIMER, SETTLE_TIMER, Start,
-    journal::SCRIPT_STEP,
-    leaf::{Leaf, Phase, UNDO},
-    state::{Opening, Undecided, cleans_up, weight},
-    turn::{Stop, Turn, identifier},
+    Action, EXIT_TARGET, Happening, RUN_TIMER, SETTLE_TIMER, Start,
+    leaf::{Leaf, Phase},
+    state::{Opening, Undecided, cleans_up},
+    turn::Turn,
 };
 use crate::{
-    ErrorCode, Event, StepError, Timestamp, Value,
-    definition::{Compensation, RetryPolicy, Verb, Workflow},
-    digest,
+    ErrorCode, StepError, Value,
     history::{ChildOutcome, Fact, REVISION, StepPath},
-    limits,
-    ports::{Effect, Outcome},
 };
 use std::sync::Arc;
 
@@ -87,117 +82,6 @@ impl Turn<'_, '_> {
         if let Some(due) = deadline {
             self.act(Action::SetTimer { key: RUN_TIMER.to_owned(), due });
         }
-    }
-
-    fn step_ended(&mut self, path: &StepPath, attempt: u32, outcome: Outcome) {
-        if let Some(progress) = self.state.detached.get(path) {
-            if progress.attempt == attempt {
-                self.detached_ended(path, attempt, outcome);
-            }
-            return;
-        }
-        let Some(Leaf::Node(progress)) = self.state.leaves.get(path) else { return };
-        if progress.attempt != attempt || progress.phase != Phase::InFlight {
-            return;
-        }
-        let facts = Attempt { number: attempt, spent: progress.spent + 1, first_at: progress.first_at };
-        let Some(rules) = rules_of(self.workflow, path, &progress.node) else { return };
-        // A run that is ending starts nothing new: what would be tried again is at its end (SEMANTICS.md 25).
-        if self.state.ending.is_some() && !cleans_up(self.workflow, path) {
-            let error = match outcome {
-                Outcome::Done { output } => return self.step_done(path, attempt, output, rules.binds),
-                Outcome::Retry { error, .. } | Outcome::Failed { error } => error,
-                Outcome::Hold { reason, .. } => StepError::new(ErrorCode::Cancelled, format!("the run ended while the step was held back: {reason}")),
-                Outcome::Unknown { error } => unknown(error),
-            };
-            self.record(Some(path), Fact::StepFailed { error: error.at_step(&**path), continued: false });
-            return;
-        }
-        match outcome {
-            Outcome::Done { output } => self.step_done(path, attempt, output, rules.binds),
-            Outcome::Retry { after_ms, error } => self.retry_or_fail(path, rules.retry, facts, error, after_ms, true),
-            Outcome::Failed { error } => {
-                let again = rules.retry.retries(&error.code);
-                self.retry_or_fail(path, rules.retry, facts, error, None, again);
-            }
-            Outcome::Unknown { error } if rules.effect == Effect::AtMostOnce => self.fail_step(path, unknown(error)),
-            Outcome::Unknown { error } => self.retry_or_fail(path, rules.retry, facts, error, None, true),
-            Outcome::Hold { until, reason } => {
-                self.record(Some(path), Fact::Held { until, reason });
-                if let Some(due) = until {
-                    self.act(Action::SetTimer { key: path.to_string(), due });
-                }
-            }
-        }
-    }
-
-    /// The outcome of a step that was cancelled: for its undoing alone (SEMANTICS.md 26).
-    fn detached_ended(&mut self, path: &StepPath, attempt: u32, outcome: Outcome) {
-        match outcome {
-            Outcome::Done { output } => {
-                let (output, truncated) = bounded(output);
-                match self.undoing(path, &output) {
-                    Ok(undo) => self.record(Some(path), Fact::StepCompleted { output: output.into(), truncated, undo }),
-                    Err(_) => self.state.undecided = Some(Undecided::Outcome(Arc::clone(path), attempt, Outcome::Done { output })),
-                }
-            }
-            Outcome::Failed { error } => self.record(Some(path), Fact::StepFailed { error: error.at_step(&**path), continued: false }),
-            Outcome::Retry { error, .. } | Outcome::Unknown { error } => {
-                self.record(Some(path), Fact::StepFailed { error: unknown(error).at_step(&**path), continued: false });
-            }
-            Outcome::Hold { reason, .. } => {
-                let error = StepError::new(ErrorCode::Cancelled, format!("it was held back: {reason}"));
-                self.record(Some(path), Fact::StepFailed { error: error.at_step(&**path), continued: false });
-            }
-        }
-    }
-
-    fn step_done(&mut self, path: &StepPath, attempt: u32, output: Value, binds: Option<&str>) {
-        let Ok(undo) = self.undoing(path, &output) else {
-            self.state.undecided = Some(Undecided::Outcome(Arc::clone(path), attempt, Outcome::Done { output }));
-            return;
-        };
-        let (output, truncated) = bounded(output);
-        let bound = binds.filter(|record| !self.state.bindings.contains_key(*record)).and_then(|record| Some((record.to_owned(), identifier(&output["id"])?)));
-        let heavy = self.state.scope_bytes + weight(&output) > limits::RUN_SCOPE_BYTES;
-        self.record(Some(path), Fact::StepCompleted { output: output.into(), truncated, undo });
-        if let Some((record, id)) = bound {
-            self.record(Some(path), Fact::Bound { record, id });
-        }
-        if heavy && self.state.ending.is_none() {
-            self.hold_for_engine(&format!("the values of this run exceed {} bytes; keep less in step outputs and variables", limits::RUN_SCOPE_BYTES));
-        }
-    }
-
-    fn retry_or_fail(&mut self, path: &StepPath, policy: &RetryPolicy, attempt: Attempt, error: StepError, after_ms: Option<i64>, again: bool) {
-        // `Retry-After` is a floor and costs no attempt.
-        let free = after_ms.is_some();
-        let pause = self.pause_before(policy, path, attempt.spent);
-        let due = self.at.plus_millis(pause.max(after_ms.unwrap_or(0)));
-        let in_time = policy.within_ms.is_none_or(|within| due.millis_since(attempt.first_at) <= within);
-        if !again || !in_time || (!free && attempt.spent >= policy.max_attempts) {
-            self.fail_step(path, error);
-            return;
-        }
-        self.record(Some(path), Fact::RetryScheduled { attempt: attempt.number, due, error, free });
-        self.act(Action::SetTimer { key: path.to_string(), due });
-    }
-
-    /// Milliseconds before the attempt that follows `spent` ones.
-    fn pause_before(&self, policy: &RetryPolicy, path: &StepPath, spent: u32) -> i64 {
-        let steps = i32::try_from(spent.saturating_sub(1)).unwrap_or(i32::MAX);
-        let full = (policy.initial_ms as f64 * policy.factor.powi(steps)).min(policy.max_ms as f64).max(0.0);
-        let chance = digest::fraction(&[&self.state.seed.to_be_bytes(), path.as_bytes(), &spent.to_be_bytes()]);
-        (full * (1.0 - policy.jitter.clamp(0.0, 1.0) * chance)) as i64
-    }
-
-    /// Fails a step for good: the run goes on when the step says so, else what is around it fails too.
-    pub(super) fn fail_step(&mut self, path: &StepPath, error: StepError) {
-        let ends = path.starts_with(UNDO) || &**path == SCRIPT_STEP;
-        let continued = !ends && self.workflow.step(path).map_or(self.workflow.script.is_some(), |step| step.continue_on_error);
-        // An error that comes from inside the step keeps its place.
-        let error = if error.step.is_some() { error } else { error.at_step(&**path) };
-        self.record(Some(path), Fact::StepFailed { error, continued });
     }
 
     fn child_started(&mut self, path: &StepPath) {
@@ -330,107 +214,6 @@ impl Turn<'_, '_> {
         self.run(path);
     }
 
-    /// Ends a wait without an event.
-    fn time_out(&mut self, path: &StepPath, due: Timestamp) {
-        self.act(Action::ClearTimer { key: path.to_string() });
-        self.act(Action::CloseWait { target: path.to_string() });
-        self.record(Some(path), Fact::WaitTimedOut { due });
-    }
-
-    fn event(&mut self, target: &str, which: &str, event: &Arc<Event>) {
-        if self.state.paused.is_some() || self.state.event_id == Some(event.event_id) {
-            return;
-        }
-        let result = match target.strip_prefix(EXIT_TARGET) {
-            Some(_) if self.state.ending.is_some() => return,
-            Some(number) => number.parse().map_or(Ok(()), |number| self.exit_event(number, event)),
-            None => self.wait_event(target, which, event),
-        };
-        if let Err(Stop::Need) = result {
-            self.state.undecided = Some(Undecided::Event(target.to_owned(), which.to_owned(), Arc::clone(event)));
-        }
-    }
-
-    fn exit_event(&mut self, number: usize, event: &Event) -> Result<(), Stop> {
-        let (Some(open), Some(exit)) = (self.state.exits_open.get(&number), self.workflow.exit_on.get(number)) else { return Ok(()) };
-        if open.event != event.body.kind || !super::correlation::matches(&open.values, &event.body.data) {
-            return Ok(());
-        }
-        let envelope = Arc::new(event.envelope());
-        let path: StepPath = format!("{EXIT_TARGET}{number}").into();
-        if !self.incoming_passes(exit.rule.condition.as_ref(), &envelope, &path)? {
-            return Ok(());
-        }
-        let exit = ExitCause { rule: number, event: event.body.kind.clone(), event_id: event.event_id };
-        self.record(None, Fact::Exited { exit, event: Value::clone(&envelope), taken_in_at: event.taken_in_at });
-        Ok(())
-    }
-
-    fn wait_event(&mut self, target: &str, which: &str, event: &Event) -> Result<(), Stop> {
-        let Some((waits, since, deadline)) = self.open_wait(target) else { return Ok(()) };
-        let Some(wait) = waits.get(which) else { return Ok(()) };
-        let path: StepPath = target.into();
-        let listened = super::fold::listening(self.workflow, self.state, target).ok().and_then(|key| self.state.listened.get(&key));
-        let consumed = listened.is_some_and(|listened| listened.consumed.contains(&event.event_id));
-        if consumed || event.taken_in_at < since || wait.event != event.body.kind || !super::correlation::matches(&wait.values, &event.body.data) {
-            return Ok(());
-        }
-        // An event taken in at or before the due time beats the time-out, one taken in after it loses, however late either
-        // is processed (SEMANTICS.md 12).
-        if let Some(due) = deadline
-            && event.taken_in_at > due
-        {
-            self.time_out(&path, due);
-            return Ok(());
-        }
-        let condition = match self.workflow.step(target).map(|step| &step.verb) {
-            Some(Verb::WaitFor { waits, .. }) => waits.iter().find(|(name, _)| name == which).and_then(|(_, rule)| rule.condition.as_ref()),
-            None if self.workflow.script.is_some() => None,
-            _ => return Ok(()),
-        };
-        let envelope = Arc::new(event.envelope());
-        if !self.incoming_passes(condition, &envelope, &path)? {
-            return Ok(());
-        }
-        if deadline.is_some() {
-            self.act(Action::ClearTimer { key: target.to_owned() });
-        }
-        self.act(Action::CloseWait { target: target.to_owned() });
-        self.record(Some(&path), Fact::EventConsumed { event_id: event.event_id });
-        self.record(Some(&path), Fact::WaitResolved { which: which.to_owned(), event: Value::clone(&envelope), taken_in_at: event.taken_in_at, by: None });
-        Ok(())
-    }
-
-    /// An event that somebody meant for this very wait.
-    fn signal(&mut self, path: &StepPath, which: String, event: &Event, by: String) {
-        let Some((waits, _, deadline)) = self.open_wait(path).filter(|_| self.state.paused.is_none()) else { return };
-        if !waits.contains_key(&which) {
-            return;
-        }
-        if let Some(due) = deadline {
-            if event.taken_in_at > due {
-                self.time_out(path, due);
-                return;
-            }
-            self.act(Action::ClearTimer { key: path.to_string() });
-        }
-        self.act(Action::CloseWait { target: path.to_string() });
-        self.record(Some(path), Fact::WaitResolved { which, event: event.envelope(), taken_in_at: event.taken_in_at, by: Some(by) });
-    }
-
-    /// Whether the arriving event passes the `if`. One that cannot be evaluated (an image has no text) does not pass: a
-    /// stranger's odd event must not fail the run.
-    fn incoming_passes(&mut self, condition: Option<&crate::expression::Condition>, envelope: &Arc<Value>, path: &StepPath) -> Result<bool, Stop> {
-        let Some(condition) = condition else { return Ok(true) };
-        let scope = self.scope(condition.records(), Some(envelope), Some(path))?;
-        let passes = condition.test(&scope).unwrap_or(false);
-        if passes {
-            let step = (!path.starts_with(EXIT_TARGET)).then_some(path);
-            self.note_reads(step, &scope);
-        }
-        Ok(passes)
-    }
-
     fn resume(&mut self, by: String) {
         if self.state.paused.is_none() {
             return;
@@ -461,56 +244,4 @@ impl Turn<'_, '_> {
             }
         }
     }
-}
-
-/// How a node is run.
-#[derive(Clone, Copy)]
-pub(super) struct CallRules<'w> {
-    pub(super) retry: &'w RetryPolicy,
-    pub(super) effect: Effect,
-    pub(super) binds: Option<&'w str>,
-}
-
-/// How the node of a step, or of its undoing, is run.
-pub(super) fn rules_of<'w>(workflow: &'w Workflow, path: &str, node: &str) -> Option<CallRules<'w>> {
-    if let Some(script) = &workflow.script {
-        let node = script.node(node);
-        return Some(CallRules { retry: &node.retry, effect: node.effect, binds: node.binds.as_deref() });
-    }
-    let (undoes, path) = match path.strip_prefix(UNDO) {
-        Some(step) => (true, step),
-        None => (false, path),
-    };
-    match &workflow.step(path)?.verb {
-        Verb::Do { compensate: Some(Compensation { retry, effect, .. }), .. } if undoes => Some(CallRules { retry, effect: *effect, binds: None }),
-        Verb::Do { retry, effect, binds, .. } if !undoes => Some(CallRules { retry, effect: *effect, binds: binds.as_deref() }),
-        _ => None,
-    }
-}
-
-/// The facts of one attempt.
-#[derive(Clone, Copy)]
-struct Attempt {
-    number: u32,
-    spent: u32,
-    first_at: Timestamp,
-}
-
-/// An at-most-once effect that may or may not have happened.
-fn unknown(error: StepError) -> StepError {
-    StepError { code: ErrorCode::OutcomeUnknown, ..error }
-}
-
-/// A step's output within its limit; a larger one is cut and flagged, never an error that would repeat the effect.
-pub(super) fn bounded(output: Value) -> (Value, bool) {
-    let bytes = weight(&output);
-    if bytes <= limits::STEP_OUTPUT_BYTES {
-        return (output, false);
-    }
-    let text = output.to_string();
-    let mut end = limits::INLINE_PAYLOAD_BYTES.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    (serde_json::json!({ "truncated": true, "bytes": text.len(), "text": &text[..end] }), true)
 }

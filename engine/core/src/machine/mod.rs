@@ -13,6 +13,7 @@ mod calls;
 mod checkpoint;
 mod correlation;
 mod decide;
+mod delays;
 mod ending;
 mod fold;
 mod follow;
@@ -22,6 +23,7 @@ mod happenings;
 mod journal;
 mod leaf;
 mod migrate;
+mod outcomes;
 mod reopen;
 mod repair;
 mod replay;
@@ -31,8 +33,10 @@ mod state;
 mod steps;
 mod strand;
 mod time;
+mod told;
 mod tree;
 mod turn;
+mod waits;
 mod what_if;
 
 #[cfg(test)]

@@ -8,8 +8,8 @@
 
 use super::{
     fold::{FoldError, child_ended, completed, fold},
-    happenings::rules_of,
     leaf::{Leaf, Phase},
+    outcomes::rules_of,
     state::State,
     strand::{Standing, Trail, trail_of},
 };

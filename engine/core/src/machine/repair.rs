@@ -2,8 +2,8 @@
 
 use super::{
     Action,
-    happenings::rules_of,
     leaf::{Leaf, Phase},
+    outcomes::rules_of,
     reopen::{self, chain, failed_with},
     state::{State, Undecided},
     turn::{Stop, Turn},

@@ -66,7 +66,7 @@ impl Turn<'_, '_> {
     fn end_turn(&mut self, end: ScriptEnd) -> bool {
         match end {
             ScriptEnd::Parked | ScriptEnd::Diverged(_) => return self.state.script.stale,
-            ScriptEnd::Finished(output) => self.complete(super::happenings::bounded(output).0, None),
+            ScriptEnd::Finished(output) => self.complete(super::outcomes::bounded(output).0, None),
             // What is still under way is wound up as in any run that fails.
             ScriptEnd::Failed(error) if !self.state.leaves.is_empty() => self.record(Some(&SCRIPT_STEP.into()), Fact::StepFailed { error, continued: false }),
             ScriptEnd::Failed(error) => self.fail_run(error),

@@ -1,27 +1,20 @@
 //! How each verb begins.
 
 use super::{
-    Action, Need, correlation_of,
+    Action, Need,
     fold::REMIND_EVERY,
-    journal,
     leaf::{Leaf, Phase},
-    state::Opening,
-    strand::trail_of,
-    time,
     turn::{Stop, Turn, identifier},
 };
 use crate::{
-    ErrorCode, NewEvent, StepError, Timestamp, Value,
-    definition::{
-        Ask, Asked, Delay, Match, OpenHours, Place, Since, Span, SpanTemplate, Step, Until, UntilPhrase, Variant, Verb, WaitRule, Workflow, Zone, key_of_path,
-    },
+    ErrorCode, NewEvent, StepError, Value,
+    definition::{Ask, Asked, Step, Variant, Verb},
     digest,
-    expression::{Condition, Template, moment},
-    history::{Fact, OpenMatch, StepPath},
-    hours::OpeningHours,
+    expression::{Condition, Template},
+    history::{Fact, StepPath},
     ports::{ScriptBudget, ScriptStep},
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 impl Turn<'_, '_> {
     /// Begins the step at which the run stands.
@@ -136,7 +129,7 @@ impl Turn<'_, '_> {
         self.note_reads(Some(path), &scope);
         match outcome {
             Ok(output) => {
-                let (output, truncated) = super::happenings::bounded(output);
+                let (output, truncated) = super::outcomes::bounded(output);
                 self.record(Some(path), Fact::StepCompleted { output: output.into(), truncated, undo: None });
                 Ok(())
             }
@@ -245,111 +238,6 @@ impl Turn<'_, '_> {
         Ok(())
     }
 
-    fn begin_delay(&mut self, path: &StepPath, delay: &Delay) -> Result<(), Stop> {
-        let zone_name = self.zone_of(delay.timezone.as_ref(), path)?;
-        let invalid = |message: String| Stop::Failed(StepError::new(ErrorCode::InvalidInput, message));
-        let zone = moment::zone(&zone_name).map_err(invalid)?;
-        let mut due = self.at;
-        if let Some(length) = &delay.length {
-            due = self.span_end_in(length, path, &zone_name)?;
-        }
-        if let Some(until) = &delay.until {
-            due = match until {
-                Until::Phrase(phrase) => time::phrase(phrase, self.at, &zone).map_err(invalid)?,
-                Until::Rendered(template) => {
-                    let value = self.render(template, path)?;
-                    let text = value.as_str().ok_or_else(|| {
-                        invalid(format!("delay: `until` is {value}; it must be a time such as 2026-12-24T09:00:00Z or a phrase such as `tomorrow 09:30`"))
-                    })?;
-                    match text.parse::<Timestamp>() {
-                        Ok(moment) => moment,
-                        Err(_) => time::phrase(&UntilPhrase::parse(text).map_err(invalid)?, self.at, &zone).map_err(invalid)?,
-                    }
-                }
-            };
-        }
-        if let Some(offset) = &delay.offset {
-            due = offset.add_to(due, &zone_name);
-        }
-        if let Some(hours) = &delay.within {
-            let hours = match hours {
-                OpenHours::Organisation => self.business_hours(path)?,
-                OpenHours::Days { days, from, to } => OpeningHours::weekly(*days, *from, *to),
-            };
-            due = hours.open_at(due.max(self.at), &zone).map_err(invalid)?;
-        }
-        self.record(Some(path), Fact::TimerSet { due });
-        if due <= self.at {
-            self.record(Some(path), Fact::TimerFired { due });
-        } else {
-            self.act(Action::SetTimer { key: path.to_string(), due });
-        }
-        Ok(())
-    }
-
-    fn begin_wait(&mut self, step: &Step, path: &StepPath, waits: &[(String, WaitRule)], since: &Since) -> Result<(), Stop> {
-        let mut open = BTreeMap::new();
-        for (name, rule) in waits {
-            let values = self.match_values(&rule.matching, path)?.ok_or_else(|| {
-                Stop::Failed(StepError::new(ErrorCode::InvalidInput, "match: contact, but the run has no contact yet; find or upsert one in a step before"))
-            })?;
-            open.insert(name.clone(), OpenMatch { event: rule.event.clone(), values });
-        }
-        let deadline = match &step.timeout {
-            Some(template) => Some(self.span_end(template, path)?),
-            None => None,
-        };
-        let since = self.since(path, since, &open);
-        let mut listens = Vec::with_capacity(open.len());
-        for (which, wait) in &open {
-            let correlation = correlation_of(self.context.organisation, &wait.event, &wait.values)
-                .map_err(|message| Stop::Failed(StepError::new(ErrorCode::InvalidInput, message)))?;
-            listens.push(Action::OpenWait { target: path.to_string(), which: which.clone(), correlation, since: Some(since) });
-        }
-        self.record(Some(path), Fact::WaitOpened { waits: open, since, deadline });
-        if let Some(due) = deadline {
-            self.act(Action::SetTimer { key: path.to_string(), due });
-        }
-        self.decision.actions.append(&mut listens);
-        Ok(())
-    }
-
-    /// The values of a `match`; `None` when it needs a contact that the run does not have yet.
-    pub(super) fn match_values(&mut self, matching: &Match, path: &StepPath) -> Result<Option<BTreeMap<String, Value>>, Stop> {
-        match matching {
-            Match::Any => Ok(Some(BTreeMap::new())),
-            Match::Contact => Ok(self.state.bindings.get("contact").map(|id| [("contact_id".to_owned(), Value::from(id.as_str()))].into())),
-            Match::Values(values) => {
-                let mut rendered = BTreeMap::new();
-                for (name, template) in values {
-                    rendered.insert(name.clone(), self.render(template, path)?);
-                }
-                Ok(Some(rendered))
-            }
-        }
-    }
-
-    /// From when on events count for a wait (SEMANTICS.md 11).
-    fn since(&self, path: &StepPath, since: &Since, waits: &BTreeMap<String, OpenMatch>) -> Timestamp {
-        let began = |key: &str| {
-            let trail = trail_of(self.workflow, path).unwrap_or_default();
-            (0..=trail.len()).rev().find_map(|depth| self.state.root.at(trail.get(..depth)?)?.view.as_ref()?.began.get(key).copied())
-        };
-        let key = key_of_path(path);
-        // In a loop: after what it last consumed, or its last time-out.
-        let listened = match self.workflow.script {
-            Some(_) => self.state.listened.get(&journal::listening(path, waits)),
-            None => self.state.listened.get(key),
-        };
-        let listened = listened.and_then(|listened| listened.until);
-        let named = match since {
-            Since::Run => return self.state.started_at,
-            Since::Step(key) => began(key),
-            Since::Preceding => self.workflow.places.get(key).and_then(|place| preceding(self.workflow, place)).and_then(|key| began(&key)),
-        };
-        listened.or(named).unwrap_or(self.state.started_at)
-    }
-
     fn begin_emit(&mut self, path: &StepPath, event: &Template, with: &Template) -> Result<(), Stop> {
         let kind = as_text(&self.render(event, path)?);
         if kind.is_empty() || !kind.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.-".contains(&byte)) {
@@ -390,32 +278,6 @@ impl Turn<'_, '_> {
         }
     }
 
-    /// Listens for every exit that can be listened for by now and is not yet.
-    pub(super) fn open_exits(&mut self) {
-        let mut opened = BTreeMap::new();
-        let mut listens = Vec::new();
-        // A rule that listens from the start needs no look back; one that had to wait for a step or a contact does.
-        let since = (self.state.opening == Opening::Done).then_some(self.state.started_at);
-        for (index, exit) in self.workflow.exit_on.iter().enumerate() {
-            if self.state.exits_open.contains_key(&index) || !exit.after.iter().all(|step| self.state.output_of(step).is_some()) {
-                continue;
-            }
-            let path: StepPath = format!("{}{index}", super::EXIT_TARGET).into();
-            // No contact yet, a record to be read first, or a value that is missing so far: later.
-            let Ok(Some(values)) = self.match_values(&exit.rule.matching, &path) else {
-                self.decision.need = None;
-                continue;
-            };
-            let Ok(correlation) = correlation_of(self.context.organisation, &exit.rule.event, &values) else { continue };
-            opened.insert(path.to_string(), OpenMatch { event: exit.rule.event.clone(), values });
-            listens.push(Action::OpenWait { target: path.to_string(), which: "event".into(), correlation, since });
-        }
-        if !opened.is_empty() {
-            self.record(None, Fact::WaitOpened { waits: opened, since: since.unwrap_or(self.at), deadline: None });
-            self.decision.actions.append(&mut listens);
-        }
-    }
-
     /// Whether a condition holds; notes what it read.
     pub(super) fn test(&mut self, condition: &Condition, path: &StepPath) -> Result<bool, Stop> {
         let scope = self.scope(condition.records(), None, Some(path))?;
@@ -434,73 +296,6 @@ impl Turn<'_, '_> {
         self.note_reads(Some(path), &scope);
         Ok(value)
     }
-
-    /// The zone of a delay.
-    fn zone_of(&mut self, zone: Option<&Zone>, path: &StepPath) -> Result<String, Stop> {
-        match zone {
-            Some(Zone::Named(name)) => Ok(name.clone()),
-            Some(Zone::Contact) => {
-                let value = self.read_field("contact", "timezone", path)?;
-                Ok(identifier(&value).unwrap_or_else(|| self.state.timezone.to_string()))
-            }
-            None => Ok(self.state.timezone.to_string()),
-        }
-    }
-
-    /// One field of a live record, noted as read.
-    fn read_field(&mut self, record: &'static str, field: &str, path: &StepPath) -> Result<Value, Stop> {
-        let scope = self.scope(&[record], None, Some(path))?;
-        let value = scope.records.known.get(record).and_then(|record| record.get(field)).cloned().unwrap_or_default();
-        if scope.records.known.get(record).is_some_and(|record| !record.is_null()) {
-            scope.records.note_used(format!("{record}.{field}"), value.clone());
-        }
-        self.note_reads(Some(path), &scope);
-        Ok(value)
-    }
-
-    /// Now plus a length of time, in the organisation's zone.
-    pub(super) fn span_end(&mut self, template: &SpanTemplate, path: &StepPath) -> Result<Timestamp, Stop> {
-        let zone = self.state.timezone.to_string();
-        self.span_end_in(template, path, &zone)
-    }
-
-    fn span_end_in(&mut self, template: &SpanTemplate, path: &StepPath, zone: &str) -> Result<Timestamp, Stop> {
-        let invalid = |message: String| Stop::Failed(StepError::new(ErrorCode::InvalidInput, message));
-        match template {
-            SpanTemplate::Fixed(span) => Ok(span.add_to(self.at, zone)),
-            SpanTemplate::Rendered(template) => {
-                let text = as_text(&self.render(template, path)?);
-                Ok(Span::parse(&text).map_err(invalid)?.add_to(self.at, zone))
-            }
-            SpanTemplate::OpenTime(length) => {
-                let millis = self.span_end_in(length, path, zone)?.millis_since(self.at);
-                let hours = self.business_hours(path)?;
-                let zone = moment::zone(zone).map_err(invalid)?;
-                hours.after(self.at, millis, &zone).map_err(invalid)
-            }
-        }
-    }
-
-    fn business_hours(&mut self, path: &StepPath) -> Result<OpeningHours, Stop> {
-        let hours = self.read_field("org", "business_hours", path)?;
-        OpeningHours::parse(&hours).map_err(|problem| Stop::Failed(StepError::new(ErrorCode::InvalidInput, format!("the organisation's hours: {problem}"))))
-    }
-
-    /// Whether a wait is open at this path, with its facts.
-    pub(super) fn open_wait(&self, path: &str) -> Option<(BTreeMap<String, OpenMatch>, Timestamp, Option<Timestamp>)> {
-        match self.state.leaves.get(path) {
-            Some(Leaf::Wait { waits, since, deadline }) => Some((waits.clone(), *since, *deadline)),
-            _ => None,
-        }
-    }
-}
-
-/// What stands before a step: the sibling before it, or else the step around it. `None`: it is the first step of all.
-fn preceding(workflow: &Workflow, place: &Place) -> Option<Arc<str>> {
-    match place.index.checked_sub(1) {
-        Some(before) => workflow.block_at(&place.hops)?.steps.get(before).map(|step| Arc::clone(&step.key)),
-        None => workflow.around(&place.hops).map(|step| Arc::clone(&step.key)),
-    }
 }
 
 /// The variant at this chance (0 to 1), by weight.
@@ -517,7 +312,7 @@ fn choose(variants: &[Variant], chance: f64) -> String {
 }
 
 /// Text as it is, anything else as JSON.
-fn as_text(value: &Value) -> String {
+pub(super) fn as_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Null => String::new(),

@@ -2,9 +2,9 @@
 
 use super::{
     super::{
-        happenings::rules_of,
         journal,
         leaf::{Leaf, NodeProgress, Phase, UNDO},
+        outcomes::rules_of,
         state::{Cause, Ending, State, Undo},
         tree::{fail, leave, occupy, remove},
     },
