@@ -87,6 +87,39 @@ async fn run() {
 }
 
 #[tokio::test]
+async fn simulate() {
+    let home = Home::fresh();
+    home.write(
+        "calls.yaml",
+        "name: calls
+on:
+  - event: lead.captured
+  - webhook: { path: site-form, verify: none }
+  - schedule: { cron: 0 9 * * mon, timezone: Asia/Kolkata, each: { segment: leads } }
+limits:
+  rate: { max: 60, per: 1h }
+steps:
+  - { id: call, do: debug.echo, with: { who: \"{{ event.data.contact_id }}\" } }
+  - delay: 1h
+",
+    );
+    home.write("lead.json", r#"{ "type": "lead.captured", "data": { "contact_id": "x" } }"#);
+    home.write("body.json", r#"{ "contact_id": "x" }"#);
+    let crowd = home.onward(&["simulate", "calls.yaml", "--event", "lead.json", "--contacts", "200"]).await.good();
+    let slow = home.onward(&["simulate", "calls.yaml", "--webhook", "site-form", "--body", "body.json", "--contacts", "200", "--over", "200m"]).await.good();
+    let weekly = home.onward(&["simulate", "calls.yaml", "--schedule", "14d", "--now", "2026-01-05T00:00:00Z", "--contacts", "3"]).await.good();
+    insta::assert_snapshot!([crowd.out, slow.out, weekly.out].join("\n"));
+    for (arguments, told) in [
+        (&["--webhook", "site-from", "--body", "body.json"][..], "it listens at site-form"),
+        (&["--webhook", "site-form"], "--body"),
+        (&["--schedule", "14d", "--event", "lead.json"], "cannot be used with"),
+    ] {
+        let wrong = home.onward(&[&["simulate", "calls.yaml"], arguments].concat()).await;
+        assert!(wrong.code == 2 && wrong.err.contains(told), "{} {}", wrong.code, wrong.err);
+    }
+}
+
+#[tokio::test]
 async fn from_publish_to_history() {
     let home = Home::fresh();
     home.write("hello.yaml", HELLO);

@@ -6,7 +6,7 @@ use onward_core::definition::{
     Span, compile,
     testing::{Begin, EventDraft, Scenario},
 };
-use onward_runtime::play::{Crowd, Stage, contacts};
+use onward_runtime::play::{Crowd, Stage, Starts, contacts};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -36,7 +36,8 @@ pub(super) fn measure(bench: &mut Bench) -> Result<()> {
         let lead = Begin::Event(EventDraft { kind: "lead.captured".into(), data, ..EventDraft::default() });
         let watched_for = Some(Span::parse("31d")?);
         let begun = clock::now();
-        let counts = contacts(&Crowd { stage, begin: lead, scenario: &scenario, watched_for, previews: &nodes, contacts: number, threads });
+        let counts =
+            contacts(&Crowd { stage, starts: Starts::Begin(lead), scenario: &scenario, watched_for, over: None, previews: &nodes, contacts: number, threads });
         seconds.push(begun.elapsed().as_secs_f64());
         if counts.runs != number || !counts.faults.is_empty() || counts.statuses.get("completed") != Some(&number) {
             return Err(format!("the crowd did not come to its end: {counts:?}").into());

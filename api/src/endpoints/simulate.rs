@@ -18,10 +18,10 @@ use onward_core::{
 };
 use onward_runtime::{
     EngineError,
-    play::{Crowd, Previews, Stage, StepTrial, TimelineSetup, contacts, timeline, try_step},
+    play::{Crowd, Previews, Stage, Starts, StepTrial, TimelineSetup, contacts, timeline, try_step},
 };
 use onward_store::{drafts, queries};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -45,6 +45,10 @@ struct NewSimulation {
     event: Option<Value>,
     /// Or the input of a start by hand.
     input: Option<Value>,
+    /// Or a delivery to a webhook of the workflow.
+    webhook: Option<Delivery>,
+    /// Or the workflow's own schedules: every due time of so long a span, such as 30d.
+    schedule: Option<String>,
     /// What nodes give, what records hold, how people answer: `{ mock, records, answers, vary, now, timezone, variant }`, or the
     /// same as YAML text.
     scenario: Option<Value>,
@@ -52,6 +56,8 @@ struct NewSimulation {
     r#for: Option<String>,
     /// A crowd of so many synthetic contacts, up to 10,000; left out: one timeline.
     contacts: Option<u64>,
+    /// Over how long they come, one after the other, such as 8h; left out: all at the same moment.
+    over: Option<String>,
     /// Where all chance comes from; 0 when left out.
     seed: u64,
 }
@@ -60,32 +66,61 @@ impl Body for NewSimulation {
     const OPTIONAL: bool = true;
 }
 
+/// What somebody posts to a webhook.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = SimulatedDelivery)]
+struct Delivery {
+    /// The webhook's path; left out: the only one that the workflow has.
+    path: Option<String>,
+    /// The body: what `event.data` holds.
+    body: Value,
+}
+
+impl NewSimulation {
+    fn starts(&self) -> Result<Starts, Problem> {
+        let given =
+            [("/event", self.event.is_some()), ("/input", self.input.is_some()), ("/webhook", self.webhook.is_some()), ("/schedule", self.schedule.is_some())];
+        if let Some((pointer, _)) = given.iter().filter(|(_, given)| *given).nth(1) {
+            return Err(Problem::invalid(*pointer, "a simulation begins with one of event, input, webhook and schedule"));
+        }
+        if let Some(event) = &self.event {
+            return Ok(Starts::Begin(Begin::Event(EventDraft::from_value(event).map_err(|problem| Problem::invalid("/event", problem))?)));
+        }
+        if let Some(Delivery { path, body }) = &self.webhook {
+            return Ok(Starts::Webhook { path: path.clone(), body: body.clone() });
+        }
+        if let Some(text) = &self.schedule {
+            return Ok(Starts::Schedule(Span::parse(text).map_err(|problem| Problem::invalid("/schedule", problem))?));
+        }
+        Ok(Starts::Begin(Begin::Input(self.input.clone().unwrap_or_else(|| Value::Object(Object::new())))))
+    }
+}
+
 /// Plays a workflow in virtual time, without any effect: one start, or a crowd of synthetic contacts.
 #[utoipa::path(post, path = "/workflows/{name}/simulate", tag = "Workflows", request_body = NewSimulation, params(("name" = String, Path)), responses((status = 200, body = shapes::Simulation)))]
 async fn simulate(State(app): State<App>, caller: Caller, Name(name): Name, payload: Payload<NewSimulation>) -> Result<Answer, Problem> {
     caller.may(Action::ReadEngine)?;
     let asked = payload.value;
-    let begin = match (&asked.event, asked.input) {
-        (Some(_), Some(_)) => return Err(Problem::invalid("/input", "a play begins with an event or with an input, not with both")),
-        (Some(event), None) => Begin::Event(EventDraft::from_value(event).map_err(|problem| Problem::invalid("/event", problem))?),
-        (None, Some(input)) => Begin::Input(input),
-        (None, None) => Begin::Input(Value::Object(Object::new())),
-    };
+    let starts = asked.starts()?;
     let watched_for = asked.r#for.as_deref().map(Span::parse).transpose().map_err(|problem| Problem::invalid("/for", problem))?;
+    let over = asked.over.as_deref().map(Span::parse).transpose().map_err(|problem| Problem::invalid("/over", problem))?;
     if let Some(number) = asked.contacts.filter(|number| !(1..=limits::SIMULATED_CONTACTS_REMOTE).contains(number)) {
         return Err(Problem::invalid("/contacts", format!("is {number}; it goes from 1 to {}", limits::SIMULATED_CONTACTS_REMOTE)));
     }
-    let workflow = workflow(&app, &caller, &name, asked.source).await?;
+    let workflow = workflow(&app, &caller, &name, asked.source.clone()).await?;
+    let wrong = |reason| Problem::invalid(if asked.schedule.is_some() { "/schedule" } else { "/webhook" }, reason);
+    starts.check(&workflow, asked.contacts.is_some()).map_err(wrong)?;
     let engine = app.engine().clone();
     let scenario = scenario(asked.scenario.as_ref(), &workflow, engine.nodes())?;
     let mut stage = Stage::new(vec![workflow]);
     stage.seed = asked.seed;
     let work = move || {
         if let Some(number) = asked.contacts {
-            let crowd = Crowd { stage, begin, scenario: &scenario, watched_for, previews: engine.nodes(), contacts: number, threads: THREADS };
+            let crowd = Crowd { stage, starts, scenario: &scenario, watched_for, over, previews: engine.nodes(), contacts: number, threads: THREADS };
             return serde_json::to_value(contacts(&crowd)).map(|counts| serde_json::json!({ "timeline": null, "counts": counts }));
         }
-        let played = timeline(&TimelineSetup { stage, begin, scenario: &scenario, watched_for, previews: engine.nodes() });
+        let played = timeline(&TimelineSetup { stage, starts, scenario: &scenario, watched_for, previews: engine.nodes() });
         serde_json::to_value(played).map(|timeline| serde_json::json!({ "timeline": timeline, "counts": null }))
     };
     let played = tokio::task::spawn_blocking(work).await.map_err(Problem::internal)?.map_err(Problem::internal)?;
@@ -132,7 +167,7 @@ impl Body for StepTest {
 async fn test_step(State(app): State<App>, caller: Caller, Name(name): Name, payload: Payload<StepTest>) -> Result<Answer, Problem> {
     caller.may(Action::ReadEngine)?;
     let asked = payload.value;
-    let workflow = workflow(&app, &caller, &name, asked.source).await?;
+    let workflow = workflow(&app, &caller, &name, asked.source.clone()).await?;
     let engine = app.engine().clone();
     let scenario = scenario(asked.scenario.as_ref(), &workflow, engine.nodes())?;
     let now = app.now();

@@ -647,8 +647,8 @@ shapes! {
         /// The play of one start; null for a crowd.
         #[schema(value_type = Option<Object>)]
         timeline: Value,
-        /// The counts of a crowd: `contacts, runs, not_started, statuses, exits, errors, steps, calls, messages, emitted, took`;
-        /// null for one start.
+        /// The counts of a crowd: `contacts, runs, not_started, held, together, delays, statuses, exits, errors, steps, calls,
+        /// messages, emitted, took`; null for one start.
         #[schema(value_type = Option<Object>)]
         counts: Value,
     }

@@ -36,6 +36,13 @@ async fn a_draft_is_simulated_once_and_for_a_crowd() {
     server.post(&format!("{path}/simulate"), json!({ "contacts": 0 })).await.problem(422, "invalid_input");
     server.post(&format!("{path}/simulate"), json!({ "contacts": 10_001 })).await.problem(422, "invalid_input");
     server.post(&format!("{path}/simulate"), json!({ "for": "soon" })).await.problem(422, "invalid_input");
+    server.post(&format!("{path}/simulate"), json!({ "event": event, "schedule": "30d" })).await.problem(422, "invalid_input");
+    server.post(&format!("{path}/simulate"), json!({ "schedule": "30d" })).await.problem(422, "invalid_input");
+    server.post(&format!("{path}/simulate"), json!({ "webhook": { "body": {} } })).await.problem(422, "invalid_input");
+    let form = "name: form\non: [{ webhook: { path: site-form, verify: none } }]\nlimits: { rate: { max: 60, per: 1h } }\nsteps: [{ do: debug.echo }]\n";
+    let posted = json!({ "source": form, "webhook": { "path": "site-form", "body": {} }, "contacts": 10 });
+    let counts = &server.post(&format!("{path}/simulate"), posted).await.expect(200).json()["counts"];
+    assert_eq!((&counts["together"], &counts["delays"]["limits.rate"]["let_through"]), (&json!(true), &json!(9)), "{counts:#}");
 }
 
 #[tokio::test]

@@ -65,11 +65,35 @@ pub(super) fn crowd(counts: &Counts, look: Look) -> String {
         let length = timeline::length;
         line("took", format!("half within {}, nine of ten within {}, the longest {}", length(took.median_ms), length(took.p90_ms), length(took.longest_ms)));
     }
+    lines.extend(held_back(counts, look));
     lines.push(String::new());
     lines.push(look.paint(Paint::Faint, &format!("  {:>5}  {:<34} {:>10} {:>10}", "line", "step", "reached", "messages")));
     lines.extend(counts.steps.iter().map(|step| of_step(step, look)));
     lines.extend(warnings(counts.given_up, &counts.faults, look));
     lines.join("\n")
+}
+
+/// What held starts back, and how long.
+fn held_back(counts: &Counts, look: Look) -> Vec<String> {
+    let mut lines = Vec::new();
+    if counts.together {
+        lines.push(format!("  {}  in one world: they meet in a key or a limit", look.paint(Paint::Faint, &format!("{:<10}", "played"))));
+    }
+    for (gate, delays) in &counts.delays {
+        let mut parts = vec![format!("{gate} {}", grouped(delays.held))];
+        if let Some(waited) = delays.waited {
+            let length = timeline::length;
+            let (median, p90, longest) = (length(waited.median_ms), length(waited.p90_ms), length(waited.longest_ms));
+            parts.push(format!("let through {}: half within {median}, nine of ten within {p90}, the last after {longest}", grouped(delays.let_through)));
+        }
+        for (word, count) in [("suppressed", delays.suppressed), ("held still", delays.still_held)] {
+            if count > 0 {
+                parts.push(format!("{word} {}", grouped(count)));
+            }
+        }
+        lines.push(format!("  {}  {}", look.paint(Paint::Faint, &format!("{:<10}", "held back")), parts.join("; ")));
+    }
+    lines
 }
 
 fn of_step(step: &StepCounts, look: Look) -> String {

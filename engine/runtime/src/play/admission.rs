@@ -5,7 +5,7 @@ use onward_core::{
     Event, RunId, Value,
     definition::{TriggerKind, Workflow},
     limits,
-    machine::{Admission, Asked, Happening, Known, Need, Start, State, admit, admit_input},
+    machine::{Admission, Asked, Happening, Known, LimitKey, Need, Start, State, admit, admit_input},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -20,8 +20,8 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
             Admission::Yes { input, key, reads, gates } => {
                 drop(self.request(Candidate { key, reads, gates, ..Candidate::new(0, input) }));
             }
-            Admission::Error(reason) => self.refuse(&workflow, reason),
-            Admission::No | Admission::Need(_) => self.refuse(&workflow, "it does not start with this input".into()),
+            Admission::Error(reason) => self.refuse(self.contact, &workflow, reason),
+            Admission::No | Admission::Need(_) => self.refuse(self.contact, &workflow, "it does not start with this input".into()),
         }
         self.settle();
     }
@@ -43,9 +43,9 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
                         // A workflow starts once by one event.
                         break;
                     }
-                    Admission::No => self.refuse(workflow, format!("the `if` of trigger {} does not hold", trigger + 1)),
-                    Admission::Error(message) => self.refuse(workflow, format!("trigger {} failed: {message}", trigger + 1)),
-                    Admission::Need(_) => self.refuse(workflow, format!("trigger {} asked for the same record again and again", trigger + 1)),
+                    Admission::No => self.refuse(self.contact, workflow, format!("the `if` of trigger {} does not hold", trigger + 1)),
+                    Admission::Error(message) => self.refuse(self.contact, workflow, format!("trigger {} failed: {message}", trigger + 1)),
+                    Admission::Need(_) => self.refuse(self.contact, workflow, format!("trigger {} asked for the same record again and again", trigger + 1)),
                 }
             }
         }
@@ -67,23 +67,25 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
         Admission::Error("the trigger asked for the same record again and again".into())
     }
 
-    pub(super) fn refuse(&mut self, workflow: &Workflow, reason: String) {
-        self.watch.refused(&Refused { workflow: workflow.name.clone(), reason });
+    pub(super) fn refuse(&mut self, contact: u64, workflow: &Workflow, reason: String) {
+        self.watch.refused(contact, &Refused { workflow: workflow.name.clone(), reason });
     }
 
     /// Lets a start in, holds it, or refuses it: `Err` says why.
-    pub(super) fn request(&mut self, candidate: Candidate) -> Result<(), String> {
+    pub(super) fn request(&mut self, mut candidate: Candidate) -> Result<(), String> {
+        candidate.contact = self.contact;
         let Some(workflow) = self.stage.workflows.get(candidate.workflow).map(Arc::clone) else { return Ok(()) };
         if candidate.depth > limits::EVENT_DEPTH {
             let reason = format!("more than {} causes in a row led here: the automations trigger each other", limits::EVENT_DEPTH);
-            self.refuse(&workflow, reason.clone());
+            self.refuse(candidate.contact, &workflow, reason.clone());
             return Err(reason);
         }
         self.let_in(candidate)
     }
 
     /// A start that passed every gate becomes a run.
-    pub(super) fn begin(&mut self, candidate: Candidate) {
+    pub(super) fn begin(&mut self, mut candidate: Candidate) {
+        self.leaves(&mut candidate, true);
         let run = self.runs.len();
         let (run_id, parent) = candidate.child.map_or_else(|| (self.stage.run_id(run), None), |(run_id, parent)| (run_id, Some(parent)));
         let (trigger, event, event_id) = match &candidate.origin {
@@ -91,10 +93,18 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
             None => (None, by_hand(run_id, self.now, &candidate.input), None),
         };
         let seed = self.stage.chance(&[b"run", &run.to_be_bytes()]);
-        let Candidate { workflow, input, reads, depth, permit, .. } = candidate;
+        let Candidate { workflow, input, reads, depth, permit, contact, .. } = candidate;
         let key = Start::key_or_id(candidate.key, run_id);
         let start = Start { version: 1, key, trigger, input, event, event_id, seed, depth, parent, reads };
-        self.runs.push(Played { workflow, state: State::new(run_id), timers: BTreeMap::new(), history: Vec::new(), permit });
+        self.add(workflow, start, run_id, permit, contact);
+    }
+
+    fn add(&mut self, workflow: usize, start: Start, run_id: RunId, permit: Option<LimitKey>, contact: u64) {
+        let run = self.runs.len();
+        self.places.insert(run_id, run);
+        self.living.entry((workflow, start.key.clone())).or_default().push(run);
+        self.runs.push(Played { workflow, state: State::new(run_id), timers: BTreeMap::new(), history: Vec::new(), permit, contact, gone: false });
+        self.watch.started(run, workflow, contact);
         self.does(run, Happening::Started(start));
     }
 
@@ -116,9 +126,8 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
             parent: played.state.parent.clone(),
             reads: BTreeMap::new(),
         };
-        let workflow = played.workflow;
-        self.runs.push(Played { workflow, state: State::new(run_id), timers: BTreeMap::new(), history: Vec::new(), permit });
-        self.does(run, Happening::Started(start));
+        let (workflow, contact) = (played.workflow, played.contact);
+        self.add(workflow, start, run_id, permit, contact);
     }
 }
 

@@ -5,12 +5,13 @@ use super::{
     harden::Trial,
     judge,
     scripted::{Scripted, drafted},
+    starts::webhook_event,
     world::Played,
 };
 use onward_core::{
     Timestamp,
     definition::{
-        Problem, Severity, TriggerKind, Workflow,
+        Problem, Severity,
         testing::{Begin, Case, Delivery, EventDraft, LaterKind, Opening, Setting, TestFile},
     },
     history::Entry,
@@ -135,7 +136,7 @@ pub(super) fn played(setup: &CaseSetup<'_>, trial: Trial) -> PlayedCase {
             Ok(())
         }
         Opening::Webhook(delivery) => deliver(&mut world, delivery),
-        Opening::Schedule { fires } => world.fire_schedules(usize::try_from(*fires).unwrap_or(usize::MAX)).map(|first| moment = first),
+        Opening::Schedule { fires } => world.fire_schedules(usize::try_from(*fires).unwrap_or(usize::MAX), None).map(|first| moment = first),
     };
     if let Err(reason) = began {
         undone.push((case.position.line, reason));
@@ -182,17 +183,10 @@ pub(super) fn played(setup: &CaseSetup<'_>, trial: Trial) -> PlayedCase {
 
 /// Lets somebody post to a webhook of the workflow that is tested.
 fn deliver(world: &mut World<'_, Scripted<'_>, Recorder>, delivery: &Delivery) -> Result<(), String> {
-    let kind = world.stage.workflows.first().and_then(|workflow| webhook_event(workflow, delivery)).ok_or("the workflow listens at no such path")?;
+    let workflow = world.stage.workflows.first().ok_or("there is no workflow")?;
+    let kind = webhook_event(workflow, delivery.path.as_ref().map(|path| path.value.as_str()))?;
     world.take_in(drafted(&EventDraft { kind, id: delivery.id.clone(), data: delivery.body.clone(), ..EventDraft::default() }));
     Ok(())
-}
-
-/// The type of the event of a delivery: without a path, that of the only webhook.
-fn webhook_event(workflow: &Workflow, delivery: &Delivery) -> Option<String> {
-    workflow.triggers.iter().find_map(|trigger| match &trigger.on {
-        TriggerKind::Webhook(webhook) if delivery.path.as_ref().is_none_or(|path| path.value == webhook.path) => Some(webhook.event_type()),
-        _ => None,
-    })
 }
 
 /// Lets something come from outside.

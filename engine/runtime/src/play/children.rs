@@ -94,6 +94,6 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
     }
 
     fn place_of(&self, run_id: RunId) -> Option<usize> {
-        self.runs.iter().position(|played| played.state.run_id == run_id)
+        self.places.get(&run_id).copied()
     }
 }

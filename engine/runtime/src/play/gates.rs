@@ -1,10 +1,7 @@
 //! The gates that a start passes in the pretended world, in the engine's order and by the engine's rules (SEMANTICS.md 22 to
 //! 24): its burst, the runs of its key, its concurrency limit, its rate limit. What a gate holds back waits in a queue.
 
-use super::{
-    Outside, Watch, World,
-    world::{Coming, Work},
-};
+use super::{Outside, Watch, World, world::Work};
 use crate::{
     admission::bounded_key,
     gates::{Meeting, meet, turn},
@@ -17,6 +14,41 @@ use onward_core::{
     ports::{HeldQueue, KeyState},
 };
 use std::{collections::BTreeMap, sync::Arc};
+
+/// What holds starts back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Gate {
+    /// The runs of one key (`mode`).
+    Mode,
+    /// `limits.concurrency`.
+    Concurrency,
+    /// `limits.rate`.
+    Rate,
+    /// `limits.debounce`.
+    Debounce,
+}
+
+impl Gate {
+    /// As the file writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mode => "mode",
+            Self::Concurrency => "limits.concurrency",
+            Self::Rate => "limits.rate",
+            Self::Debounce => "limits.debounce",
+        }
+    }
+
+    /// The gate of a queue; in a play nothing is paused and nothing waits for a person.
+    fn of(queue: &HeldQueue) -> Self {
+        match queue {
+            HeldQueue::Concurrency { .. } => Self::Concurrency,
+            HeldQueue::Rate { .. } => Self::Rate,
+            HeldQueue::Debounce { .. } => Self::Debounce,
+            HeldQueue::Key { .. } | HeldQueue::Paused { .. } | HeldQueue::Person { .. } => Self::Mode,
+        }
+    }
+}
 
 /// A start that wants to be let in: a new one, or one that is held.
 #[derive(Debug)]
@@ -39,6 +71,10 @@ pub(super) struct Candidate {
     pub(super) held: Option<i64>,
     /// When its burst began, and when that is over.
     pub(super) burst: Option<(Timestamp, Timestamp)>,
+    /// Which contact of a crowd it is about.
+    pub(super) contact: u64,
+    /// The gate before which it stands, and since when.
+    pub(super) standing: Option<(Gate, Timestamp)>,
 }
 
 impl Candidate {
@@ -56,12 +92,19 @@ impl Candidate {
             permit: None,
             held: None,
             burst: None,
+            contact: 0,
+            standing: None,
         }
     }
 
     /// Its place among those that wait for the same: more urgent ones first, then those that came before.
     fn rank(&self) -> (u8, i64) {
         (self.gates.priority, self.held.unwrap_or(i64::MAX))
+    }
+
+    /// Its place in a queue. Runs of one key keep the order in which they came.
+    fn place(&self, queue: &HeldQueue) -> (u8, i64) {
+        if queue.by_priority() { self.rank() } else { (0, self.rank().1) }
     }
 }
 
@@ -78,10 +121,10 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
         candidate.key = candidate.key.as_deref().map(bounded_key);
         match self.pass(&mut candidate) {
             Passage::Start => self.begin(candidate),
-            Passage::Wait(queue) => self.hold(candidate, queue),
+            Passage::Wait(queue) => self.hold(candidate, &queue),
             Passage::Refuse(reason) => {
                 if let Some(workflow) = self.stage.workflows.get(candidate.workflow).map(Arc::clone) {
-                    self.refuse(&workflow, reason.clone());
+                    self.refuse(candidate.contact, &workflow, reason.clone());
                 }
                 return Err(reason);
             }
@@ -89,7 +132,7 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
         Ok(())
     }
 
-    fn hold(&mut self, mut candidate: Candidate, queue: HeldQueue) {
+    fn hold(&mut self, mut candidate: Candidate, queue: &HeldQueue) {
         if candidate.held.is_none() {
             self.helds += 1;
             candidate.held = Some(self.helds);
@@ -97,20 +140,51 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
         if !matches!(queue, HeldQueue::Rate { .. }) {
             self.give_permit_back(candidate.permit.take());
         }
-        self.held.entry(queue).or_default().push(candidate);
+        let gate = Gate::of(queue);
+        if candidate.standing.is_none_or(|(before, _)| before != gate) {
+            self.leaves(&mut candidate, true);
+            candidate.standing = Some((gate, self.now));
+        }
+        self.held.entry(queue.clone()).or_default().insert(candidate.place(queue), candidate);
+    }
+
+    /// A start leaves the gate before which it stands.
+    pub(super) fn leaves(&mut self, candidate: &mut Candidate, through: bool) {
+        if let Some((gate, since)) = candidate.standing.take() {
+            self.watch.left(gate, self.now.millis_since(since), through);
+        }
+    }
+
+    /// Starts that are held, by the gate before which they stand.
+    pub(super) fn standing(&self) -> BTreeMap<Gate, u64> {
+        let mut standing = BTreeMap::new();
+        for (queue, waiting) in &self.held {
+            *standing.entry(Gate::of(queue)).or_default() += waiting.len() as u64;
+        }
+        standing
     }
 
     /// Asks the head of a queue again, and those behind it, until one has to stay.
     pub(super) fn release(&mut self, queue: &HeldQueue) {
+        let contact = self.contact;
+        self.release_heads(queue);
+        self.about(contact);
+    }
+
+    fn release_heads(&mut self, queue: &HeldQueue) {
         while let Some(mut candidate) = self.take_head(queue) {
-            if matches!(queue, HeldQueue::Debounce { .. }) && candidate.burst.is_some_and(|(_, end)| end > self.now) {
-                return self.hold(candidate, queue.clone());
+            self.about(candidate.contact);
+            if let (HeldQueue::Debounce { .. }, Some((_, end))) = (queue, candidate.burst)
+                && end > self.now
+            {
+                self.turn_comes(queue, end);
+                return self.hold(candidate, queue);
             }
             match self.pass(&mut candidate) {
                 Passage::Start => self.begin(candidate),
                 Passage::Wait(next) => {
                     let stays = next == *queue;
-                    self.hold(candidate, next);
+                    self.hold(candidate, &next);
                     if stays {
                         return;
                     }
@@ -121,27 +195,20 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
     }
 
     /// A held start that will not start any more; who waits for it is told.
-    fn end_held(&mut self, candidate: Candidate, reason: String) {
+    fn end_held(&mut self, mut candidate: Candidate, reason: String) {
+        self.leaves(&mut candidate, false);
         self.give_permit_back(candidate.permit);
         let Some(workflow) = self.stage.workflows.get(candidate.workflow).map(Arc::clone) else { return };
         if let Some((run_id, parent)) = candidate.child {
             let error = StepError::new(ErrorCode::Conflict, format!("workflow {:?} was not started: {reason}", workflow.name));
             self.tell(run_id, parent, ChildOutcome::Failed { error });
         }
-        self.refuse(&workflow, reason);
-    }
-
-    /// The start of a queue that goes first. Runs of one key keep the order in which they came.
-    fn head(&self, queue: &HeldQueue) -> Option<usize> {
-        let in_order = matches!(queue, HeldQueue::Key { .. });
-        let rank = |candidate: &Candidate| if in_order { (0, candidate.rank().1) } else { candidate.rank() };
-        self.held.get(queue)?.iter().enumerate().min_by_key(|(_, candidate)| rank(candidate)).map(|(place, _)| place)
+        self.refuse(candidate.contact, &workflow, reason);
     }
 
     fn take_head(&mut self, queue: &HeldQueue) -> Option<Candidate> {
-        let place = self.head(queue)?;
         let waiting = self.held.get_mut(queue)?;
-        let candidate = waiting.remove(place);
+        let (_, candidate) = waiting.pop_first()?;
         if waiting.is_empty() {
             self.held.remove(queue);
         }
@@ -150,8 +217,7 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
 
     /// Whether another start of this queue goes first.
     fn stands_behind(&self, candidate: &Candidate, queue: &HeldQueue) -> bool {
-        let first = self.head(queue).and_then(|place| self.held.get(queue)?.get(place));
-        first.is_some_and(|first| first.rank() < candidate.rank())
+        self.held.get(queue).and_then(BTreeMap::first_key_value).is_some_and(|(first, _)| *first < candidate.rank())
     }
 
     fn pass(&mut self, candidate: &mut Candidate) -> Passage {
@@ -163,6 +229,7 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
             && (workflow.mode != Mode::Parallel || workflow.reentry != Reentry::Always)
         {
             let queue = HeldQueue::Key { workflow: workflow.name.clone(), key: key.clone() };
+            self.watch.asked(&queue);
             let state = self.key_state(candidate.workflow, &key, &queue);
             match meet(workflow.mode, &workflow.reentry, &state, candidate.held, self.now) {
                 Meeting::Go => {}
@@ -176,6 +243,7 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
         }
         if let (Some(limit), Some(key), None) = (&workflow.limits.concurrency, &candidate.gates.concurrency, &candidate.permit) {
             let queue = HeldQueue::concurrency(key);
+            self.watch.asked(&queue);
             let taken = self.permits.get(key).copied().unwrap_or_default();
             if taken >= limit.max || self.stands_behind(candidate, &queue) {
                 return Passage::Wait(queue);
@@ -185,11 +253,12 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
         }
         if let (Some(limit), Some(key)) = (&workflow.limits.rate, &candidate.gates.rate) {
             let queue = HeldQueue::rate(key);
+            self.watch.asked(&queue);
             let behind = self.stands_behind(candidate, &queue);
             match turn(limit, self.used.get(key).copied(), self.now) {
                 Ok(until) if !behind => drop(self.used.insert(key.clone(), until)),
                 next => {
-                    self.comes_at(next.err().unwrap_or(self.now), Coming::Turn(queue.clone()));
+                    self.turn_comes(&queue, next.err().unwrap_or(self.now));
                     return Passage::Wait(queue);
                 }
             }
@@ -202,25 +271,27 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
         let workflow = self.stage.workflows.get(candidate.workflow).map(Arc::clone)?;
         let debounce = workflow.limits.debounce.filter(|_| candidate.held.is_none() && candidate.origin.is_some())?;
         let queue = HeldQueue::Debounce { workflow: workflow.name.clone(), key: candidate.key.clone().filter(|_| workflow.key.is_some()).unwrap_or_default() };
+        self.watch.asked(&queue);
         // A burst that ends at this very moment is over: it starts for itself.
         self.release(&queue);
         let mut since = self.now;
-        if let Some(before) = self.take_head(&queue) {
+        if let Some(mut before) = self.take_head(&queue) {
+            self.leaves(&mut before, false);
             since = before.burst.map_or(since, |(since, _)| since);
             candidate.held = before.held;
-            self.refuse(&workflow, "limits.debounce: a later event of the burst starts the run".into());
+            self.refuse(before.contact, &workflow, "limits.debounce: a later event of the burst starts the run".into());
         }
         let quiet = self.now.plus_millis(debounce.wait_ms);
         let end = debounce.max_wait_ms.map_or(quiet, |max| quiet.min(since.plus_millis(max)));
         candidate.burst = Some((since, end));
-        self.comes_at(end, Coming::Turn(queue.clone()));
+        self.turn_comes(&queue, end);
         Some(queue)
     }
 
     /// Cancels the living runs of a key, for a newer start.
     fn replace(&mut self, state: &KeyState) {
         for old in &state.live {
-            if let Some(run) = self.runs.iter().position(|played| played.state.run_id == *old) {
+            if let Some(run) = self.places.get(old).copied() {
                 let happening = Happening::Cancel { by: "restart".into(), reason: Some("a newer start of this key replaces it".into()), force: false };
                 self.does(run, happening);
             }
@@ -229,24 +300,14 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
 
     /// What is known of a key. A run whose start is still to be handed to the machine lives already.
     fn key_state(&self, index: usize, key: &str, queue: &HeldQueue) -> KeyState {
-        let starting = self.work.iter().filter_map(|work| match work {
-            Work::Happen { run, happening } => match (&**happening, self.runs.get(*run)) {
-                (Happening::Started(start), Some(run)) if start.key == key && run.workflow == index => Some(run.state.run_id),
-                _ => None,
-            },
-            _ => None,
-        });
-        let alive = self
-            .runs
-            .iter()
-            .filter(|run| run.workflow == index && run.state.seq > 0 && !run.state.status.is_final() && *run.state.key == *key)
-            .map(|run| run.state.run_id);
-        let held = || self.held.get(queue).into_iter().flatten().filter_map(|candidate| candidate.held);
+        let place = (index, key.to_owned());
+        let living = self.living.get(&place).into_iter().flatten();
+        let held = self.held.get(queue);
         KeyState {
-            live: alive.chain(starting).collect(),
-            last_ended_at: self.ended.get(&(index, key.to_owned())).copied(),
-            oldest_held: held().min(),
-            newest_held: held().max(),
+            live: living.filter_map(|run| self.runs.get(*run)).map(|run| run.state.run_id).collect(),
+            last_ended_at: self.ended.get(&place).copied(),
+            oldest_held: held.and_then(|held| held.values().next()).and_then(|candidate| candidate.held),
+            newest_held: held.and_then(|held| held.values().next_back()).and_then(|candidate| candidate.held),
         }
     }
 
@@ -262,12 +323,14 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
     /// Takes the start of a run that another one asked for out of its queue.
     pub(super) fn take_held_child(&mut self, child: RunId) -> Option<Candidate> {
         let is_it = |candidate: &Candidate| candidate.child.as_ref().is_some_and(|(run_id, _)| *run_id == child);
-        let (queue, place) = self.held.iter().find_map(|(queue, waiting)| Some((queue.clone(), waiting.iter().position(is_it)?)))?;
+        let place = |waiting: &BTreeMap<(u8, i64), Candidate>| waiting.iter().find(|(_, candidate)| is_it(candidate)).map(|(place, _)| *place);
+        let (queue, place) = self.held.iter().find_map(|(queue, waiting)| Some((queue.clone(), place(waiting)?)))?;
         let waiting = self.held.get_mut(&queue)?;
-        let candidate = waiting.remove(place);
+        let mut candidate = waiting.remove(&place)?;
         if waiting.is_empty() {
             self.held.remove(&queue);
         }
+        self.leaves(&mut candidate, false);
         Some(candidate)
     }
 }

@@ -68,7 +68,7 @@ impl Watch for Recorder {
     fn emitted(&mut self, run: usize, event: &NewEvent) {
         self.emitted.push(Emitted { run: run + 1, at: event.time, kind: event.kind.clone(), data: event.data.clone() });
     }
-    fn refused(&mut self, refused: &Refused) {
+    fn refused(&mut self, _contact: u64, refused: &Refused) {
         self.refused.push(refused.clone());
     }
 }

@@ -13,17 +13,22 @@ use std::{
 };
 
 impl<O: Outside, W: Watch> World<'_, O, W> {
-    /// Lets the schedules of the first workflow of the stage fire so many times from now on. Gives when the first one does.
-    pub(super) fn fire_schedules(&mut self, fires: usize) -> Result<Timestamp, String> {
+    /// Lets the schedules of the first workflow of the stage fire so many times from now on, or, with a moment, at all due times
+    /// before it, which must not be more. Gives when the first one fires.
+    pub(super) fn fire_schedules(&mut self, fires: usize, until: Option<Timestamp>) -> Result<Timestamp, String> {
         let Some(workflow) = self.stage.workflows.first().map(Arc::clone) else { return Err("there is no workflow".into()) };
         let mut all = Vec::new();
         for (trigger, on) in workflow.triggers.iter().enumerate() {
             if let TriggerKind::Schedule(schedule) = &on.on {
-                let firings = self.firings(&workflow, trigger, schedule, fires);
+                let most = fires.saturating_add(usize::from(until.is_some()));
+                let firings = self.firings(&workflow, trigger, schedule, most, until);
                 all.extend(firings.into_iter().map(|(at, firing)| (at, trigger, firing)));
             }
         }
         all.sort_by_key(|(at, trigger, _)| (*at, *trigger));
+        if until.is_some() && all.len() > fires {
+            return Err(format!("{} has more than {fires} due times in this span: take a shorter one", workflow.name));
+        }
         all.truncate(fires);
         let first = all.first().map(|(at, _, _)| *at).ok_or_else(|| format!("{} has no schedule that fires for anybody", workflow.name))?;
         for (at, trigger, firing) in all {
@@ -33,11 +38,12 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
     }
 
     /// The next firings of one schedule, and when they come. With `timezone: contact` only where somebody lives.
-    fn firings(&self, workflow: &Workflow, trigger: usize, schedule: &Schedule, most: usize) -> Vec<(Timestamp, Firing)> {
+    fn firings(&self, workflow: &Workflow, trigger: usize, schedule: &Schedule, most: usize, until: Option<Timestamp>) -> Vec<(Timestamp, Firing)> {
         let mut due_times: BTreeMap<Timestamp, Option<Vec<String>>> = BTreeMap::new();
         let mut add = |schedule: &Schedule, zone: Option<&str>| {
             let calendar = Calendar::of(schedule, &self.stage.timezone);
-            for due in std::iter::successors(calendar.next_after(self.now), |due| calendar.next_after(*due)).take(most) {
+            let dues = std::iter::successors(calendar.next_after(self.now), |due| calendar.next_after(*due));
+            for due in dues.take_while(|due| until.is_none_or(|until| *due < until)).take(most) {
                 let zones = due_times.entry(due).or_default();
                 if let Some(zone) = zone {
                     zones.get_or_insert_default().push(zone.to_owned());
@@ -68,6 +74,9 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
             return self.arrive(event(None), meant);
         };
         for member in members.iter().filter(|member| lives_there(firing, member, &self.stage.timezone)) {
+            if let Some(contact) = self.outside.contact(&member.contact) {
+                self.about(contact);
+            }
             self.arrive(event(Some(&member.contact)), meant);
         }
     }

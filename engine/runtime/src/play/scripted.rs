@@ -143,6 +143,11 @@ impl Outside for Scripted<'_> {
     }
 
     fn members(&self, segment: &str) -> Option<Vec<SegmentMember>> {
+        // The segment of a crowd is the crowd; this is one of it.
+        if let Some((_, id)) = &self.contact {
+            let timezone = self.records.get("contact").and_then(|contact| contact.get("timezone")).and_then(Value::as_str);
+            return Some(vec![SegmentMember { contact: id.clone(), timezone: timezone.map(str::to_owned) }]);
+        }
         self.setting.segments.iter().find(|(name, _)| name.value == segment).map(|(_, members)| members.clone())
     }
 

@@ -1,8 +1,9 @@
 //! Plays from the outside: files in, reports out.
 
+mod crowds;
 mod starts;
 
-use super::{CaseReport, CaseSetup, Counts, Crowd, Previews, Stage, StepTrial, TimelineSetup, contacts, harden, test_case, timeline, try_step};
+use super::{CaseReport, CaseSetup, Counts, Crowd, Previews, Stage, Starts, StepTrial, TimelineSetup, contacts, harden, test_case, timeline, try_step};
 use onward_core::{
     Object, Value,
     definition::{
@@ -370,8 +371,8 @@ fn crowd(scenario: &Scenario, contacts_: u64, threads: usize, seed: u64) -> Coun
     let mut stage = Stage::new(vec![workflow(WELCOME)]);
     stage.seed = seed;
     let data = json!({ "phone": "+1", "source": "web" });
-    let begin = Begin::Event(EventDraft { kind: "lead.captured".into(), data, ..EventDraft::default() });
-    contacts(&Crowd { stage, begin, scenario, watched_for: Some(Span::parse("30d").unwrap()), previews: &nodes, contacts: contacts_, threads })
+    let starts = Starts::Begin(Begin::Event(EventDraft { kind: "lead.captured".into(), data, ..EventDraft::default() }));
+    contacts(&Crowd { stage, starts, scenario, watched_for: Some(Span::parse("30d").unwrap()), over: None, previews: &nodes, contacts: contacts_, threads })
 }
 
 #[test]
@@ -406,8 +407,9 @@ fn a_crowd_is_counted_by_branch_variant_and_message() {
 #[test]
 fn a_timeline_tells_calls_and_messages() {
     let (nodes, scenario) = (Nodes::default(), Scenario::default());
-    let begin = Begin::Event(EventDraft { kind: "lead.captured".into(), data: json!({ "phone": "+1", "source": "web" }), ..EventDraft::default() });
-    let setup = TimelineSetup { stage: Stage::new(vec![workflow(WELCOME)]), begin, scenario: &scenario, watched_for: None, previews: &nodes };
+    let starts =
+        Starts::Begin(Begin::Event(EventDraft { kind: "lead.captured".into(), data: json!({ "phone": "+1", "source": "web" }), ..EventDraft::default() }));
+    let setup = TimelineSetup { stage: Stage::new(vec![workflow(WELCOME)]), starts, scenario: &scenario, watched_for: None, previews: &nodes };
     let played = timeline(&setup);
     assert_eq!(played.runs.len(), 1);
     assert_eq!(played.runs[0].status, onward_core::ports::RunStatus::Completed);

@@ -1,16 +1,10 @@
 //! One event, or one start by hand, played through a workflow.
 
-use super::{
-    Call, Emitted, Previews, Recorder, Refused, Stage, World,
-    scripted::{Scripted, drafted},
-};
+use super::{Call, Emitted, Previews, Recorder, Refused, Stage, Starts, World, scripted::Scripted};
 use crate::replay::is_message;
 use onward_core::{
     RunId, StepError, Timestamp, Value,
-    definition::{
-        Span,
-        testing::{Begin, Scenario},
-    },
+    definition::{Span, testing::Scenario},
     history::Entry,
     machine::State,
     ports::{Outcome, RunStatus},
@@ -22,7 +16,7 @@ pub struct TimelineSetup<'s> {
     /// The workflows; the first one is what is simulated. Zone and start of the scenario are put over it.
     pub stage: Stage,
     /// What starts it.
-    pub begin: Begin,
+    pub starts: Starts,
     /// What the outside says.
     pub scenario: &'s Scenario,
     /// How long it is watched; `None`: until nothing moves any more.
@@ -110,10 +104,7 @@ pub fn timeline(setup: &TimelineSetup<'_>) -> Timeline {
     settle(&mut stage, setup.scenario);
     let outside = Scripted::new(&setup.scenario.setting, setup.previews).with_answers(&setup.scenario.answers);
     let mut world = World::new(&stage, outside, Recorder::default());
-    match &setup.begin {
-        Begin::Event(event) => world.take_in(drafted(event)),
-        Begin::Input(input) => world.start_by_hand(input),
-    }
+    setup.starts.begin(&mut world, Value::clone);
     world.play_out(setup.watched_for.as_ref().map(|span| span.add_to(stage.starts_at, &stage.timezone)));
     let (held, now, given_up) = (world.held(), world.now(), world.is_given_up());
     let messages = world.watch.calls.iter().filter(|call| is_sent(setup.previews, call)).cloned().collect();

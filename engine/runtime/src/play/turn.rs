@@ -2,17 +2,18 @@
 
 use super::{
     Answered, Outside, Stage, Watch, World,
-    world::{Coming, Listening, Work},
+    listening::Listening,
+    world::{Coming, Work},
 };
 use onward_core::{
     ErrorCode, Event, StepError, Timestamp, Value,
     definition::Workflow,
-    history::{Entry, Fact},
+    history::{Entry as HistoryEntry, Fact},
     hours,
-    machine::{self, Action, Context, Decision, Happening, InFlight, Known, Need, State, correlations_of_event, decide},
+    machine::{self, Action, Context, Decision, Happening, InFlight, Known, Need, State, decide},
     ports::{Effect, HeldQueue, Outcome, RecordRef},
 };
-use std::sync::Arc;
+use std::{collections::hash_map::Entry, sync::Arc};
 
 /// Needs that one happening may have, in rounds.
 const NEEDS: usize = 10_000;
@@ -20,8 +21,13 @@ const NEEDS: usize = 10_000;
 impl<O: Outside, W: Watch> World<'_, O, W> {
     /// Hands a happening to the machine.
     pub(super) fn turn(&mut self, run: usize, happening: Happening) {
-        self.turns += 1;
-        let Some(workflow) = self.runs.get(run).and_then(|played| self.stage.workflows.get(played.workflow)).map(Arc::clone) else { return };
+        let Some(played) = self.runs.get(run).filter(|played| !played.gone) else { return };
+        let (contact, workflow) = (played.contact, self.stage.workflows.get(played.workflow).map(Arc::clone));
+        let Some(workflow) = workflow else { return };
+        self.about(contact);
+        if !self.takes_turn() {
+            return;
+        }
         self.tried_before(run, &workflow, &happening);
         let Some(mut state) = self.runs.get_mut(run).map(|played| std::mem::replace(&mut played.state, State::new(self.stage.run_id(run)))) else { return };
         let again = self.trial.repeats().then(|| happening.clone());
@@ -95,7 +101,7 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
         }
     }
 
-    fn act(&mut self, run: usize, workflow: &Workflow, action: Action, entries: &[Entry]) {
+    fn act(&mut self, run: usize, workflow: &Workflow, action: Action, entries: &[HistoryEntry]) {
         match action {
             Action::Run(call) => self.call(run, workflow, call),
             Action::SetTimer { key, due } => {
@@ -110,7 +116,7 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
                 }
             }
             Action::OpenWait { target, which, correlation, since } => self.listen(run, Listening { run, target, which, correlation }, since, entries),
-            Action::CloseWait { target } => self.listening.retain(|wait| wait.run != run || wait.target != target),
+            Action::CloseWait { target } => self.correlated.close(run, Some(&target)),
             Action::Emit(event) => {
                 self.watch.emitted(run, &event);
                 self.arrive(event, None);
@@ -141,10 +147,9 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
     }
 
     /// Opens a wait, looks back as far as it wants to, and lets the outside know.
-    fn listen(&mut self, run: usize, wait: Listening, since: Option<Timestamp>, entries: &[Entry]) {
+    fn listen(&mut self, run: usize, wait: Listening, since: Option<Timestamp>, entries: &[HistoryEntry]) {
         if let Some(since) = since {
-            let early: Vec<Arc<Event>> = self.events.iter().filter(|event| event.taken_in_at >= since && finds(event, &wait)).map(Arc::clone).collect();
-            for event in early {
+            for event in self.correlated.since(since, &wait.correlation) {
                 let happening = Happening::Event { target: wait.target.clone(), which: wait.which.clone(), event };
                 self.does(run, happening);
             }
@@ -156,43 +161,42 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
         // Once a step, however many names its wait has.
         if let Some((step, waits)) = opened {
             for (after_ms, event) in self.outside.waited(self.stage, step, waits) {
-                self.comes(after_ms, Coming::Event(Box::new(event)));
+                self.comes(after_ms, Coming::Event(Box::new(event), self.contact));
             }
         }
-        self.listening.push(wait);
+        self.correlated.open(wait);
     }
 
     /// Hands an event to the waits that it finds, then asks every trigger.
     pub(super) fn route(&mut self, event: &Arc<Event>, meant: Option<(usize, usize)>) {
-        let found: Vec<(usize, String, String)> =
-            self.listening.iter().filter(|wait| finds(event, wait)).map(|wait| (wait.run, wait.target.clone(), wait.which.clone())).collect();
-        for (run, target, which) in found {
+        for Listening { run, target, which, .. } in self.correlated.found(event) {
             self.does(run, Happening::Event { target, which, event: Arc::clone(event) });
         }
         self.triggers(event, meant);
     }
 
     fn end(&mut self, run: usize) {
-        self.listening.retain(|wait| wait.run != run);
+        self.correlated.close(run, None);
         let Some(played) = self.runs.get_mut(run) else { return };
         played.timers.clear();
         let (workflow, key, at, permit) = (played.workflow, played.state.key.to_string(), played.state.at, played.permit.take());
         self.watch.ended(run, &played.state);
+        if !self.stage.keep_histories {
+            // A crowd has many: what has ended is counted, and is not kept.
+            (played.state, played.gone) = (State::new(played.state.run_id), true);
+        }
+        if let Entry::Occupied(mut living) = self.living.entry((workflow, key.clone())) {
+            living.get_mut().retain(|living| *living != run);
+            if living.get().is_empty() {
+                living.remove();
+            }
+        }
         let last = self.ended.entry((workflow, key.clone())).or_insert(at);
         *last = at.max(*last);
         self.give_permit_back(permit);
         let Some(workflow) = self.stage.workflows.get(workflow) else { return };
         self.work.push_back(Work::Release(HeldQueue::Key { workflow: workflow.name.clone(), key }));
     }
-}
-
-/// Whether the index finds this wait for the event.
-fn finds(event: &Event, wait: &Listening) -> bool {
-    let correlation = &wait.correlation;
-    event.body.kind == correlation.event
-        && correlations_of_event(Stage::organisation(), &event.body.kind, &event.body.data, std::slice::from_ref(&correlation.paths))
-            .first()
-            .is_some_and(|found| found.hash == correlation.hash)
 }
 
 /// What an attempt comes to whose time is up.

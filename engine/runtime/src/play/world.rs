@@ -1,21 +1,31 @@
 //! The pretended world: virtual time, runs, what they wait for, and what is to come.
 
-use super::{Stage, gates::Candidate};
+use super::{
+    Stage,
+    gates::{Candidate, Gate},
+    listening::Correlated,
+};
 use onward_core::{
-    Event, EventId, NewEvent, Timestamp, Value,
+    Event, EventId, NewEvent, RunId, Timestamp, Value,
     history::{Entry, OpenMatch, StepPath},
     machine::{Happening, InFlight, LimitKey, State},
-    ports::{Correlation, HeldQueue, Outcome, RecordRef, SegmentMember},
+    ports::{HeldQueue, Outcome, RecordRef, SegmentMember},
     schedule::Firing,
 };
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque},
+    collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, VecDeque},
     sync::Arc,
 };
 
 /// What the outside says to the runs of a play.
 pub trait Outside {
+    /// What comes next is about this contact of a crowd.
+    fn about(&mut self, _contact: u64) {}
+    /// Which contact of a crowd has this id.
+    fn contact(&self, _id: &str) -> Option<u64> {
+        None
+    }
     /// What a call comes to.
     fn call(&mut self, stage: &Stage, call: &InFlight, now: Timestamp) -> Answered;
     /// A live record; `Null` when there is none.
@@ -50,14 +60,20 @@ pub struct Refused {
 
 /// Who is told what happens; every method may be left out.
 pub trait Watch {
+    /// A start of a contact became a run of the workflow with this number.
+    fn started(&mut self, _run: usize, _workflow: usize, _contact: u64) {}
+    /// A start asks what this queue is for: what other starts with the same one meet in.
+    fn asked(&mut self, _queue: &HeldQueue) {}
+    /// A start leaves a gate after so many milliseconds: it was let through, or not.
+    fn left(&mut self, _gate: Gate, _waited_ms: i64, _through: bool) {}
     /// A run was recorded further.
     fn recorded(&mut self, _run: usize, _entries: &[Entry]) {}
     /// A call is made, and comes to this.
     fn called(&mut self, _run: usize, _at: Timestamp, _call: &InFlight, _answered: &Answered) {}
     /// A run put an event on the bus.
     fn emitted(&mut self, _run: usize, _event: &NewEvent) {}
-    /// A start was refused.
-    fn refused(&mut self, _refused: &Refused) {}
+    /// A start of a contact was refused.
+    fn refused(&mut self, _contact: u64, _refused: &Refused) {}
     /// A run has ended.
     fn ended(&mut self, _run: usize, _state: &State) {}
 }
@@ -73,15 +89,10 @@ pub(super) struct Played {
     pub(super) history: Vec<Entry>,
     /// Its permit of a concurrency limit, until it ends.
     pub(super) permit: Option<LimitKey>,
-}
-
-/// A wait that is open.
-#[derive(Debug)]
-pub(super) struct Listening {
-    pub(super) run: usize,
-    pub(super) target: String,
-    pub(super) which: String,
-    pub(super) correlation: Correlation,
+    /// Which contact of a crowd it is about.
+    pub(super) contact: u64,
+    /// It has ended, and where histories are not kept its state is no longer there.
+    pub(super) gone: bool,
 }
 
 /// Something to be done now.
@@ -91,8 +102,8 @@ pub(super) enum Work {
         run: usize,
         happening: Box<Happening>,
     },
-    /// An event, and the schedule (workflow, trigger) that it is for.
-    Event(Arc<Event>, Option<(usize, usize)>),
+    /// An event, the schedule (workflow, trigger) that it is for, and the contact that it comes from.
+    Event(Arc<Event>, Option<(usize, usize)>, u64),
     Release(HeldQueue),
 }
 
@@ -109,7 +120,8 @@ pub(super) enum Coming {
         attempt: u32,
         outcome: Outcome,
     },
-    Event(Box<NewEvent>),
+    /// An event, and the contact that it comes from.
+    Event(Box<NewEvent>, u64),
     /// A schedule of the workflow with this number falls due.
     Fired {
         workflow: usize,
@@ -161,13 +173,23 @@ pub struct World<'c, O, W> {
     pub watch: W,
     pub(super) now: Timestamp,
     pub(super) runs: Vec<Played>,
+    /// Places of the runs, by id.
+    pub(super) places: HashMap<RunId, usize>,
+    /// The runs of each workflow's keys that have not ended.
+    pub(super) living: HashMap<(usize, String), Vec<usize>>,
+    /// Contacts in this world: one, or a whole crowd.
+    crowd: u64,
+    /// The contact that what happens is about.
+    pub(super) contact: u64,
     pub(super) coming: BinaryHeap<Reverse<Due>>,
     order: u64,
-    pub(super) listening: Vec<Listening>,
-    pub(super) events: Vec<Arc<Event>>,
+    pub(super) correlated: Correlated,
     pub(super) seen: BTreeSet<[u8; 16]>,
     pub(super) work: VecDeque<Work>,
-    pub(super) held: BTreeMap<HeldQueue, Vec<Candidate>>,
+    /// What waits in each queue, by priority and number.
+    pub(super) held: BTreeMap<HeldQueue, BTreeMap<(u8, i64), Candidate>>,
+    /// When a queue is looked at next, where time releases its starts.
+    pub(super) turns_at: BTreeMap<HeldQueue, Timestamp>,
     /// How many starts were ever held.
     pub(super) helds: i64,
     /// Permits that are taken.
@@ -176,7 +198,10 @@ pub struct World<'c, O, W> {
     pub(super) used: BTreeMap<LimitKey, i64>,
     pub(super) ended: BTreeMap<(usize, String), Timestamp>,
     pub(super) variants: BTreeMap<(usize, String, String), String>,
-    pub(super) turns: u64,
+    /// Turns of the machine, by contact.
+    turns: Vec<u64>,
+    /// Contacts that were given up.
+    given_up: u64,
     pub(super) trial: super::harden::Trial,
     /// What went wrong with the machine itself, never with the workflow.
     pub(super) faults: Vec<String>,
@@ -191,22 +216,40 @@ impl<'c, O: Outside, W: Watch> World<'c, O, W> {
             watch,
             now: stage.starts_at,
             runs: Vec::new(),
+            places: HashMap::new(),
+            living: HashMap::new(),
+            crowd: 1,
+            contact: 0,
             coming: BinaryHeap::new(),
             order: 0,
-            listening: Vec::new(),
-            events: Vec::new(),
+            correlated: Correlated::default(),
             seen: BTreeSet::new(),
             work: VecDeque::new(),
             held: BTreeMap::new(),
+            turns_at: BTreeMap::new(),
             helds: 0,
             permits: BTreeMap::new(),
             used: BTreeMap::new(),
             ended: BTreeMap::new(),
             variants: BTreeMap::new(),
-            turns: 0,
+            turns: Vec::new(),
+            given_up: 0,
             trial: super::harden::Trial::default(),
             faults: Vec::new(),
         }
+    }
+
+    /// So many contacts live in this world.
+    #[must_use]
+    pub fn with_crowd(mut self, contacts: u64) -> Self {
+        self.crowd = contacts.max(1);
+        self
+    }
+
+    /// What comes next is about this contact.
+    pub fn about(&mut self, contact: u64) {
+        self.contact = contact;
+        self.outside.about(contact);
     }
 
     /// The moment that it is.
@@ -231,15 +274,34 @@ impl<'c, O: Outside, W: Watch> World<'c, O, W> {
     }
     /// How many starts are held.
     pub fn held(&self) -> usize {
-        self.held.values().map(Vec::len).sum()
+        self.held.values().map(BTreeMap::len).sum()
     }
     /// What went wrong with the machine itself. Not empty: report it as a bug.
     pub fn faults(&self) -> &[String] {
         &self.faults
     }
-    /// Whether the play was given up: it went round and round.
+    /// Whether the play was given up: it went round and round, for every contact in it.
     pub fn is_given_up(&self) -> bool {
-        self.turns >= self.stage.turns
+        self.given_up >= self.crowd
+    }
+    /// How many contacts were given up.
+    pub fn contacts_given_up(&self) -> u64 {
+        self.given_up
+    }
+
+    /// Counts a turn of the contact at hand; `false`: it has had all that it gets.
+    pub(super) fn takes_turn(&mut self) -> bool {
+        let place = usize::try_from(self.contact).unwrap_or(usize::MAX - 1);
+        if self.turns.len() <= place {
+            self.turns.resize(place + 1, 0);
+        }
+        let Some(turns) = self.turns.get_mut(place) else { return false };
+        if *turns >= self.stage.turns {
+            return false;
+        }
+        *turns += 1;
+        self.given_up += u64::from(*turns == self.stage.turns);
+        true
     }
 
     /// Goes on to a moment, whatever is to happen on the way; what comes from outside at that moment comes before the
@@ -296,6 +358,16 @@ impl<'c, O: Outside, W: Watch> World<'c, O, W> {
         self.coming.push(Reverse(Due { at, timer, order: self.order, what }));
     }
 
+    /// A queue has its turn at a moment, unless it has one before that anyway.
+    pub(super) fn turn_comes(&mut self, queue: &HeldQueue, at: Timestamp) {
+        let at = at.max(self.now);
+        if self.turns_at.get(queue).is_some_and(|before| *before <= at) {
+            return;
+        }
+        self.turns_at.insert(queue.clone(), at);
+        self.comes_at(at, Coming::Turn(queue.clone()));
+    }
+
     fn next(&mut self) {
         let Some(Reverse(due)) = self.coming.pop() else { return };
         match due.what {
@@ -311,16 +383,22 @@ impl<'c, O: Outside, W: Watch> World<'c, O, W> {
                 self.now = self.now.max(due.at);
                 self.does(run, Happening::StepEnded { step, attempt, outcome });
             }
-            Coming::Event(event) => {
+            Coming::Event(event, contact) => {
                 self.now = self.now.max(due.at);
+                self.about(contact);
                 self.arrive(*event, None);
             }
             Coming::Fired { workflow, trigger, firing } => {
                 self.now = self.now.max(due.at);
                 self.fired(workflow, trigger, &firing);
             }
-            Coming::Turn(queue) if !self.held.contains_key(&queue) => return,
+            // One that an earlier one has taken the place of is none any more.
+            Coming::Turn(queue) if self.turns_at.get(&queue) != Some(&due.at) => return,
             Coming::Turn(queue) => {
+                self.turns_at.remove(&queue);
+                if !self.held.contains_key(&queue) {
+                    return;
+                }
                 self.now = self.now.max(due.at);
                 self.work.push_back(Work::Release(queue));
             }
@@ -337,7 +415,10 @@ impl<'c, O: Outside, W: Watch> World<'c, O, W> {
             }
             match work {
                 Work::Happen { run, happening } => self.turn(run, *happening),
-                Work::Event(event, meant) => self.route(&event, meant),
+                Work::Event(event, meant, contact) => {
+                    self.about(contact);
+                    self.route(&event, meant);
+                }
                 Work::Release(queue) => self.release(&queue),
             }
         }
@@ -350,9 +431,9 @@ impl<'c, O: Outside, W: Watch> World<'c, O, W> {
         {
             return;
         }
-        let event_id = EventId(self.stage.id(1, self.events.len()));
+        let event_id = EventId(self.stage.id(1, self.correlated.events()));
         let event = Arc::new(Event { event_id, taken_in_at: self.now, body });
-        self.events.push(Arc::clone(&event));
-        self.work.push_back(Work::Event(event, meant));
+        self.correlated.take_in(&event);
+        self.work.push_back(Work::Event(event, meant, self.contact));
     }
 }
