@@ -1,6 +1,6 @@
 //! What every endpoint shares.
 
-use crate::{GalleryItem, idempotency::RunningKeys, presence::OpenApps};
+use crate::{GalleryItem, endpoints::results::Lists, idempotency::RunningKeys, presence::OpenApps};
 use onward_accounts::SecretSource;
 use onward_connectors::{
     Connectors,
@@ -85,6 +85,8 @@ pub struct Shared {
     pub(crate) open_apps: OpenApps,
     /// A repair of many runs was asked for.
     pub(crate) repair_begun: Notify,
+    /// Results of long loops that somebody pages through.
+    pub(crate) loop_results: Lists,
 }
 
 impl App {
@@ -95,7 +97,17 @@ impl App {
         let sockets = Arc::new(Semaphore::new(parts.settings.sockets));
         let waiting_senders = Semaphore::new(WAITING_SENDERS);
         let (running_keys, open_apps) = (RunningKeys::default(), OpenApps::default());
-        Self(Arc::new(Shared { parts, password_checks, waiting_for_turn, sockets, waiting_senders, running_keys, open_apps, repair_begun: Notify::new() }))
+        Self(Arc::new(Shared {
+            parts,
+            password_checks,
+            waiting_for_turn,
+            sockets,
+            waiting_senders,
+            running_keys,
+            open_apps,
+            repair_begun: Notify::new(),
+            loop_results: Lists::default(),
+        }))
     }
     /// Reads committed data.
     pub fn reader(&self) -> Reader {

@@ -23,6 +23,7 @@ mod pauses;
 mod pipelines;
 mod repair;
 mod replay;
+pub(crate) mod results;
 mod runs;
 mod segments;
 mod session;
@@ -52,6 +53,7 @@ pub(crate) fn described() -> OpenApiRouter<App> {
         .merge(migrate::routes())
         .merge(backfill::routes())
         .merge(runs::routes())
+        .merge(results::routes())
         .merge(asks::routes())
         .merge(pauses::routes())
         .merge(repair::routes())

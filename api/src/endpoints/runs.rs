@@ -23,13 +23,12 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(list_runs))
         .routes(routes!(get_run))
         .routes(routes!(get_history))
-        .routes(routes!(get_results))
         .routes(routes!(export_run))
         .routes(routes!(cancel_run))
 }
 
 /// Entries of a history that are given when nobody asks for a number: nearly every run whole.
-const ENTRIES: u32 = 1_000;
+pub(super) const ENTRIES: u32 = 1_000;
 
 /// Which runs.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -125,46 +124,6 @@ async fn get_history(State(app): State<App>, caller: Caller, Id(id): Id<RunId>, 
     let next = entries.last().filter(|_| more).map(|entry| Cursor::after("history", format!("{id}:{}", entry.seq)));
     let items = entries.iter().map(serde_json::to_value).collect::<Result<_, _>>().map_err(Problem::internal)?;
     Ok(Answer::ok(page::envelope(items, next)))
-}
-
-/// Which results.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct Results {
-    /// The `for_each` step: its path, as in the history.
-    step: String,
-    /// Items of a page, 1 to 100; without it up to 1,000.
-    limit: Option<u32>,
-    /// `next_cursor` of the page before.
-    cursor: Option<String>,
-}
-
-/// Gives what each pass of a `for_each` over a long list gave, in the order of the list: what `results_ref` in its output points to.
-#[utoipa::path(get, path = "/runs/{id}/results", tag = "Runs", params(("id" = String, Path, format = "uuid"), Results), responses((status = 200, body = shapes::Page<Value>)))]
-async fn get_results(State(app): State<App>, caller: Caller, Id(id): Id<RunId>, Params(wanted): Params<Results>) -> Result<Answer, Problem> {
-    caller.may(Action::ReadEngine)?;
-    let limit = match wanted.limit {
-        None => ENTRIES,
-        given => page::bounded(given)?,
-    } as usize;
-    let broken = || Problem::bad_request("bad_cursor", "this cursor is broken; take `next_cursor` of the page before");
-    let after: usize = match &wanted.cursor {
-        None => 0,
-        Some(text) => Cursor::read("results", text)?.parse().map_err(|_| broken())?,
-    };
-    let run = stored(&app, caller.organisation, id).await?;
-    let workflow = app.engine().definition(caller.organisation, &run.row.workflow, run.row.version).await?;
-    let step = wanted.step.clone();
-    // A long history takes a while; requests are not to wait for it.
-    let folded =
-        tokio::task::spawn_blocking(move || onward_core::machine::loop_results(&workflow, id, &run.entries, &step)).await.map_err(Problem::internal)?;
-    let results = folded
-        .map_err(Problem::internal)?
-        .ok_or_else(|| Problem::not_found("results", format!("of step {}: no loop over a list has ended there", wanted.step)))?;
-    let end = after.saturating_add(limit).min(results.len());
-    let next = (end < results.len()).then(|| Cursor::after("results", end.to_string()));
-    Ok(Answer::ok(page::envelope(results.get(after..end).unwrap_or_default().to_vec(), next)))
 }
 
 /// The run with its whole history, read beside the engine.

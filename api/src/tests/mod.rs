@@ -18,6 +18,7 @@ mod pages;
 mod pauses;
 mod privacy;
 mod repair;
+mod results;
 mod sales;
 mod simulating;
 mod sockets;

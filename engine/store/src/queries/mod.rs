@@ -8,6 +8,6 @@ mod schedules;
 mod workflows;
 
 pub use events::{EventFilter, NotedEvent, event, list_events};
-pub use runs::{RunFilter, asking_runs, history_page, list_runs, run, stored_run, stored_runs};
+pub use runs::{RunFilter, asking_runs, erased_payloads, history_page, list_runs, run, stored_run, stored_runs};
 pub use schedules::schedules;
 pub use workflows::{StepStats, WorkflowSummary, latest_version, list_versions, list_workflows, status_counts, step_stats, version, workflow};

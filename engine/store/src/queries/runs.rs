@@ -108,6 +108,12 @@ pub async fn run<Q: Query>(db: &mut Q, organisation: OrganisationId, id: RunId) 
     Ok(read_rows(db, row.as_slice()).await?.pop())
 }
 
+/// How many values of a run have been erased: what was made of its history before there were as many must be made anew.
+pub async fn erased_payloads<Q: Query>(db: &mut Q, organisation: OrganisationId, id: RunId) -> Result<u64, StoreError> {
+    let sql = "SELECT count(*) AS erased FROM payloads WHERE run = $1 AND value IS NULL AND organisation = $2";
+    Ok(db.fetch_one(sql, args![id, organisation]).await?.get("erased")?)
+}
+
 /// One run with its whole history, for export and replay.
 pub async fn stored_run<Q: Query>(db: &mut Q, organisation: OrganisationId, id: RunId) -> Result<Option<StoredRun>, StoreError> {
     let loaded = runs::load(db, &[id]).await?.pop().transpose().map_err(|(_, error)| error)?;
