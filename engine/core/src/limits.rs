@@ -100,8 +100,14 @@ pub const SCRIPT_STACK_BYTES: usize = 64 << 20;
 /// Durable calls of one run of a script; then it must `continue_as` (SEMANTICS.md 31).
 pub const SCRIPT_CALLS: usize = 10_000;
 /// Scripts of a process that stand where they wait, each on a thread of its own; the others are run again from their
-/// beginning.
+/// beginning. A thread costs what its script holds (some hundred KiB, [`SCRIPT_BYTES`] at the most): as many as are busy at once
+/// on a few cores, and no more than a server can spare.
 pub const SCRIPTS_STANDING: usize = 64;
+/// Durable calls of a run whose script may stand where it waits: a shorter history is read again faster than a thread is kept.
+pub const SCRIPT_CALLS_STANDING: usize = 16;
+/// Milliseconds after which a script that stands lets its thread go: what goes on sooner is at work, and what does not sleeps, and
+/// sleeping costs no thread.
+pub const SCRIPT_STANDING_MS: u64 = 10_000;
 /// Cases of one test file.
 pub const TEST_CASES: usize = 1_000;
 /// Turns of the machine in one play in virtual time (a test case, one synthetic contact): a loop without an end stops here.

@@ -1,6 +1,6 @@
 //! A script that is a whole workflow. A turn runs it from its beginning: calls that are recorded give their outcomes at once,
 //! the first one that is not ends its branch. A parked run needs no thread and no memory here; a few that went on lately keep
-//! theirs ([`crate::standing`]).
+//! theirs for a moment ([`crate::standing`]).
 
 use crate::{
     analysis, convert,
@@ -24,6 +24,7 @@ use rhai::{AST, Dynamic, Engine, Shared};
 use std::{
     collections::BTreeMap,
     sync::{Arc, LazyLock, mpsc},
+    time::Duration,
 };
 
 static FUNCTIONS: LazyLock<analysis::Functions> = LazyLock::new(|| {
@@ -42,6 +43,8 @@ pub(crate) struct RhaiProgram {
     literals: Vec<ScriptLiteral>,
     inputs: Vec<ScriptInput>,
     waits: Vec<ScriptWait>,
+    /// How long its runs keep their threads.
+    patience: Duration,
 }
 
 /// What is run of it.
@@ -61,6 +64,11 @@ fn durable_engine() -> Engine {
 
 /// Compiles a program. Its header is comments to the language, so places are places of the file.
 pub(crate) fn compile(source: &str) -> Result<RhaiProgram, Vec<ScriptProblem>> {
+    compile_with(source, standing::PATIENCE)
+}
+
+/// The same, with another patience of its threads.
+pub(crate) fn compile_with(source: &str, patience: Duration) -> Result<RhaiProgram, Vec<ScriptProblem>> {
     let places = Places::new(source, Origin::default());
     let mut engine = engine::compiler(OFF.iter().map(|(name, _)| *name));
     engine::name_calls(&mut engine);
@@ -75,7 +83,7 @@ pub(crate) fn compile(source: &str) -> Result<RhaiProgram, Vec<ScriptProblem>> {
     }
     let wanted = Wanted::of(&analysis.references);
     let code = Arc::new(Code { number: standing::number(), ast, places, wanted });
-    Ok(RhaiProgram { code, references: analysis.references, literals: analysis.literals, inputs: analysis.inputs, waits: analysis.waits })
+    Ok(RhaiProgram { code, references: analysis.references, literals: analysis.literals, inputs: analysis.inputs, waits: analysis.waits, patience })
 }
 
 impl Code {
@@ -136,17 +144,17 @@ impl RhaiProgram {
     /// Lets the script that stands go on, or a new one begin; what it gives, and what to ask it again with.
     fn reply(&self, start: &ScriptStart, next: Next, standing: &mut ScriptStanding) -> Result<(Held, Reply), Fault> {
         let again = Next { journal: Arc::clone(&next.journal), budget: next.budget.clone() };
+        // A thread that does not answer was let go just now, or its script panicked: from its beginning that shows.
         if let Some(held) = standing::take(standing, self.code.number)
             && held.to.send(next).is_ok()
+            && let Ok(reply) = held.from.recv()
         {
-            drop(again);
-            let reply = held.from.recv().map_err(|_| Fault::Panicked)?;
             return Ok((held, reply));
         }
         let (to, inbox) = mpsc::channel();
         let (outbox, from) = mpsc::channel();
-        let (code, start) = (Arc::clone(&self.code), start.clone());
-        start_on_own_stack(move || code.run(&start, again, Host { inbox, outbox }))?;
+        let (code, start, patience) = (Arc::clone(&self.code), start.clone(), self.patience);
+        start_on_own_stack(move || code.run(&start, again, Host { inbox, outbox: Some(outbox), patience }))?;
         let reply = from.recv().map_err(|_| Fault::Panicked)?;
         Ok((Held { code: self.code.number, to, from }, reply))
     }

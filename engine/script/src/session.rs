@@ -166,9 +166,9 @@ impl Session {
         };
         self.let_go_of_the_history();
         let next = {
-            let host = self.0.host.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut host = self.0.host.lock().unwrap_or_else(PoisonError::into_inner);
             let turn = ScriptTurn { calls, known, end: ScriptEnd::Parked };
-            host.outbox.send(Reply { turn: Ok(turn), waits: true }).ok().and_then(|()| host.inbox.recv().ok())
+            if host.reply(Reply { turn: Ok(turn), waits: true }) { host.next() } else { None }
         };
         let Some(Next { journal, budget }) = next else { return false };
         self.0.meter.begin_turn(&budget);
@@ -185,7 +185,7 @@ impl Session {
     pub(crate) fn end(&self, turn: Result<ScriptTurn, Interrupted>) {
         self.let_go_of_the_history();
         // Whoever asked may be gone.
-        drop(self.0.host.lock().unwrap_or_else(PoisonError::into_inner).outbox.send(Reply { turn, waits: false }));
+        self.0.host.lock().unwrap_or_else(PoisonError::into_inner).reply(Reply { turn, waits: false });
     }
 
     /// Runs branches side by side: each as far as it can go. The outcome is there when all of them have ended; then the first

@@ -1,6 +1,7 @@
 //! Scripts that stand where they wait. A parked script can always be run again from its beginning; as long as its thread is
 //! kept, it goes on from where it stands instead, so that a long run does not cost the square of its calls. Only a few
-//! threads are kept: the one that was used least lately gives way, and nobody but the clock can tell.
+//! threads are kept, and none for long: the one that was used least lately gives way, one that nobody asks for a while ends by
+//! itself, and nobody but the clock can tell.
 
 use onward_core::{
     limits,
@@ -13,10 +14,12 @@ use std::{
         atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, Sender},
     },
+    time::Duration,
 };
 
-/// Shorter histories are read again faster than a thread is kept.
-const CALLS_WORTH_A_THREAD: usize = if cfg!(test) { 1 } else { 16 };
+const CALLS_WORTH_A_THREAD: usize = if cfg!(test) { 1 } else { limits::SCRIPT_CALLS_STANDING };
+/// How long a thread is kept for a script that waits. Unit tests wait for no time: there it is for ever, or not at all.
+pub(crate) const PATIENCE: Duration = if cfg!(test) { Duration::MAX } else { Duration::from_millis(limits::SCRIPT_STANDING_MS) };
 
 /// What a script goes on with.
 pub(crate) struct Next {
@@ -42,7 +45,27 @@ pub(crate) struct Held {
 /// The thread's own ends.
 pub(crate) struct Host {
     pub(crate) inbox: Receiver<Next>,
-    pub(crate) outbox: Sender<Reply>,
+    /// None once nobody listens.
+    pub(crate) outbox: Option<Sender<Reply>>,
+    /// How long it waits for what comes next.
+    pub(crate) patience: Duration,
+}
+
+impl Host {
+    /// Gives a turn. False: nobody listens.
+    pub(crate) fn reply(&self, reply: Reply) -> bool {
+        self.outbox.as_ref().is_some_and(|outbox| outbox.send(reply).is_ok())
+    }
+
+    /// What the script goes on with. None: nobody asked for a while, or nobody ever will. Then it says no more: whoever asks at
+    /// this very moment hears that nobody is there, and not how the script was ended.
+    pub(crate) fn next(&mut self) -> Option<Next> {
+        let next = self.inbox.recv_timeout(self.patience).ok();
+        if next.is_none() {
+            self.outbox = None;
+        }
+        next
+    }
 }
 
 type Place = Mutex<Option<Held>>;

@@ -1,14 +1,18 @@
 //! Scripts that go on from where they stand give what they give from their beginning.
 
 use super::journal::{Book, Recorded, Run};
+use crate::{program::compile_with, standing::Held};
 use onward_core::{
     Timestamp, Value, limits,
     ports::{Answer, DurableCall, Journal, ScriptBudget, ScriptEnd, ScriptStanding},
 };
 use serde_json::json;
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 /// A journal that counts how often it is asked.
@@ -64,6 +68,32 @@ fn a_long_run_costs_its_calls_and_not_their_square() {
     let asked = Arc::clone(&play.asked);
     while play.turn(|_| Value::Null) == ScriptEnd::Parked {}
     assert!(asked.load(Ordering::Relaxed) <= 1_001, "asked {} times", asked.load(Ordering::Relaxed));
+}
+
+#[test]
+fn a_thread_that_nobody_asks_ends_and_its_run_goes_on_from_its_beginning() {
+    let expected = Standing::new(SUM).finish();
+    let impatient = |patience| {
+        let mut play = Standing::new(SUM);
+        play.run.program = Arc::new(compile_with(SUM, patience).expect("it compiles"));
+        play
+    };
+    let mut play = impatient(Duration::from_millis(1));
+    while play.stands.0.is_none() {
+        assert_eq!(play.turn(|key| key.into()), ScriptEnd::Parked);
+    }
+    let place = Arc::clone(play.stands.0.as_ref().expect("it stands"));
+    let place = place.downcast::<Mutex<Option<Held>>>().expect("our own");
+    let nothing_more = place.lock().unwrap().as_ref().expect("it stands").from.recv();
+    assert!(nothing_more.is_err(), "the thread has ended, and nobody told it to");
+    let before = play.asked.load(Ordering::Relaxed);
+    assert_eq!(play.turn(|key| key.into()), ScriptEnd::Parked);
+    assert!(play.asked.load(Ordering::Relaxed) >= before + 3, "its calls are made again");
+    assert_eq!(play.finish(), expected);
+    // However late it ends: whoever asks at that very moment gets the same.
+    for _ in 0..50 {
+        assert_eq!(impatient(Duration::ZERO).finish(), expected);
+    }
 }
 
 #[test]
