@@ -11,6 +11,7 @@ mod disk_full;
 mod epoch;
 mod kill;
 mod kill_long;
+mod kill_scripts;
 mod layering;
 mod licences;
 mod main_job;
