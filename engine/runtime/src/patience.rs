@@ -5,8 +5,8 @@ use onward_core::{
     expression::Scope,
     limits,
     ports::{
-        Interrupted, Journal, Origin, ScriptBudget, ScriptInput, ScriptLiteral, ScriptProblem, ScriptProgram, ScriptReference, ScriptStanding, ScriptStart,
-        ScriptStep, ScriptTurn, ScriptWait, Scripts,
+        Interrupted, Journal, Origin, ScriptBudget, ScriptInput, ScriptLiteral, ScriptProblem, ScriptProgram, ScriptReference, ScriptSite, ScriptStanding,
+        ScriptStart, ScriptStep, ScriptTurn, ScriptWait, Scripts,
     },
 };
 use onward_script::Rhai;
@@ -59,6 +59,10 @@ impl ScriptProgram for PatientProgram {
 
     fn waits(&self) -> &[ScriptWait] {
         self.0.waits()
+    }
+
+    fn sites(&self) -> &[ScriptSite] {
+        self.0.sites()
     }
 
     fn advance(&self, start: &ScriptStart, journal: Arc<dyn Journal>, standing: &mut ScriptStanding, budget: &ScriptBudget) -> Result<ScriptTurn, Interrupted> {

@@ -6,7 +6,7 @@ use crate::{
     inputs,
     problems::{Places, why_off},
 };
-use onward_core::ports::{ScriptInput, ScriptLiteral, ScriptProblem, ScriptReference, ScriptWait};
+use onward_core::ports::{ScriptInput, ScriptLiteral, ScriptProblem, ScriptReference, ScriptSite, ScriptWait};
 use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, Position, Stmt};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,6 +32,7 @@ pub(crate) struct Analysis {
     pub(crate) literals: Vec<ScriptLiteral>,
     pub(crate) inputs: Vec<ScriptInput>,
     pub(crate) waits: Vec<ScriptWait>,
+    pub(crate) sites: Vec<ScriptSite>,
     pub(crate) problems: Vec<ScriptProblem>,
 }
 
@@ -134,6 +135,7 @@ impl Reader<'_> {
         let shown = if name == CALL_WORKFLOW { "call" } else { name };
         if self.durable.contains(&shown) {
             let at = self.places.of(position);
+            self.found.sites.push(ScriptSite { function: shown.to_owned(), line: at.0, column: at.1 });
             for (index, argument) in call.args.iter().enumerate() {
                 if let Expr::StringConstant(text, position) = argument {
                     let (line, column) = self.places.of(*position);

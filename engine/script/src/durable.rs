@@ -112,10 +112,11 @@ where
 }
 
 fn session(context: &NativeCallContext) -> Result<Session, Box<EvalAltResult>> {
-    context
-        .tag()
-        .and_then(|tag| tag.clone().try_cast::<Session>())
-        .map_or_else(|| thrown("durable functions exist only in scripts that are a whole workflow"), Ok)
+    let Some(session) = context.tag().and_then(|tag| tag.clone().try_cast::<Session>()) else {
+        return thrown("durable functions exist only in scripts that are a whole workflow");
+    };
+    session.reached(context.call_position());
+    Ok(session)
 }
 
 fn json(value: &Dynamic, what: &str) -> Result<Value, Box<EvalAltResult>> {

@@ -17,7 +17,7 @@ use onward_core::{
     ErrorCode, StepError, limits,
     ports::{
         Interrupted, Journal, Origin, PROGRAM_NAMES, ScriptBudget, ScriptEnd, ScriptInput, ScriptLiteral, ScriptProblem, ScriptProgram, ScriptReference,
-        ScriptStanding, ScriptStart, ScriptTurn, ScriptWait,
+        ScriptSite, ScriptStanding, ScriptStart, ScriptTurn, ScriptWait,
     },
 };
 use rhai::{AST, Dynamic, Engine, Shared};
@@ -43,6 +43,7 @@ pub(crate) struct RhaiProgram {
     literals: Vec<ScriptLiteral>,
     inputs: Vec<ScriptInput>,
     waits: Vec<ScriptWait>,
+    sites: Vec<ScriptSite>,
     /// How long its runs keep their threads.
     patience: Duration,
 }
@@ -81,9 +82,11 @@ pub(crate) fn compile_with(source: &str, patience: Duration) -> Result<RhaiProgr
     if !analysis.problems.is_empty() {
         return Err(analysis.problems);
     }
+    let mut sites = analysis.sites;
+    sites.sort_by_key(|site| (site.line, site.column));
     let wanted = Wanted::of(&analysis.references);
     let code = Arc::new(Code { number: standing::number(), ast, places, wanted });
-    Ok(RhaiProgram { code, references: analysis.references, literals: analysis.literals, inputs: analysis.inputs, waits: analysis.waits, patience })
+    Ok(RhaiProgram { code, references: analysis.references, literals: analysis.literals, inputs: analysis.inputs, waits: analysis.waits, sites, patience })
 }
 
 impl Code {
@@ -175,6 +178,10 @@ impl ScriptProgram for RhaiProgram {
 
     fn waits(&self) -> &[ScriptWait] {
         &self.waits
+    }
+
+    fn sites(&self) -> &[ScriptSite] {
+        &self.sites
     }
 
     fn advance(&self, start: &ScriptStart, journal: Arc<dyn Journal>, standing: &mut ScriptStanding, budget: &ScriptBudget) -> Result<ScriptTurn, Interrupted> {

@@ -134,6 +134,14 @@ impl Session {
         }
     }
 
+    /// Notes where the script calls a durable function.
+    pub(crate) fn reached(&self, position: rhai::Position) {
+        let journal = self.0.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Some(journal), Some(line), Some(column)) = (journal.as_ref(), position.line(), position.position()) {
+            journal.reached(line as u32, column as u32);
+        }
+    }
+
     fn answer(&self, key: &StepPath, call: &DurableCall) -> Answer {
         let journal = self.0.journal.lock().unwrap_or_else(PoisonError::into_inner);
         journal.as_ref().map_or(Answer::Pending, |journal| journal.answer(key, call))

@@ -71,6 +71,10 @@ struct FileProblem {
 }
 
 impl FileReport {
+    fn is_script(&self) -> bool {
+        std::path::Path::new(&self.workflow).extension().is_some_and(|extension| extension == "rhai")
+    }
+
     fn has_passed(&self) -> bool {
         self.problems.iter().all(|problem| problem.problem.severity != Severity::Error) && self.cases.iter().all(|case| case.passed)
     }

@@ -37,10 +37,15 @@ fn told(file: &FileReport, look: Look) -> Vec<String> {
     }
     if let Some(coverage) = &file.coverage {
         let (steps, branches) = (coverage.steps, coverage.branches);
-        let covered = format!("  covered: {} of {} steps, {} of {} branches", steps.covered, steps.all, branches.covered, branches.all);
+        let covered = if file.is_script() {
+            format!("  covered: {} of {} calls of durable functions", steps.covered, steps.all)
+        } else {
+            format!("  covered: {} of {} steps, {} of {} branches", steps.covered, steps.all, branches.covered, branches.all)
+        };
         lines.push(look.paint(Paint::Faint, &covered));
         let line_of = |gap: &Gap| match &gap.branch {
             Some(branch) => format!("      {}:{} step {}: never {branch}", file.workflow, gap.line, gap.step),
+            None if file.is_script() => format!("      {}:{} {} is not called", file.workflow, gap.line, gap.step),
             None => format!("      {}:{} step {} is not reached", file.workflow, gap.line, gap.step),
         };
         lines.extend(coverage.uncovered.iter().take(GAPS).map(|gap| look.paint(Paint::Attention, &line_of(gap))));

@@ -11,6 +11,7 @@
 use super::{
     calls,
     journal::{LOG_NODE, SCRIPT_STEP, branch_of},
+    state::State,
     turn::{Stop, Turn},
 };
 use crate::{
@@ -24,20 +25,25 @@ use std::sync::Arc;
 /// Who pauses a run whose script does not find its history again.
 pub(super) const DIVERGED: &str = "diverged";
 
+/// What the script of a run sees of it.
+pub(super) fn start_of(state: &State) -> ScriptStart {
+    ScriptStart {
+        event: Arc::clone(&state.event),
+        input: Arc::clone(&state.input),
+        vars: state.root.variables(&[]).map(Arc::clone).unwrap_or_default(),
+        run: Arc::clone(&state.facts),
+        started_at: state.started_at,
+        seed: state.seed,
+    }
+}
+
 impl Turn<'_, '_> {
     /// Lets the script go on as far as it can. False: it waits.
     pub(super) fn advance_script(&mut self, script: &Script) -> bool {
         if !self.state.script.stale {
             return false;
         }
-        let start = ScriptStart {
-            event: Arc::clone(&self.state.event),
-            input: Arc::clone(&self.state.input),
-            vars: self.state.root.variables(&[]).map(Arc::clone).unwrap_or_default(),
-            run: Arc::clone(&self.state.facts),
-            started_at: self.state.started_at,
-            seed: self.state.seed,
-        };
+        let start = start_of(self.state);
         let journal = Arc::clone(&self.state.script.calls) as Arc<dyn Journal>;
         let Ok(turn) = script.program.advance(&start, journal, &mut self.state.script.standing, &ScriptBudget::unlimited()) else {
             self.hold_for_engine("the script takes more time than this server gives it; make it do less between its durable calls");

@@ -24,7 +24,8 @@ pub use records::{Connection, Credentials, RecordRef, Records, Secret};
 pub use rollout::RolloutState;
 pub use script::{
     Answer, DurableCall, Interrupted, Journal, Origin, PROGRAM_NAMES, SCRIPT_NAMES, ScriptBudget, ScriptEnd, ScriptField, ScriptInput, ScriptLiteral,
-    ScriptProblem, ScriptProgram, ScriptReference, ScriptShape, ScriptStanding, ScriptStart, ScriptStep, ScriptTurn, ScriptValue, ScriptWait, Scripts,
+    ScriptProblem, ScriptProgram, ScriptReference, ScriptShape, ScriptSite, ScriptStanding, ScriptStart, ScriptStep, ScriptTurn, ScriptValue, ScriptWait,
+    Scripts,
 };
 pub use segments::{SegmentMember, Segments};
 pub use store::*;

@@ -68,6 +68,17 @@ pub struct ScriptLiteral {
     pub column: u32,
 }
 
+/// Where a script calls a durable function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScriptSite {
+    /// The function.
+    pub function: String,
+    /// In the file, from 1.
+    pub line: u32,
+    /// In the file, from 1.
+    pub column: u32,
+}
+
 /// A literal node of a script's `step`, and what it is called with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScriptInput {
@@ -178,6 +189,8 @@ pub trait ScriptProgram: fmt::Debug + Send + Sync {
     fn inputs(&self) -> &[ScriptInput];
     /// What its waits compare.
     fn waits(&self) -> &[ScriptWait];
+    /// Where it calls durable functions, in order of the file.
+    fn sites(&self) -> &[ScriptSite];
     /// Runs the script against what is recorded, as far as that reaches: from its beginning, or from where it stands. A
     /// standing belongs to the history that it was given for, and to what is appended to it.
     fn advance(&self, start: &ScriptStart, journal: Arc<dyn Journal>, standing: &mut ScriptStanding, budget: &ScriptBudget) -> Result<ScriptTurn, Interrupted>;
@@ -215,6 +228,8 @@ pub struct ScriptStart {
 pub trait Journal: Send + Sync {
     /// What is known of a call under this key.
     fn answer(&self, key: &str, call: &DurableCall) -> Answer;
+    /// The script calls a durable function at this line and column, from 1. Nothing to a run: for whoever asks where it has been.
+    fn reached(&self, _line: u32, _column: u32) {}
 }
 
 /// What is recorded of a durable call.

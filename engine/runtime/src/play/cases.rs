@@ -107,9 +107,10 @@ pub fn test_case(setup: &CaseSetup<'_>) -> CaseReport {
             for fault in &played.faults {
                 report.problems.push(report.problem("internal", &format!("{fault}; report this as a bug")));
             }
-            for (history, workflow) in played.histories.iter().zip(&played.workflows) {
-                if *workflow == 0 {
-                    report.coverage.add(history);
+            let runs = played.workflows.iter().zip(&played.states).zip(&played.histories);
+            if let Some(workflow) = setup.stage.workflows.first() {
+                for ((_, state), history) in runs.filter(|((workflow, _), _)| **workflow == 0) {
+                    report.coverage.add(workflow, state.run_id, history);
                 }
             }
         }

@@ -2,8 +2,10 @@
 
 use super::judge::key_of;
 use onward_core::{
+    RunId,
     definition::{Block, Step, Verb, Workflow},
     history::{Entry, Fact},
+    machine,
 };
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -16,6 +18,8 @@ pub(super) const TIMED_OUT: &str = "timed_out";
 pub struct Coverage {
     steps: BTreeSet<String>,
     branches: BTreeSet<(String, String)>,
+    /// Lines and columns at which a script called durable functions.
+    sites: BTreeSet<(u32, u32)>,
 }
 
 /// Something that no case went through.
@@ -23,7 +27,7 @@ pub struct Coverage {
 pub struct Gap {
     /// The step's line in the workflow file.
     pub line: u32,
-    /// The step.
+    /// The step; of a script the durable function that is called there.
     pub step: String,
     /// The branch, or the outcome of a wait; `None`: the step itself.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,7 +36,12 @@ pub struct Gap {
 
 impl Coverage {
     /// Adds what a run of the workflow went through.
-    pub fn add(&mut self, history: &[Entry]) {
+    pub fn add(&mut self, workflow: &Workflow, run_id: RunId, history: &[Entry]) {
+        if workflow.script.is_some() {
+            // A history that does not fold is a fault, and told as one.
+            self.sites.extend(machine::sites_reached(workflow, run_id, history).unwrap_or_default());
+            return;
+        }
         for entry in history {
             let Some(path) = entry.step.as_deref() else { continue };
             let key = key_of(path);
@@ -54,6 +63,7 @@ impl Coverage {
     pub fn merge(&mut self, other: &Self) {
         self.steps.extend(other.steps.iter().cloned());
         self.branches.extend(other.branches.iter().cloned());
+        self.sites.extend(&other.sites);
     }
 
     fn branch(&mut self, step: &str, branch: &str) {
@@ -63,6 +73,14 @@ impl Coverage {
     /// Counts and gaps: `{ steps: { covered, all }, branches: { covered, all }, uncovered: […] }`.
     pub fn report(&self, workflow: &Workflow) -> CoverageReport {
         let mut report = CoverageReport::default();
+        for site in workflow.script.iter().flat_map(|script| script.program.sites()) {
+            let reached = self.sites.contains(&(site.line, site.column));
+            report.steps.all += 1;
+            report.steps.covered += usize::from(reached);
+            if !reached {
+                report.uncovered.push(Gap { line: site.line, step: site.function.clone(), branch: None });
+            }
+        }
         workflow.steps.each_step(&mut |step| {
             let mut gap = |branch: Option<&str>| {
                 report.uncovered.push(Gap { line: step.position.line, step: step.key.to_string(), branch: branch.map(str::to_owned) });
@@ -90,7 +108,7 @@ impl Coverage {
 /// How much of a workflow its cases went through.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct CoverageReport {
-    /// Steps.
+    /// Steps; of a script the places where it calls durable functions.
     pub steps: Covered,
     /// Branches, variants and outcomes of waits.
     pub branches: Covered,

@@ -5,7 +5,7 @@ use onward_core::{
     ErrorCode, Event, EventId, NewEvent, OrganisationId, RunId, Shard, StepError, Timestamp, Value,
     definition::Workflow,
     history::{Entry, Fact},
-    machine::{Action, Context, Happening, Known, Need, Start, State, decide, fold_all, replay, replay_against},
+    machine::{Action, Context, Happening, Known, Need, Start, State, decide, fold_all, replay, replay_against, sites_reached},
     ports::{Outcome, RunStatus},
 };
 use proptest::prelude::*;
@@ -389,6 +389,22 @@ for round in 0..2 {
 }
 #{ seen: seen, at: now() }
 "#;
+
+#[test]
+fn where_a_script_has_been_is_told_by_its_calls() {
+    let mut play = Play::started("if event.data.k == \"two\" { sleep(\"1h\"); }\nfor n in 1..=2 { step(`a_${n}`, \"debug.echo\", #{ n: n }); }\nlog(\"end\");");
+    let sites = |play: &Play| sites_reached(&play.workflow, run_id(), &play.history).expect("it folds");
+    let all: Vec<(&str, u32)> =
+        play.workflow.script.as_ref().expect("a script").program.sites().iter().map(|site| (site.function.as_str(), site.line)).collect();
+    assert_eq!(all, [("sleep", 3), ("step", 4), ("log", 5)]);
+    assert_eq!(sites(&play).into_iter().map(|(line, _)| line).collect::<Vec<_>>(), [4]);
+    while let Some(call) = play.state.in_flight().pop() {
+        play.happen(Happening::StepEnded { step: call.step, attempt: call.attempt, outcome: Outcome::done(json!({})) });
+    }
+    assert_eq!(play.state.status, RunStatus::Completed);
+    let of_program: Vec<(u32, u32)> = play.workflow.script.as_ref().expect("a script").program.sites().iter().map(|site| (site.line, site.column)).collect();
+    assert_eq!(sites(&play).into_iter().collect::<Vec<_>>(), of_program[1..]);
+}
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
