@@ -3,7 +3,7 @@
 mod read;
 mod write;
 
-pub use read::{TaskFilter, any_newly_overdue, get, list, open_by_user};
+pub use read::{TaskFilter, get, list, next_due, open_by_user};
 pub use write::{complete, create, delete, note_overdue, reopen, update};
 
 use crate::{ContactId, DealId, TaskId};

@@ -97,9 +97,15 @@ pub async fn open_by_user(db: &mut impl Query, organisation: OrganisationId, use
     rows.iter().map(|row| Ok((row.get("id")?, row.get("n")?))).collect()
 }
 
-/// Whether there is an open task whose time has come and of which nobody was told: one look at an index.
-pub async fn any_newly_overdue(db: &mut impl Query, organisation: OrganisationId, now: Timestamp) -> Result<bool, DatabaseError> {
-    Ok(!newly_overdue(db, organisation, now, 1).await?.is_empty())
+/// When the next open task falls due of which nobody was told, be it past: one look at an index. `None`: no task has a due time.
+pub async fn next_due(db: &mut impl Query, organisation: OrganisationId) -> Result<Option<Timestamp>, DatabaseError> {
+    let row = db
+        .fetch_optional(
+            "SELECT due_at FROM tasks WHERE organisation = $1 AND status = 'open' AND overdue_at IS NULL AND due_at IS NOT NULL ORDER BY due_at LIMIT 1",
+            args![organisation],
+        )
+        .await?;
+    row.map(|row| row.get("due_at")).transpose()
 }
 
 /// Open tasks whose time has come and of which nobody was told, those first that were due first.

@@ -84,7 +84,9 @@ async fn overdue_is_told_once_for_each_due_time() {
     assert_eq!(tasks::note_overdue(&mut tx, organisation, 10).await.unwrap(), 0);
     tx.commit().await.unwrap();
     let mut tx = database.begin(START.plus_millis(1_000)).await.unwrap();
+    assert_eq!(tasks::next_due(&mut tx, organisation).await.unwrap(), Some(START.plus_millis(1_000)));
     assert_eq!(tasks::note_overdue(&mut tx, organisation, 10).await.unwrap(), 1);
+    assert_eq!(tasks::next_due(&mut tx, organisation).await.unwrap(), Some(START.plus_millis(5_000)), "who was told of is not waited for");
     assert_eq!(tasks::note_overdue(&mut tx, organisation, 10).await.unwrap(), 0);
     let events = std::mem::take(&mut tx.outbox().events);
     assert_eq!((events.len(), events[0].kind.as_str(), &events[0].data["task_id"]), (1, "task.overdue", &json!(first)));
@@ -97,6 +99,7 @@ async fn overdue_is_told_once_for_each_due_time() {
     assert_eq!(tasks::note_overdue(&mut tx, organisation, 1).await.unwrap(), 1, "in pieces");
     assert_eq!(tasks::note_overdue(&mut tx, organisation, 10).await.unwrap(), 1);
     assert_eq!(tasks::note_overdue(&mut tx, organisation, 10).await.unwrap(), 0);
+    assert_eq!(tasks::next_due(&mut tx, organisation).await.unwrap(), None);
 }
 
 #[tokio::test]
