@@ -340,9 +340,17 @@ impl<'a> Reader<'a> {
 
     /// The step in progress ends: its moment says how, and how long it took.
     fn close(&mut self, at: Timestamp, step: Option<&str>, mark: Mark, word: Option<&str>) {
-        let open = step.and_then(|step| self.open.remove(step)).filter(|index| *index + 1 == self.moments.len());
-        let Some(moment) = open.and_then(|index| self.moments.get_mut(index)) else {
-            self.moment(at, step, mark, word.unwrap_or("done").to_owned());
+        let open = step.and_then(|step| self.open.remove(step));
+        let began = open.and_then(|index| self.moments.get(index)).map(|moment| moment.at);
+        let last = open.filter(|index| *index + 1 == self.moments.len());
+        let Some(moment) = last.and_then(|index| self.moments.get_mut(index)) else {
+            // Something else was told since: this is a line of its own, and says as much.
+            let what = match (word.and_then(|word| word.strip_suffix(" after")), began) {
+                (Some(word), Some(began)) => format!("{word} after {}", length(at.millis_since(began))),
+                (Some(word), None) => word.to_owned(),
+                (None, _) => word.unwrap_or("done").to_owned(),
+            };
+            self.moment(at, step, mark, what);
             return;
         };
         let took = length(at.millis_since(moment.at));

@@ -129,3 +129,21 @@ fn every_wait_is_a_sentence() {
     }
     assert_eq!(waiting_for(&Value::Null, now), None);
 }
+
+#[test]
+fn what_ends_after_something_else_was_told_says_how_long_it_took() {
+    let question = json!({ "title": "Send this?", "who": { "role": "agent" } });
+    let asked =
+        |step: &str, seq: u64| json!({ "seq": seq, "at": at("04:30:00.100"), "kind": "ask_opened", "step": step, "question": question, "deadline": null });
+    let history = vec![
+        history().remove(0),
+        asked("first", 2),
+        asked("second", 3),
+        json!({ "seq": 4, "at": at("05:00:00.100"), "kind": "ask_answered", "step": "first", "answer": "approve", "by": "asha@example.com" }),
+        json!({ "seq": 5, "at": at("05:10:00.100"), "kind": "ask_answered", "step": "second", "answer": "approve", "by": "asha@example.com" }),
+    ];
+    let run = run("completed");
+    let drawn = draw(&View { run: &run, history: &history, workflow: None, now: at("06:00:00.000").parse().unwrap() }, PLAIN);
+    assert!(drawn.contains("answered after 30 min") && drawn.contains("answered after 40 min"), "{drawn}");
+    assert!(drawn.lines().all(|line| !line.trim_end().ends_with("after")), "{drawn}");
+}
