@@ -146,6 +146,79 @@ async fn from_publish_to_history() {
     assert_eq!(home.onward(&["runs", "show", "00000000-0000-7000-8000-000000000000"]).await.code, 1);
 }
 
+/// Ids, causes and times of a text for people, each as long as it was, so that columns keep their place.
+fn redacted_text(text: &str) -> String {
+    let is_id = |word: &str| word.len() == 36 && word.matches('-').count() == 4 || word.len() == 32 && word.chars().all(|letter| letter.is_ascii_hexdigit());
+    let is_time = |word: &str| word.len() >= 20 && word.starts_with("20") && word.ends_with('Z') && word.contains('T');
+    let word = |word: &str| {
+        let bare = word.trim_end_matches([';', ':', ',', '`', ')']);
+        if !is_id(bare) && !is_time(bare) {
+            return word.to_owned();
+        }
+        let name = if is_id(bare) { "id" } else { "time" };
+        format!("{name:_<width$}{}", &word[bare.len()..], width = bare.len())
+    };
+    let piece = |piece: &str| {
+        let bare = piece.trim_end_matches([' ', '\n']);
+        word(bare) + &piece[bare.len()..]
+    };
+    text.split_inclusive([' ', '\n']).map(piece).collect()
+}
+
+#[tokio::test]
+async fn repair() {
+    let home = Home::fresh();
+    let server = Server::start(&home).await;
+    let api = server.api(&home).await;
+    home.write(
+        "pays.yaml",
+        "name: pays\non: [{ manual: {} }]\nsteps:\n  - { id: pay, do: debug.flaky, with: { fail_times: 1 }, retry: { max_attempts: 1 } }\n",
+    );
+    home.onward(&["publish", "pays.yaml"]).await.good();
+    let mut runs = Vec::new();
+    for _ in 0..5 {
+        let started = api.post("/api/v1/workflows/pays/runs", &json!({})).await.expect(202);
+        let id = started["run_id"].as_str().unwrap().to_owned();
+        api.run_in(&id, "failed").await;
+        runs.push(id);
+    }
+    let mut told = Vec::new();
+    for arguments in [
+        &["runs", "failures"][..],
+        &["runs", "repair", "retry", "--workflow", "pays", "--dry-run"],
+        &["runs", "fork", &runs[0]],
+        &["runs", "skip", &runs[0], "--output", "{\"paid\": false}"],
+        &["runs", "retry", &runs[0]],
+        &["runs", "retry", &runs[1]],
+    ] {
+        let done = home.onward(arguments).await;
+        let command = arguments.iter().map(|word| if runs.iter().any(|id| id == word) { "RUN_ID" } else { *word }).collect::<Vec<_>>().join(" ");
+        told.push(format!("$ onward {command}   (exit {})\n{}{}", done.code, done.out, done.err));
+        if let Some(id) = done.out.split_whitespace().nth(1).filter(|_| arguments[1] == "fork") {
+            api.run_in(id, "completed").await;
+        }
+        if done.code == 0 && ["skip", "retry"].contains(&arguments[1]) {
+            api.run_in(arguments[2], "completed").await;
+        }
+    }
+    let begun = home.onward(&["runs", "repair", "retry", "--workflow", "pays", "--per-minute", "6000", "--json"]).await.good().json();
+    let id = begun["id"].as_str().unwrap();
+    super::harness::eventually("the repair ends", || async {
+        let progress = api.get(&format!("/api/v1/runs/repair/{id}")).await;
+        progress["ended_at"].is_string().then_some(())
+    })
+    .await;
+    for run in &runs[2..] {
+        api.run_in(run, "completed").await;
+    }
+    for arguments in [["runs", "repair", "--show", id], ["runs", "repair", "--stop", id]] {
+        told.push(format!("$ onward runs repair {} REPAIR_ID\n{}", arguments[2], home.onward(&arguments).await.good().out));
+    }
+    insta::assert_snapshot!(redacted_text(&told.join("\n")));
+    let wrong = home.onward(&["runs", "repair"]).await;
+    assert!(wrong.code == 2 && wrong.err.contains("ACTION"), "{} {}", wrong.code, wrong.err);
+}
+
 #[tokio::test]
 async fn users_connections_and_the_rest() {
     let home = Home::fresh();

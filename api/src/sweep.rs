@@ -75,26 +75,22 @@ async fn repair_one(app: &App, bulk: &BulkRepair, run: RunId, next_at: Timestamp
         BulkAction::Skip => app.engine().repair(organisation, run, by, Repair::Skip { output: output() }, Some(noting(note))).await.map(drop),
         BulkAction::Cancel => {
             let reason = bulk.options["reason"].as_str().map(str::to_owned);
-            match app.engine().cancel(organisation, run, by, reason, false).await {
-                // A crash in between cancels it again, which changes nothing.
-                Ok(_) => return settle(app, bulk, run, None, next_at).await,
-                Err(error) => Err(error),
-            }
+            app.engine().cancel_guarded(organisation, run, by, reason, noting(note)).await.map(drop)
         }
     };
     match result {
         Ok(()) => Ok(()),
         // Nobody refused it: it is tried again.
         Err(EngineError::Write(error)) => Err(EngineError::Write(error).into()),
-        Err(refusal) => settle(app, bulk, run, Some(refusal.to_string()), next_at).await,
+        Err(refusal) => refuse(app, bulk, run, refusal.to_string(), next_at).await,
     }
 }
 
-async fn settle(app: &App, bulk: &BulkRepair, run: RunId, refused: Option<String>, next_at: Timestamp) -> Result<(), Problem> {
+async fn refuse(app: &App, bulk: &BulkRepair, run: RunId, reason: String, next_at: Timestamp) -> Result<(), Problem> {
     let bulk = bulk.clone();
     ports::write(app.engine(), Lane::Low, move |tx: &mut Tx| {
-        let (bulk, refused) = (bulk.clone(), refused.clone());
-        Box::pin(async move { repairs::note(tx, &bulk, run, refused.as_deref(), next_at).await })
+        let (bulk, reason) = (bulk.clone(), reason.clone());
+        Box::pin(async move { repairs::note(tx, &bulk, run, Some(&reason), next_at).await })
     })
     .await??;
     Ok(())

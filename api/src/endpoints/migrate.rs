@@ -1,17 +1,21 @@
 //! Moving runs to another version (SEMANTICS.md 28).
 
-use super::workflows::{known, not_built_in, note};
+use super::workflows::{known, not_built_in};
 use crate::{
     Answer, App, Caller, Problem,
+    idempotency::{Note, noting},
     request::{Body, Cursor, Name, Payload, params::shortened},
     shapes,
 };
 use axum::extract::State;
-use onward_accounts::Action;
-use onward_core::{RunId, Value, machine::Mapping};
+use onward_accounts::{Action, audit};
+use onward_core::{RunId, Value, machine::Mapping, ports::WriteError};
 use onward_runtime::MigrationRequest;
 use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -97,11 +101,15 @@ async fn migrate_runs(State(app): State<App>, caller: Caller, Name(name): Name, 
         limit: limit as usize,
         by: caller.by(),
     };
-    let report = app.engine().migrate(&request).await?;
-    if !request.dry_run && report.moved > 0 {
-        let (was, now) = (serde_json::json!({ "version": request.from }), serde_json::json!({ "version": to, "runs": report.moved, "undo": request.undo }));
-        note(&app, &caller, "workflow.runs_migrated", &name, was, now).await?;
-    }
+    let who = Arc::new(caller.clone());
+    let (from, undo) = (request.from, request.undo);
+    let note: Note = Arc::new(move |tx, moved| {
+        let (who, name) = (Arc::clone(&who), name.clone());
+        let (before, after) = (serde_json::json!({ "version": from }), serde_json::json!({ "version": to, "runs": moved, "undo": undo }));
+        let deed = audit::Deed { action: "workflow.runs_migrated", subject: "workflow", subject_id: name, before, after };
+        Box::pin(async move { audit::record(tx, who.organisation, &who.actor(), deed).await.map_err(|error| WriteError::Database(error.to_string())) })
+    });
+    let report = app.engine().migrate_guarded(&request, &|| Some(noting(Arc::clone(&note)))).await?;
     let next = report.next.map(|run| Cursor::after("migrate", run));
     let mut shape = serde_json::to_value(&report).map_err(Problem::internal)?;
     if let Some(object) = shape.as_object_mut() {

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod asks;
+mod bulk_repair;
 mod connections;
 mod contacts;
 mod contract;

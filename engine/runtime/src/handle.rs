@@ -106,6 +106,18 @@ impl<S: Store> EngineHandle<S> {
     pub async fn cancel(&self, organisation: OrganisationId, run_id: RunId, by: &str, reason: Option<String>, force: bool) -> Result<RunStatus, EngineError> {
         self.control(organisation, run_id, Command::Cancel { by: by.to_owned(), reason, force }).await
     }
+    /// The same, with work in its transaction. A run that has ended already is refused, and nothing is noted of it.
+    pub async fn cancel_guarded(
+        &self,
+        organisation: OrganisationId,
+        run_id: RunId,
+        by: &str,
+        reason: Option<String>,
+        guard: Guard<S::Tx>,
+    ) -> Result<RunStatus, EngineError> {
+        let command = Command::Cancel { by: by.to_owned(), reason, force: false };
+        self.ask(|reply| Item::Control { organisation, run_id, command, guard: Some(guard), reply }).await
+    }
     /// Holds a run; what falls due meanwhile is applied at its resume.
     pub async fn pause(&self, organisation: OrganisationId, run_id: RunId, by: &str, reason: Option<String>) -> Result<RunStatus, EngineError> {
         self.control(organisation, run_id, Command::Pause { by: by.to_owned(), reason }).await
@@ -157,7 +169,7 @@ impl<S: Store> EngineHandle<S> {
         self.ask(|reply| Item::Mend { organisation, run_id, mending, guard, reply }).await
     }
     async fn control(&self, organisation: OrganisationId, run_id: RunId, command: Command) -> Result<RunStatus, EngineError> {
-        self.ask(|reply| Item::Control { organisation, run_id, command, reply }).await
+        self.ask(|reply| Item::Control { organisation, run_id, command, guard: None, reply }).await
     }
 
     /// Makes an older version current (a rollback), or none: then the workflow takes no new starts.
@@ -175,7 +187,11 @@ impl<S: Store> EngineHandle<S> {
     /// Pauses what `pause` names, or lets it go on; whether that changed anything. What is paused is held, never skipped
     /// (SEMANTICS.md 29).
     pub async fn set_pause(&self, pause: Pause, on: bool) -> Result<bool, EngineError> {
-        self.ask(|reply| Item::SetPause { pause, on, reply }).await
+        self.set_pause_guarded(pause, on, None).await
+    }
+    /// The same, with work in its transaction; `after` is done where it changes anything.
+    pub async fn set_pause_guarded(&self, pause: Pause, on: bool, guard: Option<Guard<S::Tx>>) -> Result<bool, EngineError> {
+        self.ask(|reply| Item::SetPause { pause, on, guard, reply }).await
     }
 
     /// The program of a version, compiled once.

@@ -118,7 +118,7 @@ pub(crate) enum Item<T: Transaction> {
     /// A start by hand.
     Start { request: StartRequest, guard: Option<Guard<T>>, reply: Reply<StartedRun> },
     /// Something that a person wants of a run.
-    Control { organisation: OrganisationId, run_id: RunId, command: Command, reply: Reply<RunStatus> },
+    Control { organisation: OrganisationId, run_id: RunId, command: Command, guard: Option<Guard<T>>, reply: Reply<RunStatus> },
     /// A person repairs a run.
     Mend { organisation: OrganisationId, run_id: RunId, mending: Mending, guard: Option<Guard<T>>, reply: Reply<MendedRun> },
     /// A new version; commits alone.
@@ -128,9 +128,9 @@ pub(crate) enum Item<T: Transaction> {
     /// A workflow holds its starts, or lets them go; commits alone.
     SetPaused { organisation: OrganisationId, workflow: String, paused: bool, reply: Reply<()> },
     /// Something is paused, or goes on; commits alone.
-    SetPause { pause: Pause, on: bool, reply: Reply<bool> },
+    SetPause { pause: Pause, on: bool, guard: Option<Guard<T>>, reply: Reply<bool> },
     /// Runs move to another version; commits alone.
-    Migrate { organisation: OrganisationId, moves: Vec<Move>, reply: Reply<u64> },
+    Migrate { organisation: OrganisationId, moves: Vec<Move>, guard: Option<Guard<T>>, reply: Reply<u64> },
     /// Paused runs that nothing holds any more go on.
     ResumeRuns { after: Option<RunId> },
     /// Queues of held starts may have somebody to let go: shards were taken over, a definition or a pause changed.

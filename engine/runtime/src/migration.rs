@@ -4,7 +4,7 @@
 //! one that has is told as such, and the next request plans it anew. So a crash, or a request that is given up, leaves each run
 //! either moved or where it was, and the request can be repeated.
 
-use crate::{EngineError, EngineHandle, batch::Batch, engine::Engine, message::Item};
+use crate::{EngineError, EngineHandle, Guard, batch::Batch, engine::Engine, message::Item};
 use onward_core::{
     OrganisationId, RunId,
     definition::Workflow,
@@ -123,6 +123,15 @@ impl Move {
 impl<S: Store> EngineHandle<S> {
     /// Moves a page of runs to another version, or tells what would become of them.
     pub async fn migrate(&self, request: &MigrationRequest) -> Result<MigrationReport, EngineError> {
+        self.migrate_guarded(request, &|| None).await
+    }
+
+    /// The same, with work in each transaction that moves runs: its `after` gets how many.
+    pub async fn migrate_guarded(
+        &self,
+        request: &MigrationRequest,
+        guard: &(dyn Fn() -> Option<Guard<S::Tx>> + Send + Sync),
+    ) -> Result<MigrationReport, EngineError> {
         let to = self.definition(request.organisation, &request.workflow, request.to).await?;
         check(request, &to)?;
         let (on, not_on) = if request.undo { (Some(request.to), None) } else { (request.from, Some(request.to)) };
@@ -156,7 +165,7 @@ impl<S: Store> EngineHandle<S> {
                 planned
             } else {
                 let organisation = request.organisation;
-                self.ask(|reply| Item::Migrate { organisation, moves, reply }).await?
+                self.ask(|reply| Item::Migrate { organisation, moves, guard: guard(), reply }).await?
             };
             report.moved += done;
             report.changed += planned - done;

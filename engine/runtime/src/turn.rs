@@ -63,7 +63,10 @@ impl<S: Store> Engine<S> {
                 }
                 Answer::Start(self.start_by_hand(tx, batch, request).await?)
             }
-            Item::Control { organisation, run_id, command, .. } => {
+            Item::Control { organisation, run_id, command, guard, .. } => {
+                if let Err(error) = self.guard_before(tx, batch, guard.as_mut()).await? {
+                    return Ok(Answer::Control(Err(error.into())));
+                }
                 Answer::Control(match self.control_held(tx, batch, *organisation, *run_id, command).await? {
                     Some(answer) => answer,
                     None => self.control(batch, *organisation, *run_id, command),
@@ -184,11 +187,14 @@ impl<S: Store> Engine<S> {
                     guard_after(tx, guard.as_mut(), ingested).await?;
                 }
                 (Item::Start { guard, .. }, Answer::Start(Ok(started))) => guard_after(tx, guard.as_mut(), started).await?,
-                (Item::Control { run_id, .. }, Answer::Control(Ok(status))) => {
+                (Item::Control { run_id, guard, .. }, Answer::Control(Ok(status))) => {
                     if let Some(live) = self.runs.get(*run_id).filter(|live| live.state.seq > 0) {
                         *status = live.state.status;
                     }
+                    guard_after(tx, guard.as_mut(), status).await?;
                 }
+                (Item::SetPause { guard, .. }, Answer::SetPause(true)) => guard_after(tx, guard.as_mut(), &true).await?,
+                (Item::Migrate { guard, .. }, Answer::Migrate(moved)) if *moved > 0 => guard_after(tx, guard.as_mut(), moved).await?,
                 (Item::Mend { guard, .. }, Answer::Mend(Ok(mended))) => {
                     if let Some(live) = self.runs.get(mended.run_id) {
                         mended.status = live.state.status;
