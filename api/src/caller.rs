@@ -75,7 +75,7 @@ impl Caller {
         match &self.identity {
             Identity::Session { user, .. } => user.email.clone(),
             Identity::Token(token) => format!("token {}", token.name),
-            Identity::Local => "command line".to_owned(),
+            Identity::Local => Operator::BY.to_owned(),
         }
     }
     /// What an `Idempotency-Key` is kept by besides the organisation.
@@ -85,6 +85,28 @@ impl Caller {
             Identity::Token(token) => format!("token:{}", token.id),
             Identity::Local => "local".to_owned(),
         }
+    }
+}
+
+/// Whoever operates the server: its own command line, in-process or through the socket that only the server's user can open.
+/// No token and no session is one, whatever their role: those belong to an organisation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Operator;
+
+impl Operator {
+    /// For what is kept: who asked.
+    pub(crate) const BY: &'static str = "command line";
+}
+
+impl FromRequestParts<App> for Operator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        if parts.extensions.get::<LocalAdmin>().is_some() {
+            return Ok(Self);
+        }
+        Caller::who_asks(parts, app).await?;
+        Err(Problem::forbidden("forbidden", "this concerns every organisation of the server: use `onward` on the machine that it runs on"))
     }
 }
 

@@ -81,6 +81,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Runs(runs::Runs),
     Replay(replay::Replay),
+    Pause(resume::Pause),
     Resume(resume::Resume),
     #[command(subcommand)]
     Nodes(nodes::Nodes),

@@ -130,6 +130,9 @@ async fn database(database: &Database) -> Finding {
 async fn server(client: &Client) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.push(match client.get("/readyz").await {
+        Ok(answer) if answer.get("paused") == Some(&Value::Bool(true)) => {
+            Finding::notice("requests", "are accepted, and held: everything is paused; `onward resume --everything` lets it go on")
+        }
         Ok(_) => Finding::good("requests", "are accepted"),
         Err(Failure::Failed(message) | Failure::WrongUse(message)) => Finding::bad("requests", message),
         Err(Failure::Shown) => Finding::bad("requests", "are not accepted"),

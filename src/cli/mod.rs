@@ -96,6 +96,7 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Workflows(workflows) => block_on(workflows.run(context)),
         Command::Runs(runs) => block_on(runs.run(context)),
         Command::Replay(replay) => block_on(replay.run(context)),
+        Command::Pause(pause) => block_on(pause.run(context)),
         Command::Resume(resume) => block_on(resume.run(context)),
         Command::Nodes(nodes) => nodes.run(&context),
         Command::Event(event) => block_on(event.run(context)),

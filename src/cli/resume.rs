@@ -1,15 +1,52 @@
-//! `onward resume`: lets an organisation go on that was paused, by hand or by a restore (SEMANTICS.md 33).
+//! `onward pause|resume`: holds an organisation or everything on the server, and lets it go on after that or after a restore
+//! (SEMANTICS.md 29, 33).
 
 use super::{Context, Failure, table::text};
 use clap::Args;
 use serde_json::{Value, json};
 
-/// Say what is due, and let the organisation go on.
+/// Pause the organisation, or every organisation of the server: held, never skipped.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:
+#[command(after_help = "Nothing starts, no timer fires, no event is delivered; all of it is kept, and applied in order when it goes on.
+
+Examples:
+  onward pause --reason \"the provider is down\"
+  onward pause --everything --reason \"the disk is replaced\"")]
+pub(crate) struct Pause {
+    /// Every organisation; only on the machine that the server runs on.
+    #[arg(long)]
+    everything: bool,
+    /// Why, for people.
+    #[arg(long)]
+    reason: Option<String>,
+}
+
+impl Pause {
+    pub(crate) async fn run(self, context: Context) -> Result<(), Failure> {
+        let client = context.client().await?;
+        let path = if self.everything { "/api/v1/server/pause" } else { "/api/v1/pause" };
+        let result = client.post(path, &json!({ "reason": self.reason })).await;
+        client.close().await;
+        context.print(&result?, |_| match self.everything {
+            true => "everything is paused; `onward resume --everything` lets it go on".to_owned(),
+            false => "the organisation is paused; `onward resume` lets it go on".to_owned(),
+        });
+        Ok(())
+    }
+}
+
+/// Say what is due, and let the organisation go on, or everything.
+#[derive(Args, Debug)]
+#[command(after_help = "What was paused by itself stays paused when everything goes on.
+
+Examples:
   onward resume --dry-run      what would be set going?
-  onward resume")]
+  onward resume
+  onward resume --everything")]
 pub(crate) struct Resume {
+    /// Every organisation; only on the machine that the server runs on.
+    #[arg(long)]
+    everything: bool,
     /// Only say what is due.
     #[arg(long)]
     dry_run: bool,
@@ -19,18 +56,20 @@ impl Resume {
     pub(crate) async fn run(self, context: Context) -> Result<(), Failure> {
         let client = context.client().await?;
         let result = async {
-            let before = client.get("/api/v1/pauses").await?;
+            let (state, resume) = if self.everything { ("/api/v1/server", "/api/v1/server/resume") } else { ("/api/v1/pauses", "/api/v1/resume") };
+            let before = client.get(state).await?;
             if !context.json {
                 crate::terminal::say(&due(&before));
             }
             if !self.dry_run {
-                client.post("/api/v1/resume", &json!({})).await?;
+                client.post(resume, &json!({})).await?;
             }
             Ok(json!({ "resumed": !self.dry_run, "due": before.get("due") }))
         }
         .await;
         client.close().await;
         context.print(&result?, |document| match document.get("resumed").and_then(Value::as_bool) {
+            Some(true) if self.everything => "everything goes on".to_owned(),
             Some(true) => "the organisation goes on".to_owned(),
             _ => "nothing was changed".to_owned(),
         });

@@ -6,6 +6,7 @@ use axum::{
     http::header,
     response::{IntoResponse as _, Response},
 };
+use onward_store::pauses;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -18,16 +19,18 @@ async fn get_health() -> Answer {
     Answer::ok(serde_json::json!({ "status": "ok" }))
 }
 
-/// Says whether new work is accepted, which it is not while the disk is nearly full; does not wait for shards.
-#[utoipa::path(get, path = "/readyz", tag = "Operations", responses((status = 200, body = shapes::Status)), security(()))]
+/// Says whether new work is accepted, which it is not while the disk is nearly full, and whether everything is paused; does not
+/// wait for shards.
+#[utoipa::path(get, path = "/readyz", tag = "Operations", responses((status = 200, body = shapes::Readiness)), security(()))]
 async fn get_readiness(State(app): State<App>) -> Result<Answer, Problem> {
     if !app.engine().is_ready() {
         return Err(Problem::unavailable(1_000));
     }
-    match app.engine().disk_low() {
-        Some(low) => Err(Problem::overloaded(low)),
-        None => Ok(Answer::ok(serde_json::json!({ "status": "ok" }))),
+    if let Some(low) = app.engine().disk_low() {
+        return Err(Problem::overloaded(low));
     }
+    let paused = pauses::everything(&mut app.reader()).await?.is_some();
+    Ok(Answer::ok(serde_json::json!({ "status": "ok", "paused": paused })))
 }
 
 /// Gives the server's numbers in Prometheus' text format. No name, id or content of an organisation is in them.

@@ -19,6 +19,7 @@ mod hooks;
 mod migrate;
 mod nodes;
 mod notifications;
+mod operating;
 mod pauses;
 mod pipelines;
 mod repair;
@@ -55,6 +56,7 @@ pub(crate) fn described() -> OpenApiRouter<App> {
         .merge(runs::routes())
         .merge(results::routes())
         .merge(asks::routes())
+        .merge(operating::routes())
         .merge(pauses::routes())
         .merge(repair::routes())
         .merge(bulk::routes())

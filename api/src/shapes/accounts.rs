@@ -231,4 +231,12 @@ shapes! {
         /// `ok`.
         status: String,
     }
+
+    /// Whether the server takes new work, and whether it lets anything happen.
+    Readiness {
+        /// `ok`: new work is accepted.
+        status: String,
+        /// Everything is paused: what is accepted is held.
+        paused: bool,
+    }
 }

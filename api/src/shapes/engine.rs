@@ -560,6 +560,22 @@ shapes! {
         due: DueWork,
     }
 
+    /// The whole server, every organisation in it.
+    ServerState {
+        /// Everything is paused.
+        paused: bool,
+        /// Since when.
+        at: Option<String>,
+        /// By whom.
+        by: Option<String>,
+        /// Why.
+        reason: Option<String>,
+        /// How many organisations there are.
+        organisations: u64,
+        /// What a resume would set going, of all of them together.
+        due: DueWork,
+    }
+
     /// A run with everything that a replay needs.
     Export {
         /// The run.

@@ -236,6 +236,13 @@ impl Server {
         request.extensions_mut().insert(local);
         self.send(request).await
     }
+    /// A POST of the server's own command line.
+    pub(crate) async fn local_post(&self, path: &str, body: Value) -> Reply {
+        let request = Request::builder().method(Method::POST).uri(path).header(header::CONTENT_TYPE, "application/json");
+        let mut request = request.body(Body::from(body.to_string())).unwrap();
+        request.extensions_mut().insert(LocalAdmin::default());
+        self.send(request).await
+    }
 
     /// Publishes [`WORKFLOW`].
     pub(crate) async fn publish(&self) {

@@ -1,6 +1,8 @@
 //! Pausing and resuming, what is held, and who did it.
 
-use super::Server;
+use super::{Server, WORKFLOW};
+use crate::LocalAdmin;
+use http::Method;
 use onward_core::Value;
 use serde_json::json;
 
@@ -52,4 +54,45 @@ async fn what_is_paused_is_held_shown_and_goes_on() {
     for action in ["run.paused", "run.resumed", "workflow.paused", "workflow.resumed", "organisation.paused", "organisation.resumed"] {
         assert!(actions.contains(&json!(action)), "{action}: {actions:?}");
     }
+}
+
+#[tokio::test]
+async fn everything_is_held_by_whoever_operates_the_server_and_by_nobody_else() {
+    let server = Server::start().await;
+    let (_, stranger) = server.other_organisation().await;
+    let local = |path: &'static str| server.local(LocalAdmin::default(), &[], path);
+    let state = local("/api/v1/server").await.expect(200).json();
+    assert_eq!((&state["paused"], &state["organisations"]), (&json!(false), &json!(2)), "it names no organisation, however many there are");
+    for path in ["/api/v1/server/pause", "/api/v1/server/resume"] {
+        server.post(path, json!({})).await.problem(403, "forbidden");
+        server.call_with(&[], Method::POST, path, Value::Null).await.problem(401, "unauthorized");
+    }
+    server.get("/api/v1/server").await.problem(403, "forbidden");
+
+    for token in [&server.admin, &stranger] {
+        server.call_as(token, Method::POST, "/api/v1/workflows/hello/publish", json!({ "source": WORKFLOW })).await.expect(200);
+    }
+    let paused = server.local_post("/api/v1/server/pause", json!({ "reason": "the disk is replaced" })).await.expect(200).json();
+    assert_eq!((&paused["paused"], &paused["reason"], &paused["by"]), (&json!(true), &json!("the disk is replaced"), &json!("command line")));
+    server.local_post("/api/v1/server/pause", json!({ "why": 1 })).await.problem(422, "invalid_input");
+    let mut held = Vec::new();
+    for token in [&server.admin, &stranger] {
+        let started = server.call_as(token, Method::POST, "/api/v1/workflows/hello/runs", json!({ "input": { "name": "Asha" } })).await.expect(202).json();
+        assert!(started["held"].as_str().is_some_and(|reason| reason.contains("onward resume --everything")), "{started}");
+        held.push(started["run_id"].as_str().unwrap().to_owned());
+    }
+    // An admin sees it, and lets nothing go on with it.
+    assert_eq!(server.get("/api/v1/pauses").await.expect(200).json()["items"][0]["scope"], "everything");
+    server.post("/api/v1/resume", Value::Null).await.expect(200);
+    assert_eq!(server.get(&format!("/api/v1/runs/{}", held[0])).await.json()["status"], "held");
+    assert_eq!(server.call_with(&[], Method::GET, "/readyz", Value::Null).await.expect(200).json()["paused"], true);
+    assert_eq!(local("/api/v1/server").await.expect(200).json()["due"]["held_starts"], 2);
+
+    assert_eq!(server.local_post("/api/v1/server/resume", json!({})).await.expect(200).json()["paused"], false);
+    assert_eq!(server.ended(&held[0]).await["status"], "completed");
+    let theirs = server.call_as(&stranger, Method::GET, "/api/v1/audit-log", Value::Null).await.items();
+    for action in ["server.paused", "server.resumed"] {
+        assert_eq!(theirs.iter().filter(|entry| entry["action"] == action).count(), 1, "{theirs:?}");
+    }
+    assert_eq!(server.call_with(&[], Method::GET, "/readyz", Value::Null).await.expect(200).json()["paused"], false);
 }

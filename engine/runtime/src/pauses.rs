@@ -102,6 +102,7 @@ impl<S: Store> Engine<S> {
             PauseScope::Version { version, .. } | PauseScope::Starts { version, .. } => {
                 format!("version {version} is held; `onward workflows resume {name} --version {version}` lets it go on")
             }
+            PauseScope::Everything => "everything is paused; `onward resume --everything` lets it go on".to_owned(),
             _ => "the organisation is paused; `onward resume` lets it go on".to_owned(),
         };
         Some(pause.reason.as_ref().map_or_else(|| what.clone(), |reason| format!("{what} ({reason})")))
@@ -206,9 +207,11 @@ impl<S: Store> Engine<S> {
         let remedy = match kind {
             "workflow" => format!("`onward workflows resume {}`", live.workflow.name),
             "version" => format!("`onward workflows resume {} --version {}`", live.workflow.name, live.state.version),
+            "everything" => "`onward resume --everything`".to_owned(),
             _ => "`onward resume`".to_owned(),
         };
-        Some(EngineError::Conflict(format!("run {run_id} is held with others: its {kind} is paused; {remedy} lets them go on")))
+        let what = if kind == "everything" { "everything".to_owned() } else { format!("its {kind}") };
+        Some(EngineError::Conflict(format!("run {run_id} is held with others: {what} is paused; {remedy} lets them go on")))
     }
 
     /// Pauses or resumes; whether that changed anything.

@@ -19,6 +19,18 @@ pub async fn all<Q: Query>(db: &mut Q) -> Result<Vec<Pause>, StoreError> {
     rows.iter().map(pause).collect()
 }
 
+/// The pause of everything, if there is one.
+pub async fn everything<Q: Query>(db: &mut Q) -> Result<Option<Pause>, StoreError> {
+    let (kind, workflow, target) = PauseScope::Everything.parts();
+    let row = db
+        .fetch_optional(
+            "SELECT * FROM pauses WHERE organisation = $1 AND scope = $2 AND workflow = $3 AND target = $4",
+            args![owner(&PauseScope::Everything), kind, workflow, target],
+        )
+        .await?;
+    row.as_ref().map(pause).transpose()
+}
+
 pub(crate) async fn add(tx: &mut Tx, pause: &Pause) -> Result<(), StoreError> {
     let (kind, workflow, target) = pause.scope.parts();
     tx.execute(
