@@ -18,7 +18,7 @@ use onward_core::{
     ports::{self, Clock, Ids as _, Lane, NoInventory, Node},
 };
 use onward_database::{Database, DatabaseError, SystemClock, SystemIds, Tx};
-use onward_messaging::{Channels, CrmInventory, CrmRecords, OpenWork};
+use onward_messaging::{Channels, ContactDesk, CrmInventory, CrmRecords, OpenWork};
 use onward_runtime::{Duty, Engine, EngineConfig, EngineHandle, EngineLimits, Registry, TokioExecutor, debug_nodes};
 use onward_store::SqlStore;
 use std::{
@@ -163,6 +163,7 @@ async fn furnish(settings: &Settings, database: &Database) -> Result<App, Failur
         nodes,
         records: Arc::new(CrmRecords::default()),
         segments: Arc::new(onward_records::StoredSegments),
+        questions: Arc::new(ContactDesk),
         credentials: Arc::new(credentials.clone()),
         inventory: if settings.knows_things { Arc::new(CrmInventory::new(database.reader())) } else { Arc::new(NoInventory) },
         disk: Arc::new(database.clone()),
@@ -203,11 +204,10 @@ async fn settle(engine: &EngineHandle<SqlStore>) -> Result<(), Failure> {
     .await;
     let all = made.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
     for organisation in all {
-        let name = onward_messaging::workflow::NAME;
-        engine
-            .publish(organisation.id, Some(name), onward_messaging::workflow::SOURCE)
-            .await
-            .map_err(|error| Failure::because(format!("the built-in workflow {name} cannot be published"), &error))?;
+        for (name, source) in onward_messaging::workflow::BUILT_IN {
+            let published = engine.publish(organisation.id, Some(name), source).await;
+            published.map_err(|error| Failure::because(format!("the built-in workflow {name} cannot be published"), &error))?;
+        }
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ mod harness;
 mod asks;
 mod bad_input;
 mod command_line;
+mod contact_asks;
 mod demonstration;
 mod disk_full;
 mod epoch;

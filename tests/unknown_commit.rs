@@ -5,8 +5,8 @@ use super::harness::eventually;
 use onward_core::{
     NewEvent, NodeId, OrganisationId, RunId, StepError, Value, async_trait,
     ports::{
-        BoundlessDisk, Clock as _, Connection, Credentials, Effect, Ids as _, NoInventory, Node, NodeDescriptor, Outcome, RecordRef, Records, RunStatus,
-        StepContext, WriteError,
+        BoundlessDisk, Clock as _, Connection, Credentials, Effect, Ids as _, NoInventory, NobodyAsked, Node, NodeDescriptor, Outcome, RecordRef, Records,
+        RunStatus, StepContext, WriteError,
     },
 };
 use onward_database::{Database, SystemClock, SystemIds, Tx};
@@ -108,6 +108,7 @@ impl World {
             records: Arc::new(Nothing),
             segments: Arc::new(onward_records::StoredSegments),
             credentials: Arc::new(Nothing),
+            questions: Arc::new(NobodyAsked),
             inventory: Arc::new(NoInventory),
             disk: Arc::new(BoundlessDisk),
             node_id: NodeId(ids.fresh(clock.now())),

@@ -32,6 +32,15 @@ pub enum Content {
         /// The choices.
         buttons: Vec<Button>,
     },
+    /// Text with a list of choices to open.
+    List {
+        /// The text.
+        text: String,
+        /// What opens the list.
+        button: String,
+        /// The choices.
+        rows: Vec<Button>,
+    },
     /// A template that the provider has approved.
     Template {
         /// Its name.

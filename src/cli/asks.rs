@@ -41,13 +41,22 @@ fn listed(document: &Value, look: Look) -> String {
     let rows = items(document).iter().map(|ask| {
         let field = |name: &str| ask.get(name).map(text).unwrap_or_default();
         let answer = if ask["form"].is_null() { "approve or reject".to_owned() } else { "by its form".to_owned() };
-        vec![field("run_id"), field("step"), field("title"), asked(&ask["who"]), answer, field("until")]
+        vec![field("run_id"), field("step"), field("title"), asked(&ask["who"]), answer, field("until"), stands(&ask["delivery"])]
     });
-    table(look, &["RUN", "STEP", "QUESTION", "FOR", "ANSWER", "UNTIL"], rows, "no run asks anything now")
+    table(look, &["RUN", "STEP", "QUESTION", "FOR", "ANSWER", "UNTIL", "STANDS"], rows, "no run asks anything now")
 }
 
 fn asked(who: &Value) -> String {
     who.as_object().and_then(|who| who.iter().next()).map(|(kind, name)| format!("{kind} {}", text(name))).unwrap_or_default()
+}
+
+/// How a question stands with its contact: `held: why`.
+fn stands(delivery: &Value) -> String {
+    match (delivery["status"].as_str(), delivery["problem"].as_str()) {
+        (None, _) => String::new(),
+        (Some(status), None) => status.to_owned(),
+        (Some(status), Some(problem)) => format!("{status}: {problem}"),
+    }
 }
 
 /// Answer what a run asks; it then goes on.

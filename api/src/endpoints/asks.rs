@@ -9,8 +9,10 @@ use crate::{
 use axum::extract::State;
 use onward_accounts::Action;
 use onward_core::{RunId, Value, ports::RunRow};
+use onward_messaging::questions::deliveries;
 use onward_store::queries;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -38,22 +40,31 @@ async fn list_asks(State(app): State<App>, caller: Caller, Params(filter): Param
     let page = Page::read("asks", filter.limit, filter.cursor.as_deref())?;
     let workflow = filter.workflow.as_deref();
     let found = queries::asking_runs(&mut app.reader(), caller.organisation, workflow, page.ask() as usize, page.after.map(RunId)).await?;
-    Ok(Answer::ok(page.render_several(found, |row| row.id.0, |row| questions_of(row).map(|question| shape(row, question, &caller)).collect())))
+    let to_contacts: Vec<RunId> = found.iter().filter(|row| questions_of(row).any(is_to_contact)).map(|row| row.id).collect();
+    let deliveries = if to_contacts.is_empty() { BTreeMap::new() } else { deliveries(&mut app.reader(), caller.organisation, &to_contacts).await? };
+    let shapes = |row: &RunRow| questions_of(row).map(|question| shape(row, question, &caller, &deliveries)).collect();
+    Ok(Answer::ok(page.render_several(found, |row| row.id.0, shapes)))
 }
 
 fn questions_of(row: &RunRow) -> impl Iterator<Item = &Value> {
     row.questions.as_array().into_iter().flatten()
 }
 
-fn shape(row: &RunRow, question: &Value, caller: &Caller) -> Value {
+fn is_to_contact(question: &Value) -> bool {
+    question["who"]["contact"].is_string()
+}
+
+fn shape(row: &RunRow, question: &Value, caller: &Caller, deliveries: &BTreeMap<(RunId, String), Value>) -> Value {
+    let delivery = question["step"].as_str().and_then(|step| deliveries.get(&(row.id, step.to_owned())));
     serde_json::json!({
         "run_id": row.id, "workflow": row.workflow, "contact": row.contact, "step": question["step"], "who": question["who"],
         "title": question["title"], "form": question["form"], "values": question["values"], "until": question["until"],
-        "mine": may_answer(caller, question),
+        "delivery": delivery, "mine": may_answer(caller, question),
     })
 }
 
-/// Whoever was asked may answer: the user, or those of the role; and whoever may control runs, in their stead.
+/// Whoever was asked may answer: the user, or those of the role; whoever may control runs, in their stead; and for a contact those
+/// who talk with contacts.
 fn may_answer(caller: &Caller, question: &Value) -> bool {
     if caller.role.allows(Action::ControlRuns) {
         return true;
@@ -63,7 +74,7 @@ fn may_answer(caller: &Caller, question: &Value) -> bool {
         Identity::Session { user, .. } => who["user"].as_str().is_some_and(|asked| asked == user.id.to_string() || asked.eq_ignore_ascii_case(&user.email)),
         Identity::Token(_) | Identity::Local => false,
     };
-    is_user || who["role"] == caller.role.as_str()
+    is_user || who["role"] == caller.role.as_str() || (is_to_contact(question) && caller.role.allows(Action::WriteRecords))
 }
 
 /// An answer to a question.

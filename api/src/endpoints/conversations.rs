@@ -227,7 +227,7 @@ async fn send_message(State(app): State<App>, caller: Caller, once: Once, Id(id)
         return Err(Problem::invalid("/text", "a message needs a text or a template"));
     }
     let conversation = found(&app, caller.organisation, id).await?;
-    ensure_workflow(&app, caller.organisation).await?;
+    ensure_built_in(&app, caller.organisation).await?;
     let input = serde_json::json!({
         "contact_id": conversation.contact_id, "conversation_id": conversation.id, "channel": conversation.channel,
         "connection": conversation.connection_id, "text": new.text, "template": new.template, "params": new.params, "buttons": new.buttons,
@@ -238,12 +238,13 @@ async fn send_message(State(app): State<App>, caller: Caller, once: Once, Id(id)
     super::runs::start(&app, request, key).await
 }
 
-/// The built-in workflow is published where it is first needed, and again when this version of Onward has a newer one.
-pub(super) async fn ensure_workflow(app: &App, organisation: OrganisationId) -> Result<(), Problem> {
-    let current = app.engine().current(organisation, workflow::NAME);
-    if current.is_some_and(|current| *current.workflow.source == *workflow::SOURCE) {
-        return Ok(());
+/// The built-in workflows are published where they are first needed, and again when this version of Onward has newer ones.
+pub(super) async fn ensure_built_in(app: &App, organisation: OrganisationId) -> Result<(), Problem> {
+    for (name, source) in workflow::BUILT_IN {
+        let current = app.engine().current(organisation, name);
+        if current.is_none_or(|current| *current.workflow.source != *source) {
+            app.engine().publish(organisation, Some(name), source).await.map_err(Problem::internal)?;
+        }
     }
-    app.engine().publish(organisation, Some(workflow::NAME), workflow::SOURCE).await.map_err(Problem::internal)?;
     Ok(())
 }

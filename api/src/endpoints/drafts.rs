@@ -157,7 +157,7 @@ async fn send_draft(State(app): State<App>, caller: Caller, once: Once, Id(id): 
     let draft = drafts::get(&mut reader, caller.organisation, id).await?.ok_or_else(|| Problem::not_found("draft", id))?;
     let conversation = conversations::get(&mut reader, caller.organisation, draft.conversation_id).await?;
     let conversation = conversation.ok_or_else(|| Problem::not_found("conversation", draft.conversation_id))?;
-    super::conversations::ensure_workflow(&app, caller.organisation).await?;
+    super::conversations::ensure_built_in(&app, caller.organisation).await?;
     let mut input = draft.content.clone();
     for (name, value) in [
         ("draft", serde_json::json!(draft.id)),

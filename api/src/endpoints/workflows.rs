@@ -250,7 +250,7 @@ fn check_source(source: &str) -> Result<(), Problem> {
 }
 
 pub(super) fn not_built_in(name: &str) -> Result<(), Problem> {
-    if name == built_in::NAME { Err(Problem::conflict("built_in", format!("{name} is built in; give your workflow another name"))) } else { Ok(()) }
+    if built_in::is_built_in(name) { Err(Problem::conflict("built_in", format!("{name} is built in; give your workflow another name"))) } else { Ok(()) }
 }
 
 /// Says what is wrong with a workflow file; nothing is stored.
@@ -299,6 +299,7 @@ async fn publish_workflow(State(app): State<App>, caller: Caller, Name(name): Na
         draft.ok_or_else(|| Problem::conflict("no_draft", format!("{} has no draft; save one, or send `source`", shortened(&name))))?.source
     };
     check_source(&source)?;
+    super::conversations::ensure_built_in(&app, caller.organisation).await?;
     let before = queries::workflow(&mut app.reader(), caller.organisation, &name).await?.and_then(|summary| summary.current_version);
     let published = app.engine().publish(caller.organisation, Some(&name), &source).await?;
     let version = published.version;

@@ -443,6 +443,11 @@ shapes! {
         /// When the run goes on without an answer.
         #[schema(format = DateTime)]
         until: Option<String>,
+        /// How a question to the contact stands with them: `{ status, problem, message_id, sent_at, misfits }`. The status is the
+        /// message's, or `waiting` (nothing is written yet), `answered` (for a run that is paused), `for_person` (nobody understood
+        /// the contact: a person passes the answer on). `null` for questions to others.
+        #[schema(value_type = Option<Object>)]
+        delivery: Value,
         /// Whether you may answer it.
         mine: bool,
     }

@@ -16,7 +16,7 @@ use onward_core::{
     ports::{Clock as _, Disk, Ids as _, Lane, write},
 };
 use onward_database::{Database, SystemClock, SystemIds};
-use onward_messaging::{Channels, CrmInventory, CrmRecords};
+use onward_messaging::{Channels, ContactDesk, CrmInventory, CrmRecords};
 use onward_runtime::{Duty, Engine, EngineConfig, EngineLimits, Registry, TokioExecutor, debug_nodes};
 use onward_store::SqlStore;
 use serde_json::json;
@@ -132,6 +132,7 @@ impl Server {
             records: Arc::new(CrmRecords::default()),
             segments: Arc::new(onward_records::StoredSegments),
             credentials: Arc::new(credentials.clone()),
+            questions: Arc::new(ContactDesk),
             inventory: Arc::new(CrmInventory::new(database.reader())),
             disk: Arc::clone(&disk) as Arc<dyn Disk>,
             node_id: NodeId(ids.fresh(clock.now())),

@@ -18,12 +18,14 @@ const API_VERSION: &str = "v25.0";
 const TEXT_LENGTH: usize = 4096;
 /// Characters of the text above buttons (recalled from Meta's reference).
 const BUTTONS_TEXT_LENGTH: usize = 1024;
-/// Buttons of one message.
-const BUTTONS: usize = 3;
-/// Characters of a button's title.
-const BUTTON_TITLE_LENGTH: usize = 20;
-/// Characters of a button's id.
-const BUTTON_ID_LENGTH: usize = 256;
+/// What a message may offer to choose from: how many, and the characters of each.
+struct ChoiceLimits {
+    count: usize,
+    title: usize,
+    id: usize,
+}
+const BUTTON_LIMITS: ChoiceLimits = ChoiceLimits { count: 3, title: 20, id: 256 };
+const ROW_LIMITS: ChoiceLimits = ChoiceLimits { count: 10, title: 24, id: 200 };
 /// Characters that travel with the call and come back with every status.
 const CALLBACK_DATA_LENGTH: usize = 512;
 
@@ -63,6 +65,10 @@ pub(super) fn body(message: &OutgoingMessage, user_id_field: &str) -> Value {
             let buttons: Vec<Value> = buttons.iter().map(|button| json!({ "type": "reply", "reply": { "id": button.id, "title": button.title } })).collect();
             ("interactive", json!({ "type": "button", "body": { "text": text }, "action": { "buttons": buttons } }))
         }
+        Content::List { text, button, rows } => {
+            let rows: Vec<Value> = rows.iter().map(|row| json!({ "id": row.id, "title": row.title })).collect();
+            ("interactive", json!({ "type": "list", "body": { "text": text }, "action": { "button": button, "sections": [{ "rows": rows }] } }))
+        }
         Content::Template { name, language, params, header, buttons } => ("template", template::template(name, language, params, header.as_ref(), buttons)),
     };
     let mut body = json!({ "messaging_product": "whatsapp", "recipient_type": "individual" });
@@ -95,7 +101,12 @@ pub(super) fn check(message: &OutgoingMessage) -> Result<(), StepError> {
         Content::Text { text } => length("text", text, TEXT_LENGTH),
         Content::Buttons { text, buttons } => {
             length("text", text, BUTTONS_TEXT_LENGTH)?;
-            check_buttons(buttons)
+            check_choices("buttons", buttons, &BUTTON_LIMITS)
+        }
+        Content::List { text, button, rows } => {
+            length("text", text, BUTTONS_TEXT_LENGTH)?;
+            length("button", button, BUTTON_LIMITS.title)?;
+            check_choices("rows", rows, &ROW_LIMITS)
         }
         Content::Template { name, language, params, header, buttons } => template::check(name, language, params, header.as_ref(), buttons),
     }
@@ -109,16 +120,16 @@ pub(super) fn length(what: &str, text: &str, most: usize) -> Result<(), StepErro
     if characters > most { Err(invalid(format!("{what}: has {characters} characters; WhatsApp takes at most {most}"))) } else { Ok(()) }
 }
 
-fn check_buttons(buttons: &[Button]) -> Result<(), StepError> {
-    if !(1..=BUTTONS).contains(&buttons.len()) {
-        return Err(invalid(format!("buttons: there are {}; WhatsApp takes 1 to {BUTTONS}", buttons.len())));
+fn check_choices(name: &str, choices: &[Button], limits: &ChoiceLimits) -> Result<(), StepError> {
+    if !(1..=limits.count).contains(&choices.len()) {
+        return Err(invalid(format!("{name}: there are {}; WhatsApp takes 1 to {}", choices.len(), limits.count)));
     }
     let (mut ids, mut titles) = (HashSet::new(), HashSet::new());
-    for (index, button) in buttons.iter().enumerate() {
-        length(&format!("buttons[{index}].id"), &button.id, BUTTON_ID_LENGTH)?;
-        length(&format!("buttons[{index}].title"), &button.title, BUTTON_TITLE_LENGTH)?;
-        if !ids.insert(&button.id) || !titles.insert(&button.title) {
-            return Err(invalid(format!("buttons[{index}]: two buttons have the same id or title")));
+    for (index, choice) in choices.iter().enumerate() {
+        length(&format!("{name}[{index}].id"), &choice.id, limits.id)?;
+        length(&format!("{name}[{index}].title"), &choice.title, limits.title)?;
+        if !ids.insert(&choice.id) || !titles.insert(&choice.title) {
+            return Err(invalid(format!("{name}[{index}]: two of them have the same id or title")));
         }
     }
     Ok(())

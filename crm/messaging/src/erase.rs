@@ -14,6 +14,7 @@ pub async fn erase_contact(tx: &mut Tx, organisation: OrganisationId, contact: C
     .await?;
     tx.execute("UPDATE conversations SET last_text = '' WHERE organisation = $1 AND contact_id = $2", args![organisation, contact]).await?;
     tx.execute("DELETE FROM message_drafts WHERE organisation = $1 AND contact_id = $2", args![organisation, contact]).await?;
+    crate::questions::forget_contact(tx, organisation, contact).await?;
     // That they refused stays, its words go: a refusal must outlive the person's other data.
     tx.execute("UPDATE consents SET text = '' WHERE organisation = $1 AND contact_id = $2", args![organisation, contact]).await?;
     Ok(())

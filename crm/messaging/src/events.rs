@@ -25,6 +25,7 @@ pub fn event_types() -> Vec<&'static str> {
         "conversation.tagged",
         "conversation.closed",
         "contact.unsubscribed",
+        crate::questions::BRING,
         "template.status_changed",
         "whatsapp.raw",
     ]

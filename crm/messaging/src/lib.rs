@@ -16,6 +16,7 @@ pub mod messages;
 pub mod nodes;
 pub mod notifications;
 pub mod policy;
+pub mod questions;
 pub mod raw;
 pub mod receive;
 pub mod send;
@@ -29,6 +30,7 @@ pub use events::event_types;
 pub use inventory::CrmInventory;
 pub use live::CrmRecords;
 pub use nodes::nodes;
+pub use questions::ContactDesk;
 pub use send::Channels;
 pub use workload::OpenWork;
 

@@ -31,6 +31,7 @@ pub async fn contacts(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, 
             AND conversation_id IN (SELECT id FROM conversations WHERE organisation = $1 AND contact_id = $2)",
         "UPDATE conversations SET contact_id = $3 WHERE organisation = $1 AND contact_id = $2",
         "UPDATE consents SET contact_id = $3 WHERE organisation = $1 AND contact_id = $2",
+        "UPDATE contact_questions SET contact_id = $3 WHERE organisation = $1 AND contact_id = $2",
     ] {
         tx.execute(sql, args![organisation, other, survivor]).await?;
     }

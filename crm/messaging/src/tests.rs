@@ -14,7 +14,7 @@ use onward_accounts::{
     users::{self, NewUser},
 };
 use onward_connectors::{
-    channel::{Channel, OutgoingMessage, SendOutcome},
+    channel::{Channel, Content, OutgoingMessage, SendOutcome},
     incoming::{DeliveryStatus, Incoming, IncomingItem, IncomingMessage, IncomingStatus, Sender},
 };
 use onward_core::{
@@ -186,7 +186,12 @@ impl Channel for FakeChannel {
     }
     fn check(&self, message: &OutgoingMessage) -> Result<(), StepError> {
         let text = serde_json::to_string(&message.content).unwrap();
-        if text.len() > 4096 { Err(StepError::new(ErrorCode::InvalidInput, "too long")) } else { Ok(()) }
+        let too_many = match &message.content {
+            Content::Buttons { buttons, .. } => buttons.len() > 3,
+            Content::List { rows, .. } => rows.len() > 10,
+            Content::Text { .. } | Content::Template { .. } => false,
+        };
+        if text.len() > 4096 || too_many { Err(StepError::new(ErrorCode::InvalidInput, "too long")) } else { Ok(()) }
     }
     async fn send(&self, _: &Connection, message: &OutgoingMessage) -> SendOutcome {
         let mut sent = self.sent.lock().unwrap();

@@ -1,6 +1,15 @@
-//! The built-in workflow `send-message`: how composer, API, campaigns and AI send. There is no second outbox.
+//! The built-in workflows: `send-message`, by which composer, API, campaigns and AI send, and `ask-contact`, which brings questions to
+//! contacts. There is no second outbox.
 
-/// Its name; reserved in every organisation.
+/// The built-in workflows, each with its source. Their names are reserved in every organisation.
+pub const BUILT_IN: [(&str, &str); 2] = [(NAME, SOURCE), (ASK_CONTACT, ASK_CONTACT_SOURCE)];
+
+/// Whether a name is a built-in workflow's.
+pub fn is_built_in(name: &str) -> bool {
+    BUILT_IN.iter().any(|(built_in, _)| *built_in == name)
+}
+
+/// The name of the workflow that sends.
 pub const NAME: &str = "send-message";
 
 /// Its source. Its input is that of `message.send`, with `contact_id` and `conversation_id` for the run's records and
@@ -52,6 +61,28 @@ steps:
   - stop: { output: "{{ steps.send }}" }
 "#;
 
+/// The name of the workflow that brings questions to contacts.
+pub const ASK_CONTACT: &str = "ask-contact";
+
+/// Its source. One question is brought after the other: a reminder waits until what is held before it has left.
+pub const ASK_CONTACT_SOURCE: &str = r#"name: ask-contact
+description: Brings a question of a run to its contact. Built in; a step that asks the contact starts it.
+on:
+  - event: ask.contact
+    with: { run_id: "{{ event.data.run_id }}", step: "{{ event.data.step }}", reason: "{{ event.data.reason }}" }
+  - event: ask.reminded
+    if: event.data.who.contact is defined
+    with: { run_id: "{{ event.data.run_id }}", step: "{{ event.data.step }}", reason: reminded }
+key: "{{ input.run_id }}/{{ input.step }}"
+mode: queued
+steps:
+  - id: send
+    do: message.send
+    with:
+      question: { run_id: "{{ input.run_id }}", step: "{{ input.step }}", reason: "{{ input.reason }}", since: "{{ event.time }}" }
+  - stop: { output: "{{ steps.send }}" }
+"#;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,6 +128,17 @@ mod tests {
         let rendered = with.render(&scope).unwrap();
         assert_eq!((&rendered["contact"], &rendered["text"], &rendered["if_denied"]), (&json!("c1"), &json!("Hello"), &json!("fail")));
         assert_eq!((&rendered["template"], &rendered["author"]["kind"]), (&Value::Null, &json!("user")));
+    }
+
+    #[test]
+    fn every_built_in_workflow_compiles_under_its_name() {
+        for (name, source) in BUILT_IN {
+            let compiled = compile(source, &catalogue());
+            assert!(compiled.problems.is_empty(), "{name}: {:?}", compiled.problems);
+            assert_eq!(compiled.workflow.unwrap().name, name);
+            assert!(is_built_in(name));
+        }
+        assert!(!is_built_in("welcome"));
     }
 
     #[test]

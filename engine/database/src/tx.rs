@@ -2,8 +2,8 @@
 
 use crate::{Args, DatabaseError, Query, Row, sqlite};
 use onward_core::{
-    NewEvent, Timestamp, async_trait,
-    ports::{Change, CommitError, Ids, Outbox, Transaction},
+    Timestamp, async_trait,
+    ports::{CommitError, Ids, Outbox, Transaction},
 };
 use std::sync::Arc;
 use uuid::Uuid;
@@ -15,7 +15,7 @@ pub struct Tx {
     ids: Arc<dyn Ids>,
     outbox: Outbox,
     /// What the outbox held at each savepoint.
-    marks: Vec<(Vec<NewEvent>, Vec<Change>)>,
+    marks: Vec<Outbox>,
 }
 
 #[expect(clippy::unused_async, reason = "the writer of SQLite has nothing to wait for; a database over the network will")]
@@ -32,7 +32,7 @@ impl Tx {
     /// Marks a point to return to; savepoints nest.
     pub async fn savepoint(&mut self) -> Result<(), DatabaseError> {
         self.connection.savepoint()?;
-        self.marks.push((self.outbox.events.clone(), self.outbox.changes.clone()));
+        self.marks.push(self.outbox.clone());
         Ok(())
     }
 
@@ -46,10 +46,8 @@ impl Tx {
     /// Undoes what came since the last savepoint, the outbox included, and drops the savepoint.
     pub async fn rollback_to(&mut self) -> Result<(), DatabaseError> {
         self.connection.roll_back_to()?;
-        if let Some((events, changes)) = self.marks.pop() {
-            // A wake too many is harmless.
-            self.outbox.events = events;
-            self.outbox.changes = changes;
+        if let Some(outbox) = self.marks.pop() {
+            self.outbox = outbox;
         }
         Ok(())
     }

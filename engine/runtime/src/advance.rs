@@ -5,7 +5,7 @@ use crate::{
     batch::{Batch, Work},
     children::Child,
     engine::Engine,
-    size,
+    questions, size,
 };
 use onward_core::{
     Event, OrganisationId, RunId, Timestamp, Value,
@@ -93,6 +93,7 @@ impl<S: Store> Engine<S> {
         let taken_up = matches!(happening, Happening::Reopen(_));
         let before = (live.state.seq > 0).then_some(live.state.status);
         let asked = live.state.is_asking();
+        let asked_contact = questions::standing(&live.state);
         let nodes = &self.shared.nodes;
         let is_personal = |node: &str| nodes.get(node).is_some_and(|node| node.descriptor().personal);
         let personal = live.personal || matches!(happening, Happening::StepEnded { .. }) && live.state.in_flight().iter().any(|call| is_personal(&call.node));
@@ -109,6 +110,9 @@ impl<S: Store> Engine<S> {
         }
         live.history_bytes += decision.entries.iter().map(entry_bytes).sum::<usize>();
         live.personal = personal || live.state.bindings.contains_key("contact") || touches_personal(&decision.entries, nodes);
+        if asked_contact != questions::standing(&live.state) {
+            batch.asking.insert(run_id);
+        }
         let status = live.state.status;
         let row = before != Some(status)
             || status != RunStatus::Running

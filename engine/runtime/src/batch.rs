@@ -115,6 +115,8 @@ pub(crate) struct Batch<T: onward_core::ports::Transaction> {
     held_changes: HeldChanges,
     /// Runs that ended, whose permits are not given back yet.
     pub(crate) ended: Vec<RunId>,
+    /// Runs whose questions to contacts changed; they are told of before any event is taken in.
+    pub(crate) asking: BTreeSet<RunId>,
     pub(crate) quarantined: BTreeMap<RunId, (OrganisationId, String)>,
     pub(crate) shapes_added: Vec<Shape>,
     pub(crate) notes: Vec<(OrganisationId, EventId, RoutingNote)>,
@@ -173,6 +175,7 @@ impl<T: onward_core::ports::Transaction> Batch<T> {
             spent: BTreeMap::new(),
             held_changes: BTreeMap::new(),
             ended: Vec::new(),
+            asking: BTreeSet::new(),
             quarantined: BTreeMap::new(),
             shapes_added: Vec::new(),
             notes: Vec::new(),

@@ -3,7 +3,7 @@
 use crate::Registry;
 use onward_core::{
     NodeId,
-    ports::{Clock, Credentials, Disk, Executor, Ids, Inventory, Records, Segments, Store},
+    ports::{Clock, ContactQuestions, Credentials, Disk, Executor, Ids, Inventory, Records, Segments, Store},
 };
 use std::sync::Arc;
 
@@ -23,6 +23,8 @@ pub struct EngineConfig<S: Store> {
     pub records: Arc<dyn Records<S::Tx>>,
     /// Who is in a segment, for schedules with `each`.
     pub segments: Arc<dyn Segments<S::Tx>>,
+    /// Who brings questions to contacts.
+    pub questions: Arc<dyn ContactQuestions<S::Tx>>,
     /// Connections and their secrets.
     pub credentials: Arc<dyn Credentials>,
     /// What the organisations have, of the things that definitions name.

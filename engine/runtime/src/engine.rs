@@ -18,7 +18,7 @@ use crate::{
 };
 use onward_core::{
     ErrorCode, NodeId, OrganisationId, RunId, StepError, Timestamp,
-    ports::{Change, Clock, Credentials, Disk, Executor, Ids, Inventory, Outcome, Records, Segments, Store},
+    ports::{Change, Clock, ContactQuestions, Credentials, Disk, Executor, Ids, Inventory, Outcome, Records, Segments, Store},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -39,6 +39,7 @@ pub(crate) struct Shared<S: Store> {
     pub(crate) nodes: Registry<S::Tx>,
     pub(crate) records: Arc<dyn Records<S::Tx>>,
     pub(crate) segments: Arc<dyn Segments<S::Tx>>,
+    pub(crate) questions: Arc<dyn ContactQuestions<S::Tx>>,
     pub(crate) credentials: Arc<dyn Credentials>,
     pub(crate) inventory: Arc<dyn Inventory>,
     pub(crate) disk: Arc<dyn Disk>,
@@ -160,6 +161,7 @@ impl<S: Store> Engine<S> {
             nodes: config.nodes,
             records: config.records,
             segments: config.segments,
+            questions: config.questions,
             credentials: config.credentials,
             inventory: config.inventory,
             disk: config.disk,

@@ -36,6 +36,7 @@ mod patience;
 mod pauses;
 pub mod play;
 mod publishing;
+mod questions;
 mod ready;
 mod recovery;
 mod registry;

@@ -8,6 +8,7 @@ use crate::{
     engine::Engine,
     live::Live,
     message::Mending,
+    questions,
 };
 use onward_core::{
     Event, EventId, NewEvent, OrganisationId, RunId, Shard, Value,
@@ -220,6 +221,10 @@ impl<S: Store> Engine<S> {
         }
         metrics::counter!("onward_runs_forked_total").increment(1);
         batch.record(&live, entries, None, true, personal);
+        if questions::standing(&live.state).is_some() {
+            // The copy's questions are its own.
+            batch.asking.insert(run_id);
+        }
         self.runs.insert(live);
         self.act(tx, batch, run_id, decision.actions).await?;
         // What it had to know first is asked for now.

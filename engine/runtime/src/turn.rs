@@ -161,6 +161,7 @@ impl<S: Store> Engine<S> {
             if !batch.ended_on_trial.is_empty() {
                 self.count_ends(tx, batch).await?;
             }
+            self.tell_of_questions(tx, batch).await?;
             if !batch.work.is_empty() {
                 continue;
             }
@@ -389,6 +390,9 @@ pub(crate) fn collect_outbox<T: Transaction>(tx: &mut T, batch: &mut Batch<T>, c
     batch.changes.extend(outbox.changes);
     for wake in outbox.wakes {
         batch.happen(wake.run_id, Happening::Woken { step: wake.step });
+    }
+    for given in outbox.answers {
+        batch.happen(given.run_id, Happening::Answered { step: given.step, answer: given.answer, by: given.by });
     }
     for mut event in outbox.events {
         if let Some((run_id, depth)) = cause {

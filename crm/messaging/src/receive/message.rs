@@ -7,6 +7,7 @@ use crate::{
     events::Facts,
     messages::{self, KINDS},
     policy::{self, AccountFacts, rules::LATEST_DELIVERY_MS},
+    questions,
 };
 use onward_accounts::{Actor, Author, AuthorKind, CrmError};
 use onward_connectors::incoming::{IncomingMessage, Sender};
@@ -63,6 +64,8 @@ impl Scope<'_> {
         self.tell_message(tx, &stored, message, &line);
         if !message.outbound {
             self.hear_consent(tx, contact, message).await?;
+            // Before what is held is let go: nobody answers what they have not seen.
+            questions::hear(tx, self.organisation, contact, self.receiver.id, message).await?;
             self.wake_held(tx, conversation, known.last_inbound_at).await?;
         }
         Ok(Kind::Message)

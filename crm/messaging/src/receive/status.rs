@@ -4,7 +4,7 @@ use super::{Kind, Scope};
 use crate::{
     ConversationId, MessageId, consent,
     events::{self, Facts},
-    messages,
+    messages, questions,
 };
 use onward_accounts::{Actor, CrmError};
 use onward_connectors::incoming::{DeliveryStatus, IncomingStatus};
@@ -38,6 +38,11 @@ impl Scope<'_> {
             Some(found) => Some(found.contact),
             None => self.recipient(tx, status).await?,
         };
+        if let (Some(found), Some(error)) = (&found, &status.error)
+            && status.status == DeliveryStatus::Failed
+        {
+            questions::not_sent(tx, self.organisation, found.id, &error.message).await?;
+        }
         self.tell_status(tx, status, found.as_ref(), contact);
         if let (Some(contact), Some(error)) = (contact, &status.error)
             && let Some(category) = consent::refused_by_error(&self.receiver.connector, &error.provider_code)

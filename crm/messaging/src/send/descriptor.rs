@@ -40,7 +40,8 @@ pub(super) fn descriptor() -> NodeDescriptor {
                 "if_denied": { "enum": ["hold", "skip", "fail", null], "description": "When the policy says no: wait until it may leave (default), go on without it (default for marketing), or fail" },
                 "reply_to": text("The provider's id of the message that this one answers"),
                 "author": { "type": ["object", "null"], "description": "Who writes; only for the built-in workflow send-message" },
-                "draft": text("The draft that this sends; only for the built-in workflow send-message")
+                "draft": text("The draft that this sends; only for the built-in workflow send-message"),
+                "question": { "type": ["object", "null"], "description": "The question of a run that this brings; only for the built-in workflow ask-contact" }
             },
             "additionalProperties": false
         }),
@@ -48,7 +49,7 @@ pub(super) fn descriptor() -> NodeDescriptor {
             "type": "object",
             "properties": {
                 "message_id": { "type": ["string", "null"], "description": "null when it was skipped" },
-                "verdict": { "enum": ["allow", "hold", "need_template", "need_human", "deny"] }
+                "verdict": { "enum": ["allow", "hold", "need_template", "need_human", "deny", "closed"], "description": "closed: the question that it was to bring was answered meanwhile" }
             },
             "required": ["message_id", "verdict"]
         }),

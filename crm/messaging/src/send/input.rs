@@ -4,6 +4,7 @@ use super::template;
 use crate::{
     MessageId,
     policy::{Category, MessageForm},
+    questions::{self, Wording},
 };
 use onward_accounts::{Author, CrmError, nodes::input::Input};
 use onward_connectors::channel::{Button, Content, TemplateButton, TemplateHeader};
@@ -36,6 +37,7 @@ pub(super) struct SendInput {
 #[derive(Clone, Debug, PartialEq)]
 enum Body {
     Text { text: String, buttons: Vec<Button> },
+    List { text: String, rows: Vec<Button> },
     Template(Template),
 }
 
@@ -97,6 +99,19 @@ impl SendInput {
         })
     }
 
+    /// The question that this brings, in each way in which it can be written: as it is, and with its choices in a list.
+    pub(super) fn of_question(wording: &Wording) -> Vec<Self> {
+        let Wording { text, choices } = wording.clone();
+        let bodies = if choices.is_empty() {
+            vec![Body::Text { text, buttons: Vec::new() }]
+        } else {
+            vec![Body::Text { text: text.clone(), buttons: choices.clone() }, Body::List { text, rows: choices }]
+        };
+        let input =
+            |body| Self { channel: None, connection: None, body, language: None, category: None, if_denied: None, reply_to: None, author: None, draft: None };
+        bodies.into_iter().map(input).collect()
+    }
+
     /// Hold by default; a marketing message that may not leave now has lost its moment.
     pub(super) fn if_denied(&self) -> IfDenied {
         self.if_denied.unwrap_or(if self.category == Some(Category::Marketing) { IfDenied::Skip } else { IfDenied::Hold })
@@ -104,7 +119,7 @@ impl SendInput {
 
     pub(super) fn form(&self) -> MessageForm {
         match self.body {
-            Body::Text { .. } => MessageForm::FreeForm,
+            Body::Text { .. } | Body::List { .. } => MessageForm::FreeForm,
             Body::Template(_) => MessageForm::Template,
         }
     }
@@ -114,6 +129,7 @@ impl SendInput {
         match &self.body {
             Body::Text { text, buttons } if buttons.is_empty() => Content::Text { text: text.clone() },
             Body::Text { text, buttons } => Content::Buttons { text: text.clone(), buttons: buttons.clone() },
+            Body::List { text, rows } => Content::List { text: text.clone(), button: questions::OPENS_LIST.to_owned(), rows: rows.clone() },
             Body::Template(Template { name, params, header, buttons }) => Content::Template {
                 name: name.clone(),
                 language: self.language.clone().or_else(|| contact_language.map(|code| code.replace('-', "_"))).unwrap_or_else(|| "en".to_owned()),
@@ -128,7 +144,7 @@ impl SendInput {
     pub(super) fn kind(&self) -> &'static str {
         match &self.body {
             Body::Text { buttons, .. } if buttons.is_empty() => "text",
-            Body::Text { .. } => "interactive",
+            Body::Text { .. } | Body::List { .. } => "interactive",
             Body::Template(_) => "template",
         }
     }
@@ -136,7 +152,7 @@ impl SendInput {
     /// What people read in the conversation.
     pub(super) fn readable(&self) -> String {
         match &self.body {
-            Body::Text { text, .. } => text.clone(),
+            Body::Text { text, .. } | Body::List { text, .. } => text.clone(),
             Body::Template(Template { name, .. }) => format!("Template {name}"),
         }
     }
@@ -146,6 +162,7 @@ impl SendInput {
         match &self.body {
             Body::Text { buttons, .. } if buttons.is_empty() => serde_json::json!([]),
             Body::Text { buttons, .. } => serde_json::json!([{ "kind": "buttons", "buttons": buttons }]),
+            Body::List { rows, .. } => serde_json::json!([{ "kind": "list", "rows": rows }]),
             Body::Template(Template { name, params, header, buttons }) => {
                 let params: onward_core::Object = params.iter().cloned().collect();
                 let mut shown = serde_json::json!({ "kind": "template", "name": name, "params": params });

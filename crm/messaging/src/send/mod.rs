@@ -22,12 +22,13 @@ use crate::{
     events::{self, Facts},
     messages::{Message, MessageStatus, by_send_key},
     policy::{self, AccountFacts, ContactFacts, MessageFacts, Verdict},
+    questions::{self, Errand, Sender},
     workflow,
 };
 use address::Address;
 pub(crate) use address::{Wanted, choose};
 use input::{IfDenied, SendInput};
-use onward_accounts::{Actor, Author, CrmError, nodes::input::Input};
+use onward_accounts::{Actor, Author, AuthorKind, CrmError, nodes::input::Input};
 use onward_connectors::channel::{Channel, OutgoingMessage, SendOutcome};
 use onward_core::{
     ConnectionId, ErrorCode, NewEvent, OrganisationId, StepError, Timestamp, Value,
@@ -134,7 +135,7 @@ impl Node<Tx> for SendNode {
             Ok(Prepared::Send { connector, connection_id, message, verdict }) => {
                 let sending =
                     Sending { organisation: ctx.organisation, connector: &connector, connection: connection_id, message: &message, verdict: &verdict };
-                match sending.finish(tx, ctx, &reply).await {
+                match sending.settle(tx, ctx, &reply).await {
                     Ok(outcome) => outcome,
                     // The row can be put right by the next status; the provider's answer must not be lost for it.
                     Err(error) => match reply {
@@ -159,27 +160,94 @@ impl SendNode {
             return Ok(outcome);
         }
         let given = Input::new(input)?;
-        let input = SendInput::read(&given)?;
+        match Sender::read(tx, ctx, &given).await? {
+            Sender::None => self.prepare_given(tx, ctx, &given, existing).await,
+            Sender::Brings(errand) => self.prepare_question(tx, ctx, &errand, existing).await,
+            Sender::Idle => {
+                if let Some(row) = existing {
+                    rows::rest(tx, ctx.organisation, row.id, MessageStatus::Failed, Some(&questions::close_unsent())).await?;
+                }
+                nothing("closed")
+            }
+        }
+    }
+
+    async fn prepare_given(&self, tx: &mut Tx, ctx: &StepContext, given: &Input<'_>, existing: Option<Message>) -> Result<Outcome, StepError> {
+        let input = SendInput::read(given)?;
         let actor = Actor::of_step(ctx);
         let author = author(ctx, &input, &actor)?;
-        let contact_id = contact_of(&given, ctx)?;
+        let contact_id = contact_of(given, ctx)?;
         let contact = contacts::get(tx, ctx.organisation, contact_id).await?.ok_or_else(|| CrmError::not_found("contact", contact_id))?;
         let wanted = Wanted { channel: input.channel.as_deref(), connection: input.connection.as_deref() };
         let address = choose(tx, ctx, &self.channels, &contact, wanted).await?;
+        let letter = Letter { actor: &actor, author: &author, contact: &contact, address: &address, existing: existing.as_ref() };
+        Ok(self.prepare_letter(tx, ctx, letter, &[input]).await?.0)
+    }
+
+    /// A question that cannot leave, whatever the reason, is held: it stays open and says why, and is tried again.
+    async fn prepare_question(&self, tx: &mut Tx, ctx: &StepContext, errand: &Errand, existing: Option<Message>) -> Result<Outcome, StepError> {
+        let question = &errand.question;
+        let Some(contact) = contacts::get(tx, ctx.organisation, question.contact_id).await? else { return nothing("closed") };
+        let ctx = &StepContext { conversation: question.conversation_id.map(|id| id.to_string()), ..ctx.clone() };
+        let actor = Actor::of_step(ctx);
+        let author = Author { kind: AuthorKind::Automation, id: Some(question.workflow.clone()) };
+        let wordings: Vec<SendInput> = errand.wordings().iter().flat_map(SendInput::of_question).collect();
+        let prepared = match choose(tx, ctx, &self.channels, &contact, Wanted::default()).await {
+            Ok(address) => {
+                let letter = Letter { actor: &actor, author: &author, contact: &contact, address: &address, existing: existing.as_ref() };
+                self.prepare_letter(tx, ctx, letter, &wordings).await.map(|(outcome, message)| (outcome, message, address.connection_id))
+            }
+            Err(error) => Err(error),
+        };
+        match prepared {
+            Ok((outcome @ Outcome::Done { .. }, message, connection)) => {
+                questions::sent(tx, ctx.organisation, errand, questions::Sent { message, connection }).await?;
+                Ok(outcome)
+            }
+            Ok((outcome, message, _)) => {
+                let why = if let Outcome::Hold { reason, .. } = &outcome { reason.as_str() } else { "it cannot be sent" };
+                questions::held(tx, ctx, errand, Some(message), why).await?;
+                Ok(outcome)
+            }
+            Err(error) if error.code == ErrorCode::Internal => Err(error),
+            Err(error) => {
+                questions::held(tx, ctx, errand, existing.map(|row| row.id), &error.message).await?;
+                let now = tx.now();
+                Ok(Outcome::Hold { until: Some(ask_again_at(question.opened_at, now)), reason: error.message })
+            }
+        }
+    }
+
+    /// Writes to this address in the first of these ways that the channel can carry; the message's id, and what came of it.
+    async fn prepare_letter(&self, tx: &mut Tx, ctx: &StepContext, letter: Letter<'_>, ways: &[SendInput]) -> Result<(Outcome, MessageId), StepError> {
+        let Letter { actor, author, contact, address, existing } = letter;
         let channel = self.channels.get(&address.channel).ok_or_else(|| cannot_send(&address.channel))?;
         // A row that was made before keeps its id: it is the one that travels with the call. A draft's is its own.
-        let id = match (&existing, input.draft) {
+        let id = match (existing, ways.iter().find_map(|input| input.draft)) {
             (Some(row), _) => row.id,
             (None, Some(draft)) => draft,
             (None, None) => MessageId(tx.fresh_id()),
         };
-        let message = OutgoingMessage {
+        let message_of = |input: &SendInput| OutgoingMessage {
             message_id: id.to_string(),
             to: address.external_id.clone(),
             content: input.content(contact.language.as_deref()),
             reply_to: input.reply_to.clone(),
         };
-        channel.check(&message)?;
+        let mut refusal = None;
+        let fitting = ways.iter().find_map(|input| {
+            let message = message_of(input);
+            match channel.check(&message) {
+                Ok(()) => Some((input, message)),
+                Err(error) => {
+                    refusal = Some(error);
+                    None
+                }
+            }
+        });
+        let Some((input, message)) = fitting else {
+            return Err(refusal.unwrap_or_else(|| StepError::new(ErrorCode::Internal, "there is nothing to write")));
+        };
         let verdict = policy::decide(
             &address.channel,
             AccountFacts { last_inbound_at: address.last_inbound_at },
@@ -188,17 +256,7 @@ impl SendNode {
             author.kind,
             tx.now(),
         );
-        let draft = Draft {
-            ctx,
-            actor: &actor,
-            author: &author,
-            contact: &contact,
-            address: &address,
-            input: &input,
-            id,
-            existing: existing.as_ref(),
-            verdict: &verdict,
-        };
+        let draft = Draft { ctx, actor, author, contact, address, input, id, existing, verdict: &verdict };
         match &verdict {
             Verdict::Allow => {
                 draft.store(tx, MessageStatus::Sending).await?;
@@ -208,11 +266,26 @@ impl SendNode {
                     message: Box::new(message),
                     verdict: verdict.word().to_owned(),
                 };
-                Ok(Outcome::done(serde_json::to_value(prepared).map_err(unreadable)?))
+                Ok((Outcome::done(serde_json::to_value(prepared).map_err(unreadable)?), id))
             }
-            refused => draft.refused(tx, refused).await,
+            refused => Ok((draft.refused(tx, refused).await?, id)),
         }
     }
+}
+
+/// Who writes to whom, and where.
+#[derive(Clone, Copy)]
+struct Letter<'a> {
+    actor: &'a Actor,
+    author: &'a Author,
+    contact: &'a Contact,
+    address: &'a Address,
+    existing: Option<&'a Message>,
+}
+
+/// Nothing is sent, for this reason.
+fn nothing(verdict: &str) -> Result<Outcome, StepError> {
+    Ok(Outcome::done(serde_json::to_value(Prepared::Nothing { output: output(None, verdict, None) }).map_err(unreadable)?))
 }
 
 /// What an earlier attempt of this very step left, when that ends it.
@@ -271,8 +344,7 @@ impl Draft<'_> {
             IfDenied::Skip => {
                 let line = format!("Message not sent: {text}");
                 timeline::add(tx, self.ctx.organisation, self.contact.id, self.actor, ItemKind::Message, &line, None).await?;
-                let prepared = Prepared::Nothing { output: output(None, verdict.word(), None) };
-                Ok(Outcome::done(serde_json::to_value(prepared).map_err(unreadable)?))
+                nothing(verdict.word())
             }
             IfDenied::Hold => {
                 self.store(tx, MessageStatus::Held).await?;
@@ -306,6 +378,18 @@ struct Sending<'a> {
 }
 
 impl Sending<'_> {
+    /// Where a question did not leave with it, that is noted.
+    async fn settle(&self, tx: &mut Tx, ctx: &StepContext, reply: &Outcome) -> Result<Outcome, CrmError> {
+        let outcome = self.finish(tx, ctx, reply).await?;
+        if *ctx.workflow == *workflow::ASK_CONTACT
+            && let Outcome::Retry { error, .. } | Outcome::Failed { error } = &outcome
+            && let Some(id) = onward_core::ids::parse(&self.message.message_id)
+        {
+            questions::not_sent(tx, self.organisation, id, &error.message).await?;
+        }
+        Ok(outcome)
+    }
+
     async fn finish(&self, tx: &mut Tx, ctx: &StepContext, reply: &Outcome) -> Result<Outcome, CrmError> {
         let Some(id) = onward_core::ids::parse::<MessageId>(&self.message.message_id) else {
             return Ok(reply.clone());

@@ -4,6 +4,7 @@ use super::{Ask, Asked, Verb, compiler::Compiler, fields, names::Standing, probl
 use crate::{
     Value,
     expression::Template,
+    machine::single_field,
     ports::{Origin, SCRIPT_NAMES},
 };
 
@@ -59,6 +60,14 @@ impl Compiler<'_> {
             Some(form) => Some(self.answer_schema(form)?),
             None => None,
         };
+        if let (Some(Asked::Contact), Some(schema)) = (&who, &form)
+            && single_field(schema).is_none()
+        {
+            let message = "a contact answers with one message, and this form asks for more than one thing: make it one property (or ask in several steps); \
+                           as it is, a person must pass on the answer (`onward runs answer`)";
+            let place = tree.get("form").map_or(&tree.place, |form| &form.place);
+            self.problems.warning(place, "not_answerable", message.to_owned());
+        }
         let values = match tree.get("values") {
             Some(values) => Some(self.template(values, Standing::Step(number))?),
             None => None,
@@ -73,9 +82,6 @@ impl Compiler<'_> {
     fn asked(&mut self, tree: &Tree, number: usize) -> Option<Asked> {
         if tree.text().is_some() {
             fields::word(&mut self.problems, tree, "who", &["contact"])?;
-            let message = "this version does not write to the contact by itself: send the question with message.send and its `buttons`, then `wait_for` the \
-                           message; or let a person pass on the answer (`onward runs answer`)";
-            self.problems.warning(&tree.place, "not_available", message.to_owned());
             return Some(Asked::Contact);
         }
         let entries = fields::map(&mut self.problems, tree, "who")?;

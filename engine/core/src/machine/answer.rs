@@ -20,6 +20,25 @@ pub fn check_answer(question: &Value, answer: &Value) -> Result<(), String> {
     }
 }
 
+/// The one thing that a form asks for, where one text can answer it: its name (`None`: the answer itself is it) and its schema.
+pub fn single_field(form: &Value) -> Option<(Option<&str>, &Value)> {
+    let is = |schema: &Value, kinds: &[&str]| schema["type"].as_str().is_some_and(|kind| kinds.contains(&kind)) || schema["properties"].is_object();
+    let (name, schema) = if is(form, &["object"]) {
+        let properties = form["properties"].as_object()?;
+        let required: Vec<&str> = form["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let name = match required.as_slice() {
+            [name] => *name,
+            [] if properties.len() == 1 => properties.keys().next()?,
+            _ => return None,
+        };
+        let (name, schema) = properties.get_key_value(name)?;
+        (Some(name.as_str()), schema)
+    } else {
+        (None, form)
+    };
+    (!is(schema, &["object", "array"])).then_some((name, schema))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,5 +52,22 @@ mod tests {
         let form = json!({ "form": { "type": "object", "properties": { "rating": { "type": "integer", "maximum": 5 } }, "required": ["rating"] } });
         assert!(check_answer(&form, &json!({ "rating": 4 })).is_ok());
         assert!(check_answer(&form, &json!({ "rating": 9 })).unwrap_err().starts_with("answer/rating: "));
+    }
+
+    #[test]
+    fn a_form_that_asks_for_one_thing() {
+        let slot = json!({ "enum": ["10:00", "11:00"] });
+        for (form, expected) in [
+            (json!({ "properties": { "slot": slot } }), Some((Some("slot"), &slot))),
+            (json!({ "type": "object", "properties": { "slot": slot, "note": {} }, "required": ["slot"] }), Some((Some("slot"), &slot))),
+            (slot.clone(), Some((None, &slot))),
+            (json!({ "type": "object", "properties": { "slot": slot, "note": {} } }), None),
+            (json!({ "type": "object", "properties": { "a": {}, "b": {} }, "required": ["a", "b"] }), None),
+            (json!({ "type": "object", "properties": { "a": { "type": "object" } } }), None),
+            (json!({ "type": "array" }), None),
+            (json!({ "type": "object" }), None),
+        ] {
+            assert_eq!(single_field(&form), expected, "{form}");
+        }
     }
 }

@@ -44,7 +44,7 @@ mod what_if;
 mod tests;
 
 pub use admit::{Admission, Asked, Gates, LimitKey, Start, admit, admit_input, gates_of, priority_of};
-pub use answer::{VERDICTS, check_answer};
+pub use answer::{VERDICTS, check_answer, single_field};
 pub use checkpoint::{Unfit, checkpoint_revision, fold_from};
 pub use correlation::{correlation_of, correlations_of_event};
 pub use decide::{Action, Context, Decision, Happening, Known, Need, decide};

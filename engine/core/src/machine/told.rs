@@ -4,7 +4,11 @@ use super::{
     leaf::{Leaf, Phase, UNDO},
     state::State,
 };
-use crate::{OrganisationId, Shard, Value, ports::RunRow};
+use crate::{
+    OrganisationId, Shard, Value,
+    ports::{ContactQuestion, RunRow},
+};
+use std::sync::Arc;
 
 /// Waits that are told besides the first.
 const ALSO_TOLD: usize = 9;
@@ -38,6 +42,21 @@ impl State {
     /// Whether it asks people something now.
     pub fn is_asking(&self) -> bool {
         self.leaves.values().any(|leaf| matches!(leaf, Leaf::Ask { .. }))
+    }
+
+    /// The questions to the run's contact that can be answered now, in order of their steps.
+    pub fn contact_questions(&self) -> Vec<ContactQuestion> {
+        if self.status.is_final() {
+            return Vec::new();
+        }
+        let open = self.leaves.iter().filter_map(|(path, leaf)| {
+            let Leaf::Ask { question, deadline, .. } = leaf else { return None };
+            let contact = question["who"]["contact"].as_str()?.to_owned();
+            Some(ContactQuestion { step: Arc::clone(path), contact, question: Value::clone(question), until: *deadline })
+        });
+        let mut open: Vec<ContactQuestion> = open.collect();
+        open.sort_by(|a, b| a.step.cmp(&b.step));
+        open
     }
 
     /// The questions that people can answer now, in order of their steps: a list of `{ step, who, title, form, values, until }`,

@@ -6,6 +6,7 @@ mod held;
 mod inventory;
 mod node;
 mod pause;
+mod questions;
 mod records;
 mod rollout;
 mod script;
@@ -20,6 +21,7 @@ pub use held::{HeldQueue, HeldStart};
 pub use inventory::{Inventory, NoInventory, Presence};
 pub use node::{Effect, Node, NodeDescriptor, Outcome, Reconciled, StepContext};
 pub use pause::{Pause, PauseScope};
+pub use questions::{Asking, ContactQuestion, ContactQuestions, NobodyAsked};
 pub use records::{Connection, Credentials, RecordRef, Records, Secret};
 pub use rollout::RolloutState;
 pub use script::{
@@ -29,5 +31,5 @@ pub use script::{
 };
 pub use segments::{SegmentMember, Segments};
 pub use store::*;
-pub use transaction::{Change, Outbox, Transaction, Wake};
+pub use transaction::{Change, GivenAnswer, Outbox, Transaction, Wake};
 pub use writer::{Body, Lane, WriteError, Writer, write};

@@ -19,7 +19,7 @@ pub struct Change {
 }
 
 /// What a transaction has to say to the outside once it is committed, and to the engine before that.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Outbox {
     /// Events to be stored and routed within this transaction.
     pub events: Vec<NewEvent>,
@@ -27,6 +27,8 @@ pub struct Outbox {
     pub changes: Vec<Change>,
     /// Steps that are to look again at what they are held for, within this transaction.
     pub wakes: Vec<Wake>,
+    /// Answers to questions that runs ask, to be given within this transaction.
+    pub answers: Vec<GivenAnswer>,
 }
 
 /// A step that may go on. One too many is harmless: the step looks, and is held again.
@@ -36,6 +38,20 @@ pub struct Wake {
     pub run_id: RunId,
     /// Its path.
     pub step: Arc<str>,
+}
+
+/// An answer to a question of a run. Whoever gives it has checked that it fits; where the question is not open any more, or the
+/// run is paused, it changes nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GivenAnswer {
+    /// The run.
+    pub run_id: RunId,
+    /// The step that asks.
+    pub step: Arc<str>,
+    /// What fits the question's form.
+    pub answer: Value,
+    /// Who gives it.
+    pub by: String,
 }
 
 /// A write transaction, as every room sees it. SQL itself is the adapter's own (`onward_database::Tx`).
@@ -54,6 +70,10 @@ pub trait Transaction: Send + 'static {
     fn wake(&mut self, run_id: RunId, step: impl Into<Arc<str>>) {
         let step = step.into();
         self.outbox().wakes.push(Wake { run_id, step });
+    }
+    /// Answers a question of a run in this very transaction.
+    fn answer(&mut self, answer: GivenAnswer) {
+        self.outbox().answers.push(answer);
     }
     /// Tells those who watch, after the commit.
     fn announce(&mut self, change: Change) {

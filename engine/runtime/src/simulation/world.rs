@@ -5,7 +5,7 @@ use crate::{Duty, Engine, EngineConfig, EngineHandle, EngineLimits, Registry, co
 use onward_core::ports::Clock as _;
 use onward_core::{
     ErrorCode, NodeId, OrganisationId, RunId, StepError, Value, async_trait,
-    ports::{BoundlessDisk, Connection, Credentials, Ids as _, NoInventory, RecordRef, Records, SegmentMember, Segments},
+    ports::{BoundlessDisk, Connection, Credentials, Ids as _, NoInventory, NobodyAsked, RecordRef, Records, SegmentMember, Segments},
 };
 use onward_testkit::{Faults, FaultyStore, MemoryStore, MemoryTx, Simulation};
 use std::{
@@ -134,6 +134,7 @@ impl World {
             records: Arc::new(Nothing),
             segments: Arc::new(Nothing),
             credentials: Arc::new(Nothing),
+            questions: Arc::new(NobodyAsked),
             inventory: Arc::new(NoInventory),
             disk: Arc::new(BoundlessDisk),
             node_id: NodeId(self.simulation.ids.fresh(self.simulation.clock.now())),

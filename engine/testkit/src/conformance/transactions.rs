@@ -1,7 +1,10 @@
 //! Transactions, savepoints, and what readers see.
 
 use super::fixture::{at, commit_at, event, insert, look, org, row, run_id, write};
-use onward_core::ports::{Change, Inserted, RunStatus, RunWrite, Store, Transaction};
+use onward_core::{
+    RunId,
+    ports::{Change, GivenAnswer, Inserted, RunStatus, RunWrite, Store, Transaction},
+};
 
 async fn publish<S: Store>(store: &S, tx: &mut S::Tx, workflow: &str) {
     store.publish(tx, org(), workflow, "steps: []", workflow, 1).await.expect("publish");
@@ -66,7 +69,7 @@ pub async fn savepoints_nest<S: Store>(store: &S) {
     }
 }
 
-/// What was emitted and announced is undone too; what was taken out meanwhile comes back.
+/// What was emitted, announced and answered is undone too; what was taken out meanwhile comes back.
 pub async fn savepoints_restore_the_outbox<S: Store>(store: &S) {
     look(store, async |tx| {
         let change = |id: &str| Change { organisation: org(), topic: "contact", id: id.into(), data: serde_json::Value::Null };
@@ -74,10 +77,12 @@ pub async fn savepoints_restore_the_outbox<S: Store>(store: &S) {
         store.savepoint(tx).await.expect("savepoint");
         tx.emit(event("after"));
         tx.announce(change("after"));
+        tx.answer(GivenAnswer { run_id: RunId(uuid::Uuid::nil()), step: "question".into(), answer: "approve".into(), by: "contact".into() });
+        tx.wake(RunId(uuid::Uuid::nil()), "send");
         assert_eq!(std::mem::take(&mut tx.outbox().events).len(), 2);
         store.rollback_to_savepoint(tx).await.expect("rollback");
         assert_eq!(tx.outbox().events, [event("before")]);
-        assert!(tx.outbox().changes.is_empty());
+        assert!(tx.outbox().changes.is_empty() && tx.outbox().answers.is_empty() && tx.outbox().wakes.is_empty());
         store.savepoint(tx).await.expect("savepoint");
         tx.announce(change("kept"));
         store.release_savepoint(tx).await.expect("release");

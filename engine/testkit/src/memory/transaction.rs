@@ -2,8 +2,8 @@
 
 use super::{Shared, state::State};
 use onward_core::{
-    NewEvent, Timestamp,
-    ports::{Change, Outbox, StoreError, Transaction},
+    Timestamp,
+    ports::{Outbox, StoreError, Transaction},
 };
 use std::sync::{Arc, MutexGuard};
 use tokio::sync::OwnedMutexGuard;
@@ -21,8 +21,7 @@ pub struct MemoryTx {
 #[derive(Debug)]
 struct Savepoint {
     mark: Vec<usize>,
-    events: Vec<NewEvent>,
-    changes: Vec<Change>,
+    outbox: Outbox,
 }
 
 impl MemoryTx {
@@ -36,7 +35,7 @@ impl MemoryTx {
 
     pub(super) fn savepoint(&mut self) {
         let mark = self.state().mark();
-        self.savepoints.push(Savepoint { mark, events: self.outbox.events.clone(), changes: self.outbox.changes.clone() });
+        self.savepoints.push(Savepoint { mark, outbox: self.outbox.clone() });
     }
 
     pub(super) fn release(&mut self) -> Result<(), StoreError> {
@@ -46,8 +45,7 @@ impl MemoryTx {
     pub(super) fn rollback_to(&mut self) -> Result<(), StoreError> {
         let savepoint = self.savepoints.pop().ok_or_else(no_savepoint)?;
         self.state().undo_to(&savepoint.mark);
-        self.outbox.events = savepoint.events;
-        self.outbox.changes = savepoint.changes;
+        self.outbox = savepoint.outbox;
         Ok(())
     }
 
