@@ -3,6 +3,7 @@
 use crate::patience::PatientScripts;
 use onward_core::{
     definition::Catalogue,
+    machine,
     ports::{Node, NodeDescriptor, Scripts, Transaction},
 };
 use std::{
@@ -28,7 +29,7 @@ impl<T: Transaction> Clone for Registry<T> {
 }
 
 impl<T: Transaction> Registry<T> {
-    /// From nodes and declared event types. Two nodes of one id are refused.
+    /// From nodes and declared event types, besides the engine's own. Two nodes of one id are refused.
     pub fn new(nodes: impl IntoIterator<Item = Arc<dyn Node<T>>>, event_types: impl IntoIterator<Item = String>) -> Result<Self, DuplicateNode> {
         let mut by_id = BTreeMap::new();
         for node in nodes {
@@ -37,7 +38,8 @@ impl<T: Transaction> Registry<T> {
                 return Err(DuplicateNode(id));
             }
         }
-        Ok(Self { nodes: Arc::new(by_id), event_types: Arc::new(event_types.into_iter().collect()) })
+        let own = [machine::ASKED, machine::REMINDED, machine::ANSWERED].map(str::to_owned);
+        Ok(Self { nodes: Arc::new(by_id), event_types: Arc::new(event_types.into_iter().chain(own).collect()) })
     }
     /// The node of that id.
     pub fn get(&self, id: &str) -> Option<&Arc<dyn Node<T>>> {

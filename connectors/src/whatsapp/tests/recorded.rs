@@ -174,6 +174,14 @@ fn requests_are_shaped_like_the_recorded_ones() {
             assert_eq!(&ours[name], member, "{name}");
         }
     }
+    let rows = Content::List { text: "Choose".into(), button: "Open".into(), rows: vec![button("p1", "Basic")] };
+    let (ours, recorded) = (request::body(&message(rows), "to"), read("api.send_interactive_list.request.json"));
+    assert_eq!((&ours["interactive"]["type"], &ours["interactive"]["body"]), (&recorded["interactive"]["type"], &recorded["interactive"]["body"]));
+    let (ours, recorded) = (&ours["interactive"]["action"], &recorded["interactive"]["action"]);
+    assert_eq!(ours["button"], recorded["button"]);
+    for name in ["id", "title"] {
+        assert_eq!(ours["sections"][0]["rows"][0][name], recorded["sections"][0]["rows"][0][name], "{name}");
+    }
     let params = vec![("1".to_owned(), json!("Asha")), ("2".to_owned(), json!("#1001"))];
     let template = Content::Template {
         name: "order_confirmation".into(),

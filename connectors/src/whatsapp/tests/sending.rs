@@ -20,6 +20,11 @@ fn buttons(titles: &[&str]) -> OutgoingMessage {
     message(Content::Buttons { text: "Choose".into(), buttons })
 }
 
+fn list(button: &str, titles: &[&str]) -> OutgoingMessage {
+    let rows = titles.iter().map(|title| Button { id: format!("id-{title}"), title: (*title).to_owned() }).collect();
+    message(Content::List { text: "Choose".into(), button: button.to_owned(), rows })
+}
+
 fn template_of(name: &str, language: &str, params: Vec<(String, Value)>) -> Content {
     Content::Template { name: name.into(), language: language.into(), params, header: None, buttons: Vec::new() }
 }
@@ -90,6 +95,7 @@ fn limits_are_checked_before_anything_is_stored() {
         text(&"ü".repeat(4096)),
         buttons(&["a", "b", "c"]),
         buttons(&[&"ü".repeat(20)]),
+        list("Choose", &["1", "2", "3", "4", "5", "6", "7", "8", "9", &"ü".repeat(24)]),
         template(&[("1", json!("a")), ("2", json!("b"))]),
         template(&[("name", json!("a"))]),
     ];
@@ -122,6 +128,11 @@ fn limits_are_checked_before_anything_is_stored() {
         with_buttons(vec![(0, TemplateButton::Url(String::new()))]),
         with_buttons(vec![(10, TemplateButton::Payload("a".into()))]),
         with_buttons(vec![(1, TemplateButton::Code("a".into())), (1, TemplateButton::Code("b".into()))]),
+        list("Choose", &[]),
+        list("Choose", &["a"; 2]),
+        list("Choose", &["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"]),
+        list("Choose", &[&"x".repeat(25)]),
+        list(&"x".repeat(21), &["a"]),
         message(Content::Buttons { text: "x".repeat(1025), buttons: vec![Button { id: "a".into(), title: "a".into() }] }),
     ];
     for message in &wrong {
