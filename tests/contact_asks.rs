@@ -190,6 +190,7 @@ const CUSTOMERS: usize = 8;
 const PATIENT: &str = "name: booking
 on: [{ event: message.received, if: event.data.text == \"book\" }]
 mode: single
+reentry: never
 key: \"{{ event.data.contact_id }}\"
 steps:
   - id: slot
@@ -205,6 +206,7 @@ async fn customer(outside: Api, path: String, over: Arc<AtomicBool>) {
     let mut tapped = BTreeSet::new();
     while !over.load(Ordering::Acquire) {
         if !begun {
+            // What was not taken is written again, and may have been taken all the same: `reentry` keeps that from asking twice.
             begun = outside.post(&path, &json!({ "text": "book" })).await.expect(200)["delivered"] == true;
         }
         let lines = outside.get(&path).await;
