@@ -77,7 +77,7 @@ pub(crate) fn all() -> [Measure; 13] {
         },
         Measure {
             name: "recovery",
-            about: "in this process: taking up a run of 100,000 steps, with a checkpoint and without",
+            about: "in this process: taking up a run of 60,000 steps, with a checkpoint and without",
             run: |bench| Box::pin(recovery::measure(bench)),
         },
         Measure {

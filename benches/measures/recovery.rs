@@ -1,4 +1,4 @@
-//! Taking up a run of 100,000 steps: from its first entry, and from its checkpoint. In this process, from a database in a file.
+//! Taking up a run of 60,000 steps: from its first entry, and from its checkpoint. In this process, from a database in a file.
 
 use super::{
     Bench,
@@ -18,8 +18,8 @@ use onward_store::SqlStore;
 use serde_json::json;
 use std::{collections::BTreeMap, sync::Arc};
 
-/// Steps of the run.
-const STEPS: usize = 100_000;
+/// Steps of the run: three entries a pass of a `repeat`, so that it stays below the most that a history may have.
+const STEPS: usize = 60_000;
 /// Entries of one commit, as of a busy run; and those behind the last checkpoint, on the average.
 const COMMIT: usize = 2;
 const BEHIND: usize = 500;
