@@ -27,10 +27,8 @@ impl Pause {
         let path = if self.everything { "/api/v1/server/pause" } else { "/api/v1/pause" };
         let result = client.post(path, &json!({ "reason": self.reason })).await;
         client.close().await;
-        context.print(&result?, |_| match self.everything {
-            true => "everything is paused; `onward resume --everything` lets it go on".to_owned(),
-            false => "the organisation is paused; `onward resume` lets it go on".to_owned(),
-        });
+        let (what, command) = if self.everything { ("everything", "onward resume --everything") } else { ("the organisation", "onward resume") };
+        context.print(&result?, |_| format!("{what} is paused; `{command}` lets it go on"));
         Ok(())
     }
 }
