@@ -106,7 +106,13 @@ async fn furnish(home: &Home, api: &super::harness::Api, shipped: &[Shipped]) {
             }
             NeedKind::Team => drop(api.post("/api/v1/teams", &json!({ "name": name })).await.expect(201)),
             NeedKind::Segment => drop(api.post("/api/v1/segments", &json!({ "name": name })).await.expect(201)),
-            NeedKind::Template | NeedKind::Workflow => {}
+            // The real one comes later, in its place.
+            NeedKind::Workflow => {
+                let path = home
+                    .write(&format!("{name}.yaml"), &format!("name: {name}\non: [{{ manual: {{}} }}]\nsteps: [{{ do: debug.log, with: {{ message: x }} }}]\n"));
+                home.onward(&["publish", path.to_str().unwrap()]).await.good();
+            }
+            NeedKind::Template => {}
         }
     }
 }

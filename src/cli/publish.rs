@@ -3,8 +3,9 @@
 use super::{Context, Failure, validate};
 use crate::client::{Client, escape};
 use clap::Args;
+use onward_core::definition::{NeedKind, needs};
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 /// Publish workflow files: the next event starts the new version.
 #[derive(Args, Debug)]
@@ -12,7 +13,7 @@ use std::path::PathBuf;
   onward publish welcome.yaml
   onward publish workflows/*.yaml --server https://onward.example.com --token \"$TOKEN\"
 
-Every file is checked before the first is published. The same text twice is one version.")]
+Every file is checked before the first is published, and what others call goes first. The same text twice is one version.")]
 pub(crate) struct Publish {
     /// Workflow files; `-` is standard input.
     #[arg(required = true, value_name = "FILE")]
@@ -26,6 +27,7 @@ impl Publish {
             let (source, workflow) = validate::compile_or_report(path)?;
             checked.push((path.display().to_string(), workflow.name, source));
         }
+        let checked = called_first(checked);
         let client = context.client().await?;
         let mut items = Vec::new();
         for (file, name, source) in &checked {
@@ -44,6 +46,22 @@ impl Publish {
         context.print(&json!({ "items": items }), |_| items.iter().map(line).collect::<Vec<_>>().join("\n"));
         Ok(())
     }
+}
+
+/// The files in an order in which each finds what it calls; those that call each other stay as they were given.
+fn called_first(mut left: Vec<(String, String, String)>) -> Vec<(String, String, String)> {
+    let called =
+        |source: &str| -> BTreeSet<String> { needs(source).into_iter().filter(|need| need.kind == NeedKind::Workflow).map(|need| need.name).collect() };
+    let mut ordered = Vec::with_capacity(left.len());
+    while !left.is_empty() {
+        let waits = |(_, name, source): &(String, String, String)| {
+            let called = called(source);
+            left.iter().any(|(_, other, _)| other != name && called.contains(other))
+        };
+        let next = left.iter().position(|file| !waits(file)).unwrap_or_default();
+        ordered.push(left.remove(next));
+    }
+    ordered
 }
 
 /// Publishes a workflow's text.

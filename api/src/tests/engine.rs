@@ -212,6 +212,30 @@ async fn the_catalogue_names_nodes_and_event_types() {
 }
 
 #[tokio::test]
+async fn segments_and_other_workflows_are_looked_for_at_publish() {
+    let server = Server::start().await;
+    let file = |segment: &str, other: &str| {
+        format!(
+            "name: weekly\non: [{{ schedule: {{ cron: 0 9 * * mon, each: {{ segment: {segment} }} }} }}]\nsteps:\n  - {{ id: in, do: crm.segment.contains, with: {{ segment: {segment} }} }}\n  - {{ call: {other} }}\n  - {{ start: weekly }}\n"
+        )
+    };
+    let publish = async |name: &str, source: &str| server.post(&format!("/api/v1/workflows/{name}/publish"), json!({ "source": source })).await;
+    let refused = publish("weekly", &file("custmers", "enrich-leed")).await.expect(422).json();
+    let errors: Vec<_> =
+        refused["problems"].as_array().unwrap().iter().map(|problem| (problem["code"].as_str().unwrap(), problem["line"].as_u64().unwrap())).collect();
+    assert_eq!(errors, [("unknown_segment", 2), ("unknown_segment", 4), ("unknown_workflow", 5)], "{refused}");
+
+    server.post("/api/v1/segments", json!({ "name": "customers" })).await.expect(201);
+    publish("enrich-lead", "name: enrich-lead\non: [{ manual: {} }]\nsteps: [{ stop: {} }]\n").await.expect(200);
+    let near = publish("weekly", &file("custmers", "enrich-leed")).await.expect(422).json();
+    assert_eq!((&near["problems"][0]["suggestion"], &near["problems"][2]["suggestion"]), (&json!("customers"), &json!("enrich-lead")));
+    publish("weekly", &file("customers", "enrich-lead")).await.expect(200);
+    let script = "//! name: asks\n//! on: [{ manual: {} }]\ncall(\"enrich-leed\")";
+    let refused = publish("asks", script).await.expect(422).json();
+    assert_eq!((&refused["problems"][0]["code"], &refused["problems"][0]["line"]), (&json!("unknown_workflow"), &json!(3)), "{refused}");
+}
+
+#[tokio::test]
 async fn what_the_organisation_does_not_have_is_a_warning_before_and_an_error_at_publish() {
     let server = Server::start().await;
     server.whatsapp(&server.admin, "support", "700").await;

@@ -1,6 +1,6 @@
 //! What an organisation has, of the things that definitions name.
 
-use onward_accounts::{UserId, users};
+use onward_accounts::{CrmError, UserId, users};
 use onward_connectors::connection;
 use onward_core::{
     OrganisationId, async_trait,
@@ -9,11 +9,12 @@ use onward_core::{
     ports::{Inventory, Presence, StoreError},
 };
 use onward_database::Reader;
+use onward_records::segments;
 
 /// Names that are looked through for the nearest one.
 const NAMES: u32 = 1_000;
 
-/// The CRM's things: connections and users. Which templates a provider has approved is not known here yet.
+/// The CRM's things: connections, users and segments.
 #[derive(Clone, Debug)]
 pub struct CrmInventory {
     reader: Reader,
@@ -50,7 +51,15 @@ impl Inventory for CrmInventory {
                 let all = users::list(&mut reader, organisation).await?;
                 all.into_iter().filter(|user| user.active).map(|user| user.email).collect()
             }
-            MentionKind::Template => return Ok(Presence::Unknown),
+            MentionKind::Segment => match segments::find(&mut reader, organisation, name).await {
+                Ok(_) => return Ok(Presence::There),
+                Err(CrmError::NotFound { .. }) => {
+                    segments::list(&mut reader, organisation, None, NAMES).await?.into_iter().map(|segment| segment.name).collect()
+                }
+                Err(error) => return Err(failed(&error)),
+            },
+            // Which templates a provider has approved is not known here yet; workflows are the engine's.
+            MentionKind::Template | MentionKind::Workflow => return Ok(Presence::Unknown),
         };
         Ok(Presence::Missing { nearest: suggest::nearest(name, known.iter().map(String::as_str)).map(str::to_owned) })
     }

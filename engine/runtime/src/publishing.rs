@@ -4,6 +4,7 @@ use crate::{EngineError, EngineHandle, PublishedWorkflow, message::Item};
 use onward_core::{
     OrganisationId,
     definition::{Compiled, Mention, MentionKind, Problem, Severity, Workflow, compile},
+    expression::suggest,
     ports::{Presence, Store, WriteError},
 };
 use std::{
@@ -59,6 +60,7 @@ impl<S: Store> EngineHandle<S> {
             let key = (mention.kind, mention.name.as_str());
             let presence = match asked.entry(key) {
                 Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) if mention.kind == MentionKind::Workflow => place.insert(self.workflow_presence(organisation, workflow, &mention.name)),
                 Entry::Vacant(place) => {
                     let answer = self.shared.inventory.look_up(organisation, mention.kind, &mention.name).await;
                     place.insert(answer.map_err(|error| WriteError::Database(error.to_string()))?)
@@ -69,6 +71,18 @@ impl<S: Store> EngineHandle<S> {
             }
         }
         Ok(problems)
+    }
+
+    /// Whether another workflow takes starts. A file may always start itself.
+    fn workflow_presence(&self, organisation: OrganisationId, workflow: &Workflow, name: &str) -> Presence {
+        if !self.shared.inventory.is_whole() {
+            return Presence::Unknown;
+        }
+        let known = self.current_workflows(organisation);
+        if name == workflow.name || known.iter().any(|current| current.workflow.name == name) {
+            return Presence::There;
+        }
+        Presence::Missing { nearest: suggest::nearest(name, known.iter().map(|current| current.workflow.name.as_str())).map(str::to_owned) }
     }
 }
 

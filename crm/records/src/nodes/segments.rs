@@ -24,7 +24,7 @@ pub(super) fn nodes() -> Vec<Arc<dyn Node<Tx>>> {
         description,
         category: "CRM",
         input: schema::input(
-            &json!({ "segment": { "type": ["string", "object"], "description": "A segment's name or id" }, "contact": contact() }),
+            &json!({ "segment": { "type": ["string", "object"], "x-names": "segment", "description": "A segment's name or id" }, "contact": contact() }),
             &["segment"],
         ),
         example: json!({ "segment": "vip" }),

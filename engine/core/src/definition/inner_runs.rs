@@ -1,6 +1,6 @@
 //! Steps that hand over: to another workflow (`call`, `start`), to a person (`ask`), to a script.
 
-use super::{Ask, Asked, Verb, compiler::Compiler, fields, names::Standing, problems::Place, tree::Tree};
+use super::{Ask, Asked, Mention, MentionKind, Verb, compiler::Compiler, fields, names::Standing, problems::Place, tree::Tree};
 use crate::{
     Value,
     expression::Template,
@@ -14,6 +14,7 @@ impl Compiler<'_> {
         let workflow = if text.contains("{{") {
             self.template(name, Standing::Step(number))
         } else if super::workflow::is_workflow_name(text) {
+            self.mention_workflow(text, &name.place);
             Some(Template::literal(Value::String(text.to_owned())))
         } else {
             self.problems.error(&name.place, "bad_name", format!("\"{text}\" is no name of a workflow: they are kebab-case, such as welcome-new-lead"));
@@ -21,6 +22,11 @@ impl Compiler<'_> {
         };
         let with = self.input(tree.get("with"), Standing::Step(number));
         Some(Verb::Call { workflow: workflow?, with: with?, waits: verb == "call" })
+    }
+
+    /// Notes that the file names another workflow; itself it may always call.
+    pub(super) fn mention_workflow(&mut self, name: &str, place: &Place) {
+        self.validators.mentions.push(Mention { kind: MentionKind::Workflow, name: name.to_owned(), position: place.clone() });
     }
 
     pub(super) fn script(&mut self, tree: &Tree, number: usize) -> Option<Verb> {

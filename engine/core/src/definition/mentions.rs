@@ -1,4 +1,5 @@
-//! Names of things that live in the organisation and not in the file: a connection, a user, a template.
+//! Names of things that live in the organisation and not in the file: a connection, a user, a template, a segment, another
+//! workflow.
 //!
 //! A node's input schema says with the keyword [`KEYWORD`] which of its texts name such a thing.
 
@@ -20,6 +21,10 @@ pub enum MentionKind {
     User,
     /// A message template, by name.
     Template,
+    /// A segment, by name or id.
+    Segment,
+    /// Another workflow, by name.
+    Workflow,
 }
 
 impl MentionKind {
@@ -29,10 +34,12 @@ impl MentionKind {
             Self::Connection => "connection",
             Self::User => "user",
             Self::Template => "template",
+            Self::Segment => "segment",
+            Self::Workflow => "workflow",
         }
     }
     fn parse(text: &str) -> Option<Self> {
-        [Self::Connection, Self::User, Self::Template].into_iter().find(|kind| kind.as_str() == text)
+        [Self::Connection, Self::User, Self::Template, Self::Segment].into_iter().find(|kind| kind.as_str() == text)
     }
 }
 

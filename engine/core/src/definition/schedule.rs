@@ -1,6 +1,6 @@
 //! `schedule` triggers: what they say, and the checks of it.
 
-use super::{Cron, Zone, compiler::Compiler, fields, tree::Tree};
+use super::{Cron, Mention, MentionKind, Zone, compiler::Compiler, fields, tree::Tree};
 use crate::{Timestamp, digest, limits};
 
 /// A `schedule` trigger.
@@ -119,7 +119,9 @@ impl Compiler<'_> {
             self.problems.error(&tree.place, "missing_field", "`each` needs `segment: NAME`, whose contacts are meant".into());
             return None;
         };
-        fields::text(&mut self.problems, segment, "segment").map(str::to_owned)
+        let name = fields::text(&mut self.problems, segment, "segment")?.to_owned();
+        self.validators.mentions.push(Mention { kind: MentionKind::Segment, name: name.clone(), position: segment.place.clone() });
+        Some(name)
     }
 
     fn jitter(&mut self, tree: &Tree) -> Option<i64> {

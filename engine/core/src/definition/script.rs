@@ -148,6 +148,7 @@ impl Compiler<'_> {
             ("wait_for", 1, 2 | 3) | ("wait_for", 2, 4) if !["any", "contact"].contains(&text) => {
                 self.problems.wrong_name(&place, "bad_value", &format!("\"{text}\" is no match; write a map of paths and values"), text, ["any", "contact"]);
             }
+            ("call" | "start", 0, _) => self.mention_workflow(text, &place),
             _ => {}
         }
     }

@@ -22,6 +22,10 @@ pub enum Presence {
 pub trait Inventory: Send + Sync + 'static {
     /// Whether the organisation has a thing of this kind under this name.
     async fn look_up(&self, organisation: OrganisationId, kind: MentionKind, name: &str) -> Result<Presence, StoreError>;
+    /// Whether the organisation is whole here. In a part of one, as it is made for a single run, what is missing says nothing.
+    fn is_whole(&self) -> bool {
+        true
+    }
 }
 
 /// Knows of nothing: for a database that is made for one run.
@@ -32,5 +36,8 @@ pub struct NoInventory;
 impl Inventory for NoInventory {
     async fn look_up(&self, _organisation: OrganisationId, _kind: MentionKind, _name: &str) -> Result<Presence, StoreError> {
         Ok(Presence::Unknown)
+    }
+    fn is_whole(&self) -> bool {
+        false
     }
 }
