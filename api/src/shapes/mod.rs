@@ -4,12 +4,18 @@
 //! answer of theirs against these descriptions, in both directions, so that neither can drift.
 
 mod accounts;
-mod engine;
+mod events;
 mod records;
+mod runs;
+mod trials;
+mod workflows;
 
 pub use accounts::*;
-pub use engine::*;
+pub use events::*;
 pub use records::*;
+pub use runs::*;
+pub use trials::*;
+pub use workflows::*;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
