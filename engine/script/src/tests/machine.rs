@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 const BEGAN: i64 = 1_800_000_000_000;
 
-fn organisation() -> OrganisationId {
+pub(super) fn organisation() -> OrganisationId {
     OrganisationId("00000000-0000-7000-8000-000000000001".parse().expect("a UUID"))
 }
 

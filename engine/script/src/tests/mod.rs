@@ -9,3 +9,4 @@ mod programs;
 mod properties;
 mod standing;
 mod steps;
+mod verbs;
