@@ -8,7 +8,9 @@ use axum::{
 use onward_accounts::CrmError;
 use onward_connectors::connection::ConnectionError;
 use onward_core::{
-    ErrorCode, Object, StepError, Value, limits,
+    ErrorCode, Object, StepError, Value,
+    definition::{self, Severity},
+    limits,
     ports::{StoreError, WriteError},
 };
 use onward_database::DatabaseError;
@@ -269,8 +271,9 @@ impl From<EngineError> for Problem {
         match error {
             EngineError::NotFound { .. } => Self::new(StatusCode::NOT_FOUND, "not_found", error.to_string()),
             EngineError::Invalid { problems } => {
-                let first = problems.first().map_or_else(|| "it does not compile".to_owned(), |problem| format!("line {}: {}", problem.line, problem.message));
-                let errors = vec![FieldError { pointer: "/source".into(), detail: first }];
+                let told =
+                    |problem: &definition::Problem| FieldError { pointer: "/source".into(), detail: format!("line {}: {}", problem.line, problem.message) };
+                let errors: Vec<FieldError> = problems.iter().filter(|problem| problem.severity == Severity::Error).map(told).collect();
                 let problems = serde_json::to_value(&problems).unwrap_or_default();
                 let mut problem = Self::invalid_input(errors).with("problems", problems);
                 problem.0.code = "invalid_workflow";

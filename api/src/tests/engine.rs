@@ -224,6 +224,7 @@ async fn segments_and_other_workflows_are_looked_for_at_publish() {
     let errors: Vec<_> =
         refused["problems"].as_array().unwrap().iter().map(|problem| (problem["code"].as_str().unwrap(), problem["line"].as_u64().unwrap())).collect();
     assert_eq!(errors, [("unknown_segment", 2), ("unknown_segment", 4), ("unknown_workflow", 5)], "{refused}");
+    assert_eq!(refused["errors"].as_array().unwrap().len(), 3, "each mistake is told: {refused}");
 
     server.post("/api/v1/segments", json!({ "name": "customers" })).await.expect(201);
     publish("enrich-lead", "name: enrich-lead\non: [{ manual: {} }]\nsteps: [{ stop: {} }]\n").await.expect(200);

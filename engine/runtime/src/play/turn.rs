@@ -6,7 +6,7 @@ use super::{
     world::{Coming, Work},
 };
 use onward_core::{
-    ErrorCode, Event, StepError, Timestamp, Value,
+    ErrorCode, Event, Object, StepError, Timestamp, Value,
     definition::Workflow,
     history::{Entry as HistoryEntry, Fact},
     hours,
@@ -71,11 +71,17 @@ impl<O: Outside, W: Watch> World<'_, O, W> {
     /// A live record; what an organisation always has is there without anybody saying so.
     pub(super) fn live_record(&mut self, record: &RecordRef) -> Value {
         let mut value = self.outside.record(record);
-        if record.name == "org"
-            && let Some(fields) = value.as_object_mut()
-        {
-            fields.entry("timezone").or_insert_with(|| self.stage.timezone.as_str().into());
-            fields.entry("business_hours").or_insert_with(hours::usual);
+        let Some(fields) = value.as_object_mut() else { return value };
+        match record.name.as_str() {
+            "org" => {
+                fields.entry("timezone").or_insert_with(|| self.stage.timezone.as_str().into());
+                fields.entry("business_hours").or_insert_with(hours::usual);
+            }
+            "contact" => {
+                fields.entry("fields").or_insert_with(|| Value::Object(Object::new()));
+                fields.entry("tags").or_insert_with(|| Value::Array(Vec::new()));
+            }
+            _ => {}
         }
         value
     }

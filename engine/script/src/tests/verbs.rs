@@ -132,7 +132,8 @@ impl Walk {
         let source = if row.source.starts_with('-') {
             format!("{header}steps:\n  {}\n", row.source.replace('\n', "\n  "))
         } else {
-            format!("{}{}", header.lines().map(|line| format!("//! {line}\n")).collect::<String>(), row.source)
+            let header: Vec<String> = header.lines().map(|line| format!("//! {line}")).collect();
+            format!("{}\n{}", header.join("\n"), row.source)
         };
         let workflow = Arc::new(workflow(&source));
         let mut walk = Self { workflow, state: State::new(run_id()), history: Vec::new(), now: BEGAN, delivered: Vec::new() };
@@ -201,7 +202,7 @@ impl Walk {
     }
 
     /// To the end of the run, and each state on the way.
-    fn to_the_end(mut self, row: &Row, mut at_each: impl FnMut(&mut Self, &Happening)) -> Self {
+    fn walked_to_the_end(mut self, row: &Row, mut at_each: impl FnMut(&mut Self, &Happening)) -> Self {
         for _ in 0..200 {
             if self.state.status.is_final() {
                 self.check(row);
@@ -231,7 +232,8 @@ impl Walk {
     }
 
     fn told(&self) -> String {
-        self.history.iter().map(|entry| format!("{} {} {}\n", entry.seq, entry.fact.kind(), entry.step.as_deref().unwrap_or("-"))).collect()
+        let line = |entry: &Entry| format!("{} {} {}", entry.seq, entry.fact.kind(), entry.step.as_deref().unwrap_or("-"));
+        self.history.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -239,12 +241,12 @@ impl Walk {
 fn every_verb_stands_every_trouble() {
     for row in TABLE {
         let verb = row.verb;
-        let plain = Walk::begin(row).to_the_end(row, |_, _| {});
+        let plain = Walk::begin(row).walked_to_the_end(row, |_, _| {});
         assert_eq!(plain.state.status, row.ends, "{verb}\n{}", plain.told());
         let left: BTreeSet<&str> = plain.history.iter().map(|entry| entry.fact.kind()).collect();
         assert!(row.leaves.iter().all(|kind| left.contains(kind)), "{verb}: {left:?}");
 
-        let lost = Walk::begin(row).to_the_end(row, |walk, next| {
+        let lost = Walk::begin(row).walked_to_the_end(row, |walk, next| {
             let (mut once, mut again) = (walk.clone(), walk.clone());
             once.happen(next.clone());
             again.state = walk.folded(row);
@@ -253,7 +255,7 @@ fn every_verb_stands_every_trouble() {
         });
         assert_eq!(lost.history, plain.history, "{verb}: crashed before commits");
 
-        let restarted = Walk::begin(row).to_the_end(row, |walk, next| {
+        let restarted = Walk::begin(row).walked_to_the_end(row, |walk, next| {
             walk.state = walk.folded(row);
             let entries = walk.history.len();
             walk.happen(Happening::Continue);
@@ -261,7 +263,7 @@ fn every_verb_stands_every_trouble() {
         });
         assert_eq!(restarted.history, plain.history, "{verb}: crashed after commits");
 
-        let repeated = Walk::begin(row).to_the_end(row, |walk, next| {
+        let repeated = Walk::begin(row).walked_to_the_end(row, |walk, next| {
             // It comes again right away, before the clock goes on to what is next.
             let now = std::mem::replace(&mut walk.now, walk.state.at.as_millis());
             for before in walk.delivered.clone() {
@@ -280,7 +282,7 @@ fn every_verb_stands_every_trouble() {
         }
         assert_eq!(late.history, plain.history, "{verb}: late");
 
-        Walk::begin(row).to_the_end(row, |walk, next| {
+        Walk::begin(row).walked_to_the_end(row, |walk, next| {
             if walk.is_ending() {
                 return;
             }
@@ -288,12 +290,12 @@ fn every_verb_stands_every_trouble() {
             cancelled.happen(Happening::Cancel { by: "admin".into(), reason: None, force: false });
             // What was on its way comes all the same.
             cancelled.happen(next.clone());
-            let cancelled = cancelled.to_the_end(row, |_, _| {});
+            let cancelled = cancelled.walked_to_the_end(row, |_, _| {});
             assert_eq!(cancelled.state.status, RunStatus::Cancelled, "{verb}: cancelled before {next:?}\n{}", cancelled.told());
             assert!(cancelled.state.open_waits().is_empty() && cancelled.state.children().is_empty() && cancelled.state.timers().is_empty());
         });
 
-        Walk::begin(row).to_the_end(row, |walk, next| {
+        Walk::begin(row).walked_to_the_end(row, |walk, next| {
             if walk.is_ending() {
                 return;
             }
@@ -301,7 +303,7 @@ fn every_verb_stands_every_trouble() {
             over.now = BEGAN + 100 * 3_600_000;
             over.happen(Happening::Due { key: RUN_TIMER.into() });
             over.happen(next.clone());
-            let over = over.to_the_end(row, |_, _| {});
+            let over = over.walked_to_the_end(row, |_, _| {});
             let code = over.state.error.as_ref().map(|error| error.code.clone());
             assert_eq!((over.state.status, code), (RunStatus::Failed, Some(ErrorCode::Timeout)), "{verb}: timed out before {next:?}\n{}", over.told());
         });
