@@ -8,6 +8,7 @@ use crate::{
     live::Live,
 };
 use onward_core::{
+    OrganisationId, RunId,
     definition::Workflow,
     history::{Entry, Fact},
     machine::{self, FoldError, State, Unfit},
@@ -15,6 +16,7 @@ use onward_core::{
 };
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
@@ -60,7 +62,8 @@ impl<S: Store> Engine<S> {
         let (every, cost) = (self.shared.limits.checkpoint_every, self.shared.limits.checkpoint_cost);
         let mut checkpoints = Vec::new();
         for (run_id, entries) in batch.writing() {
-            let Some(live) = self.runs.get_mut(run_id).filter(|live| live.state.seq >= every) else { continue };
+            let going_on = |live: &&mut Live| live.state.seq >= every && !live.state.status.is_final();
+            let Some(live) = self.runs.get_mut(run_id).filter(going_on) else { continue };
             // Behind these, an older one is of no use.
             let anew = entries.iter().any(|entry| matches!(entry.fact, Fact::Reopened { .. } | Fact::Migrated { .. }));
             let grown = live.history_bytes.saturating_sub(live.kept.history_bytes);
@@ -70,6 +73,18 @@ impl<S: Store> Engine<S> {
             checkpoints.extend(checkpoint(live));
         }
         checkpoints
+    }
+
+    /// The long runs that end in this transaction, by organisation: nobody takes those up where they stood.
+    pub(crate) fn outlived_checkpoints(&self, batch: &Batch<S::Tx>) -> BTreeMap<OrganisationId, Vec<RunId>> {
+        let mut outlived: BTreeMap<OrganisationId, Vec<RunId>> = BTreeMap::new();
+        for (run_id, _) in batch.writing() {
+            let ended = |live: &&Live| live.state.status.is_final() && live.state.seq >= self.shared.limits.checkpoint_every;
+            if let Some(live) = self.runs.get(run_id).filter(ended) {
+                outlived.entry(live.organisation).or_default().push(run_id);
+            }
+        }
+        outlived
     }
 
     /// The state of a run that is taken up: from its checkpoint where that fits, else from its first entry. The inner error says

@@ -93,7 +93,7 @@ impl<S: Store> Engine<S> {
         if !batch.shapes_added.is_empty() {
             store.add_wait_shapes(tx, &batch.shapes_added).await?;
         }
-        let checkpoints = self.checkpoints(batch);
+        let (checkpoints, outlived) = (self.checkpoints(batch), self.outlived_checkpoints(batch));
         let runs = &self.runs;
         let (writes, timers) = batch.run_writes(|run_id| runs.get(run_id));
         batch.timer_changes = timers;
@@ -102,6 +102,9 @@ impl<S: Store> Engine<S> {
         }
         if !checkpoints.is_empty() {
             store.keep_checkpoints(tx, &checkpoints).await?;
+        }
+        for (organisation, runs) in &outlived {
+            store.drop_checkpoints(tx, *organisation, runs).await?;
         }
         for (run_id, (organisation, reason)) in &batch.quarantined {
             store.quarantine_run(tx, *organisation, *run_id, reason).await?;

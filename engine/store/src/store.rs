@@ -146,6 +146,9 @@ impl Store for SqlStore {
     async fn keep_checkpoints(&self, tx: &mut Tx, checkpoints: &[Checkpoint]) -> Result<(), StoreError> {
         checkpoints::keep(tx, checkpoints).await
     }
+    async fn drop_checkpoints(&self, tx: &mut Tx, organisation: OrganisationId, runs: &[RunId]) -> Result<(), StoreError> {
+        Ok(checkpoints::remove(tx, organisation, runs).await?)
+    }
     async fn running_runs(&self, leases: &[Lease], after: Option<RunId>, limit: usize) -> Result<Vec<RunId>, StoreError> {
         runs::running(&mut self.database.reader(), leases, after, limit).await
     }

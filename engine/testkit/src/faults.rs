@@ -249,6 +249,10 @@ impl<S: Store> Store for FaultyStore<S> {
         self.maybe_fail_write()?;
         self.inner.keep_checkpoints(tx, checkpoints).await
     }
+    async fn drop_checkpoints(&self, tx: &mut S::Tx, organisation: OrganisationId, runs: &[RunId]) -> Result<(), StoreError> {
+        self.maybe_fail_write()?;
+        self.inner.drop_checkpoints(tx, organisation, runs).await
+    }
     async fn running_runs(&self, leases: &[Lease], after: Option<RunId>, limit: usize) -> Result<Vec<RunId>, StoreError> {
         self.inner.running_runs(leases, after, limit).await
     }

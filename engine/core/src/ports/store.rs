@@ -537,6 +537,8 @@ pub trait Store: Send + Sync + 'static {
     /// Keeps checkpoints, each in place of the one that its run had; none of a run of which something was erased. A run's are gone
     /// with what is erased of it.
     async fn keep_checkpoints(&self, tx: &mut Self::Tx, checkpoints: &[Checkpoint]) -> Result<(), StoreError>;
+    /// Drops the checkpoints of runs that have ended: nobody takes those up where they stood.
+    async fn drop_checkpoints(&self, tx: &mut Self::Tx, organisation: OrganisationId, runs: &[RunId]) -> Result<(), StoreError>;
     /// Runs in state `running` of these shards, by id, after `after`: what recovery takes up.
     async fn running_runs(&self, leases: &[Lease], after: Option<RunId>, limit: usize) -> Result<Vec<RunId>, StoreError>;
     /// Runs of a workflow that wait or are paused, by id, after `after`: of this version, and not of that one.

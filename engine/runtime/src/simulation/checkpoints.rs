@@ -144,18 +144,19 @@ fn a_checkpoint_that_does_not_fit_is_left_alone() {
         let stored = resumed(&world, run).stored;
         assert!(from_checkpoint(&program(&world), &stored, &unfit, &world.registry()).is_err(), "damage {number} is seen");
         restart(&world);
-        pass(&world, 5 * 3_600_000);
+        pass(&world, 4 * 3_600_000);
         let kept = good(&world);
         assert!(kept != unfit, "a new one is kept");
         assert!(from_checkpoint(&program(&world), &resumed(&world, run).stored, &kept, &world.registry()).is_ok());
     }
-    pass(&world, 10 * 3_600_000);
+    pass(&world, 20 * 3_600_000);
     ended_well(&world);
 }
 
 #[test]
 fn a_run_that_was_moved_or_taken_up_again_has_a_new_checkpoint() {
-    const FAILS: &str = "  - { id: broken, do: debug.fail, with: { code: declined, message: no }, retry: { max_attempts: 1 } }\n";
+    const FAILS: &str =
+        "  - { id: broken, do: debug.fail, with: { code: declined, message: no }, retry: { max_attempts: 1 } }\n  - { id: behind, delay: 1h }\n";
     let (world, handle) = world_of(&format!("{}{FAILS}", LOOP.trim_start()));
     ingest(&world, &handle, vec![event(&world, "go", "1", json!({}))]).expect("taken in");
     pass(&world, 10 * 3_600_000);
@@ -173,7 +174,10 @@ fn a_run_that_was_moved_or_taken_up_again_has_a_new_checkpoint() {
     pass(&world, 60_000);
     let taken_up = resumed(&world, run);
     assert!(taken_up.stored.entries.iter().all(|entry| entry.fact.kind() != "reopened"), "{:#?}", taken_up.stored.entries);
+    assert!(taken_up.checkpoint.is_some() && the_run(&world).status == RunStatus::Waiting, "it goes on behind the step that failed");
+    pass(&world, 2 * 3_600_000);
     assert_eq!(the_run(&world).status, RunStatus::Completed);
+    assert!(resumed(&world, run).checkpoint.is_none(), "nobody takes it up where it ended");
 }
 
 #[test]

@@ -98,9 +98,12 @@ pub(super) fn always(world: &World, log: &Log) -> Result<(), String> {
     limits(world, &runs)
 }
 
-/// From its checkpoint a run comes to the same state as from its first entry.
+/// From its checkpoint a run comes to the same state as from its first entry; one that has ended has none.
 fn checkpoint_leads_there(world: &World, run: &Stored, workflow: &Workflow, folded: &State) -> Result<(), String> {
     let Some(checkpoint) = world.store.inner().committed_checkpoint(run.row.id) else { return Ok(()) };
+    if folded.status.is_final() {
+        return Err(format!("a run that has ended keeps no checkpoint: {} {} of entry {}", run.row.workflow, run.row.id, checkpoint.seq));
+    }
     let behind = run.history.iter().filter(|entry| entry.seq >= checkpoint.seq).cloned().collect();
     let stored = StoredRun { row: run.row.clone(), entries: behind };
     let about =

@@ -78,6 +78,16 @@ pub async fn a_checkpoint_goes_with_its_transaction<S: Store>(store: &S) {
     assert_eq!(resumed(store).await.0, Some(checkpoint(2)));
 }
 
+/// Of a run that has ended none stays; another organisation's is not ours to drop.
+pub async fn a_checkpoint_is_dropped<S: Store>(store: &S) {
+    six_entries(store).await;
+    keep(store, checkpoint(2)).await;
+    commit_at(store, at(6), async |tx| store.drop_checkpoints(tx, organisation(2), &[run_id(1)]).await.expect("drop_checkpoints")).await;
+    assert_eq!(resumed(store).await.0, Some(checkpoint(2)));
+    commit_at(store, at(6), async |tx| store.drop_checkpoints(tx, org(), &[run_id(9), run_id(1)]).await.expect("drop_checkpoints")).await;
+    assert_eq!(resumed(store).await, (None, vec![1, 2, 3, 4, 5, 6]));
+}
+
 /// Nobody writes over what is another's.
 pub async fn checkpoints_stay_in_their_organisation<S: Store>(store: &S) {
     six_entries(store).await;

@@ -110,6 +110,7 @@ behaviours! {
         a_checkpoint_that_is_ahead_of_the_history_shows,
         a_checkpoint_goes_with_its_transaction,
         checkpoints_stay_in_their_organisation,
+        a_checkpoint_is_dropped,
     }
     timers {
         timers_are_due_in_order,

@@ -325,6 +325,16 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    async fn drop_checkpoints(&self, tx: &mut MemoryTx, organisation: OrganisationId, runs: &[RunId]) -> Result<(), StoreError> {
+        let mut state = tx.state();
+        for run in runs {
+            if state.checkpoints.get(run).is_some_and(|checkpoint| checkpoint.organisation == organisation) {
+                state.checkpoints.remove(run);
+            }
+        }
+        Ok(())
+    }
+
     async fn running_runs(&self, leases: &[Lease], after: Option<RunId>, limit: usize) -> Result<Vec<RunId>, StoreError> {
         let state = self.shared.state();
         let rows = state.runs.committed().values().filter(|row| row.status == RunStatus::Running && owns(leases, row.shard));
