@@ -3,7 +3,7 @@
 //! and requests come again at their times; what the record cannot tell is assumed and marked, or ends the report.
 
 use super::{
-    Context, EXIT_TARGET, Happening, Known, Moved, Need, Report, SETTLE_TIMER, State, decide,
+    Context, EXIT_TARGET, Happening, Known, Moved, Need, Report, SETTLE_TIMER, Start, State, decide,
     leaf::Leaf,
     reopen::first_id,
     replay::{happening_of, same, start_of, timezone_of, waiting},
@@ -33,6 +33,18 @@ pub fn replay_against(workflow: &Workflow, organisation: OrganisationId, run_id:
     if entries.iter().any(|entry| matches!(entry.fact, Fact::Migrated { how: Moved::Restarted, .. })) {
         return Report { unknown: Some("the run began again on another version; look at it by itself".into()), ..Report::default() };
     }
+    played(workflow, organisation, run_id, entries, start, example).report()
+}
+
+/// The whole re-execution.
+pub(super) fn played<'w>(
+    workflow: &'w Workflow,
+    organisation: OrganisationId,
+    run_id: RunId,
+    entries: &[Entry],
+    start: Start,
+    example: &dyn Fn(&str) -> Option<Value>,
+) -> WhatIf<'w> {
     let mut what_if = WhatIf::new(workflow, organisation, run_id, Record::of(entries));
     what_if.turn(Happening::Started(start));
     for _ in 0..TURNS_MAX {
@@ -55,16 +67,18 @@ pub fn replay_against(workflow: &Workflow, organisation: OrganisationId, run_id:
             Next::End => break,
         }
     }
-    what_if.report()
+    what_if
 }
 
-struct WhatIf<'a> {
+/// A re-execution under way.
+pub(super) struct WhatIf<'a> {
     workflow: &'a Workflow,
     organisation: OrganisationId,
     record: Record,
     timezone: String,
     state: State,
-    made: Vec<Entry>,
+    /// What it decided so far.
+    pub(super) made: Vec<Entry>,
     now: Timestamp,
     assumed_from: Option<u64>,
     unknown: Option<String>,
@@ -109,8 +123,10 @@ impl<'a> WhatIf<'a> {
             }
             let recorded = self.record.entries.get(before..).unwrap_or_default();
             let made = &self.made[before..];
-            self.in_step &=
-                made.len() <= recorded.len() && made.iter().zip(recorded).all(|(would, was)| same_decision(was, would) && same_deadline(was, would));
+            let same = made.len() <= recorded.len() && made.iter().zip(recorded).all(|(would, was)| same_decision(was, would) && same_deadline(was, would));
+            if !same {
+                self.fall_out_of_step();
+            }
             let Some(need) = decision.need else { return };
             match need {
                 Need::Records(asked) => {
@@ -165,13 +181,19 @@ impl<'a> WhatIf<'a> {
         let told_by = told.iter().position(|entry| !matches!(entry.fact, Fact::ValueRead { .. })).map_or(index, |reads| index + reads);
         // One that decided nothing would be told again and again.
         if happening.is_none() || index < self.taken {
-            self.in_step = false;
-            self.record.forget(self.taken);
+            self.fall_out_of_step();
             return None;
         }
         self.taken = told_by + 1;
         self.now = self.record.entries.get(index).map_or(self.now, |next| self.now.max(next.at));
         happening
+    }
+
+    /// From here on the record only says what may happen.
+    fn fall_out_of_step(&mut self) {
+        if std::mem::take(&mut self.in_step) {
+            self.record.forget(self.taken);
+        }
     }
 
     /// What happens next to the resting run: a call's end, an event or a request of the record, or its own timer. In the

@@ -86,3 +86,22 @@ fn a_run_under_way_is_compared_as_far_as_it_came() {
     play.after(10).done(json!({ "n": 9 }));
     assert!(against(&play, SOURCE).same);
 }
+
+/// Behind the first difference the record is a source of what may still come, and of nothing that came before.
+#[test]
+fn what_came_before_the_difference_does_not_come_again() {
+    let source = "  - { id: v, wait_for: { event: message.received, match: contact } }\n  - { id: b, do: test.call, with: { n: 2 } }\n  - { id: w, wait_for: { event: message.received, match: contact } }\n";
+    let mut play = Play::started(&steps(source), json!({ "n": 1, "contact_id": "c1" }));
+    play.after(10).event("v", "message.received", json!({ "contact_id": "c1", "text": "first" }));
+    play.after(10).done(json!({ "n": 9 }));
+    play.after(10).event("w", "message.received", json!({ "contact_id": "c1", "text": "second" }));
+    completed(&play);
+    let edited = workflow(&steps(&source.replace("n: 2", "n: 3")));
+    let start = crate::machine::replay::start_of(&play.history[0], play.history.get(1)).expect("it begins with its start");
+    let played = crate::machine::what_if::played(&edited, organisation(), play.state.run_id, &play.history, start, &|_| Some(json!({})));
+    let heard = |entry: &crate::history::Entry| match &entry.fact {
+        Fact::WaitResolved { event, .. } => Some(event["data"]["text"].clone()),
+        _ => None,
+    };
+    assert_eq!(played.made.iter().filter_map(heard).collect::<Vec<_>>(), [json!("first"), json!("second")]);
+}
