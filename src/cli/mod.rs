@@ -26,6 +26,7 @@ mod token;
 mod user;
 mod validate;
 mod versions;
+mod why;
 mod workflows;
 
 #[cfg(test)]

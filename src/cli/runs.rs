@@ -5,6 +5,7 @@ use super::{
     asks::{Asks, Given},
     repair,
     table::{items, table, text},
+    why,
 };
 use crate::{
     client::{Client, escape},
@@ -30,6 +31,7 @@ const HISTORY_MOST: usize = 1_000_000;
 #[command(after_help = "Examples:
   onward runs list --workflow welcome-new-lead --status failed
   onward runs show RUN_ID
+  onward runs why RUN_ID
   onward runs asks
   onward runs answer RUN_ID --approve
   onward runs retry RUN_ID
@@ -46,6 +48,7 @@ pub(crate) enum Runs {
         #[arg(long)]
         ascii: bool,
     },
+    Why(why::Why),
     /// List a run's history, entry by entry.
     History {
         /// The run's id.
@@ -172,6 +175,7 @@ impl Runs {
                 let look = Look { unicode: look.unicode && !ascii, ..look };
                 context.print(&shown.document(), |_| shown.draw(now, look));
             }
+            Self::Why(why) => why.run(client, context, now, look).await?,
             Self::History { id } => {
                 let entries = history(client, &id).await?;
                 context.print(&json!({ "items": entries }), entries_listed);

@@ -35,6 +35,7 @@ mod tokens;
 mod users;
 mod versions;
 mod webhooks;
+mod why;
 mod workflows;
 mod ws;
 
@@ -54,6 +55,7 @@ pub(crate) fn described() -> OpenApiRouter<App> {
         .merge(migrate::routes())
         .merge(backfill::routes())
         .merge(runs::routes())
+        .merge(why::routes())
         .merge(results::routes())
         .merge(asks::routes())
         .merge(operating::routes())

@@ -53,6 +53,32 @@ shapes! {
         questions: Value,
     }
 
+    /// Why a run does not move.
+    WhyNot {
+        /// The run.
+        run_id: Uuid,
+        /// Its workflow.
+        workflow: String,
+        /// `held`, `running`, `waiting`, `paused`, `completed`, `failed` or `cancelled`.
+        status: String,
+        /// The moment that this is about.
+        #[schema(format = DateTime)]
+        at: String,
+        /// The reasons, what must be lifted first before what is waited for. Each has a `kind`, a sentence as `text`, and what belongs
+        /// to it: `ended` (`status, at, exit, error, reason`), `unowned` (`shard, node, since`), `paused` (`scope, by, at, reason,
+        /// resume`), `resuming`, `start` (`held_by, name, key, place, ahead, holders, priority, since, until, reason`), `settle` (`since,
+        /// until, calls`), and for each step in progress `event` (`events: [{ name, event, match }], until`), `ask` (`who, title,
+        /// until`), `timer` (`until`), `retry` (`node, attempt, until, error`), `hold` (`node, until, reason`), `run` (`workflow, run_id`, and
+        /// the other run's own reasons as `why`), `step` (`node, attempt, timeout_ms`), each with `step` and `since`; or `working`.
+        #[schema(value_type = Vec<Object>)]
+        reasons: Value,
+        /// Steps in progress besides those that are told.
+        more: u64,
+        /// Who works on its shard: `{ shard, node, until }`.
+        #[schema(value_type = Object)]
+        owner: Value,
+    }
+
     /// A question to a person.
     Ask {
         /// The run that asks.

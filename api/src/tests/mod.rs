@@ -26,5 +26,6 @@ mod sockets;
 mod teams;
 mod versions;
 mod webhooks;
+mod why;
 
 pub(crate) use harness::{Reply, Server, WORKFLOW};

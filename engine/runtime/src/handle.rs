@@ -1,7 +1,7 @@
 //! The engine's face to the rooms above.
 
 use crate::{
-    BrokenVersion, Current, EngineError, ForkRequest, Guard, Ingested, MendedRun, Overload, Registry, Signal, StartRequest, StartedRun,
+    BrokenVersion, Current, Duty, EngineError, ForkRequest, Guard, Ingested, MendedRun, Overload, Registry, Signal, StartRequest, StartedRun,
     definitions::Addressee,
     engine::{Lanes, Phase, Shared},
     message::{Command, Item, Mending, event_bytes},
@@ -227,6 +227,10 @@ impl<S: Store> EngineHandle<S> {
     /// The store, for reading.
     pub fn store(&self) -> &Arc<S> {
         &self.shared.store
+    }
+    /// Whose work this engine does.
+    pub fn duty(&self) -> Duty {
+        self.shared.duty
     }
     /// Engine time.
     pub fn now(&self) -> Timestamp {

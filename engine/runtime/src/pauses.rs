@@ -18,7 +18,7 @@ use onward_core::{
     ErrorCode, OrganisationId, RunId, StepError, Value,
     history::{Entry, Fact},
     machine::{self, Context, Happening, Known, Start, State},
-    ports::{Outcome, Pause, PauseScope, Store, StoreError},
+    ports::{HELD_WITH_OTHERS, Outcome, Pause, PauseScope, Store, StoreError},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,8 +26,6 @@ use std::{
     sync::Arc,
 };
 
-/// Before the scope in `by` of a run that is held with others: nobody signs in under such a name.
-const HELD_WITH_OTHERS: &str = "paused:";
 /// Paused runs that are looked at in one transaction.
 const RUNS_PAGE: usize = 100;
 /// Milliseconds until a call that was planned before the pause is due.

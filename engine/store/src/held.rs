@@ -35,7 +35,7 @@ pub(crate) async fn hold(tx: &mut Tx, start: &HeldStart) -> Result<i64, StoreErr
 }
 
 /// Where the start stands in its queue, before its number counts.
-fn place(queue: &HeldQueue, priority: u8) -> i64 {
+pub(crate) fn place(queue: &HeldQueue, priority: u8) -> i64 {
     if queue.by_priority() { i64::from(priority) } else { 0 }
 }
 

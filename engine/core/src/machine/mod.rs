@@ -39,6 +39,7 @@ mod tree;
 mod turn;
 mod waits;
 mod what_if;
+pub mod why;
 
 #[cfg(test)]
 mod tests;

@@ -20,7 +20,7 @@ pub use disk::{BoundlessDisk, Disk};
 pub use held::{HeldQueue, HeldStart};
 pub use inventory::{Inventory, NoInventory, Presence};
 pub use node::{Effect, Node, NodeDescriptor, Outcome, Reconciled, StepContext};
-pub use pause::{Pause, PauseScope};
+pub use pause::{HELD_WITH_OTHERS, Pause, PauseScope};
 pub use questions::{Asking, ContactQuestion, ContactQuestions, NobodyAsked};
 pub use records::{Connection, Credentials, RecordRef, Records, Secret};
 pub use rollout::RolloutState;

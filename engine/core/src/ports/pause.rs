@@ -2,6 +2,9 @@
 
 use crate::{OrganisationId, Timestamp};
 
+/// Before the scope in `by` of a run that is held with others: nobody signs in under such a name.
+pub const HELD_WITH_OTHERS: &str = "paused:";
+
 /// What a pause holds. A whole workflow's pause is kept with the workflow.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PauseScope {

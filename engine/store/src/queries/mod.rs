@@ -5,9 +5,11 @@
 mod events;
 mod runs;
 mod schedules;
+mod standing;
 mod workflows;
 
 pub use events::{EventFilter, NotedEvent, event, list_events};
 pub use runs::{RunFilter, asking_runs, erased_payloads, history_page, list_runs, run, stored_run, stored_runs};
 pub use schedules::schedules;
+pub use standing::{ahead_of, held_start, holders, owner};
 pub use workflows::{StepStats, WorkflowSummary, latest_version, list_versions, list_workflows, status_counts, step_stats, version, workflow};
