@@ -127,7 +127,7 @@ impl Server {
             Ok(line.trim().parse()?)
         };
         let commits = value("onward_commit_seconds_count")?;
-        Ok((value("onward_batch_items_sum")? / commits, value("onward_commit_seconds_sum")? * 1000.0 / commits))
+        Ok((value("onward_commit_batch_items_sum")? / commits, value("onward_commit_seconds_sum")? * 1000.0 / commits))
     }
 
     /// Its memory.

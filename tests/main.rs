@@ -17,6 +17,7 @@ mod kill_scripts;
 mod layering;
 mod licences;
 mod main_job;
+mod metrics;
 mod one_server;
 mod pause_everything;
 mod recorded_bodies;

@@ -6,7 +6,10 @@ use onward_connectors::{
     Connectors,
     connection::{StoredCredentials, Vault},
 };
-use onward_core::{OrganisationId, Timestamp, ports::Clock};
+use onward_core::{
+    OrganisationId, Timestamp,
+    ports::{BoxFuture, Clock},
+};
 use onward_database::{Database, Reader};
 use onward_runtime::EngineHandle;
 use onward_store::SqlStore;
@@ -14,7 +17,7 @@ use std::{ops::Deref, sync::Arc};
 use tokio::sync::{Notify, Semaphore};
 
 /// Renders the metrics in Prometheus' text format.
-pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
+pub type RenderMetrics = Arc<dyn Fn() -> BoxFuture<'static, String> + Send + Sync>;
 
 /// What the wiring hands over.
 pub struct AppParts {

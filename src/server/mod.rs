@@ -62,9 +62,10 @@ pub(crate) async fn serve(options: Options) -> Result<(), Failure> {
         clock: None,
         knows_things: true,
         duty: Duty::Server,
-        metrics,
+        metrics: metrics.render(),
     })
     .await?;
+    metrics.watch(rooms.app().clone(), rooms.database().clone());
     let housekeeping = tokio::spawn(housekeeping::go_round(rooms.app().clone(), rooms.database().clone()));
     let due = tokio::spawn(housekeeping::watch_due(rooms.app().clone()));
     let repairs = tokio::spawn(housekeeping::repair_runs(rooms.app().clone()));

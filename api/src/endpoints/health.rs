@@ -36,5 +36,5 @@ async fn get_readiness(State(app): State<App>) -> Result<Answer, Problem> {
 /// Gives the server's numbers in Prometheus' text format. No name, id or content of an organisation is in them.
 #[utoipa::path(get, path = "/metrics", tag = "Operations", responses((status = 200, body = String, content_type = "text/plain")), security(()))]
 async fn get_metrics(State(app): State<App>) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"), (header::CACHE_CONTROL, "no-store")], (app.parts.metrics)()).into_response()
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"), (header::CACHE_CONTROL, "no-store")], (app.parts.metrics)().await).into_response()
 }

@@ -71,7 +71,7 @@ async fn verify_address(State(app): State<App>, Path((connector, id)): Path<(Str
             Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"))], text).into_response())
         }
         Challenge::Refused => {
-            metrics::counter!("onward_webhooks_total", "connector" => connector, "outcome" => "challenge_refused").increment(1);
+            metrics::counter!("onward_webhook_requests_total", "connector" => connector, "outcome" => "challenge_refused").increment(1);
             Err(Problem::forbidden("forbidden", "the verify token is not this connection's"))
         }
         Challenge::Unsupported => Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this provider asks nothing; it posts")),
@@ -94,7 +94,7 @@ async fn deliver(State(app): State<App>, Path((connector, id)): Path<(String, St
     };
     // An address that nobody listens at may name anything: its connector is no label.
     let connector = if name == "unknown_address" { String::new() } else { connector };
-    metrics::counter!("onward_webhooks_total", "connector" => connector, "outcome" => name).increment(1);
+    metrics::counter!("onward_webhook_requests_total", "connector" => connector, "outcome" => name).increment(1);
     outcome.map(|()| StatusCode::OK.into_response())
 }
 

@@ -53,7 +53,7 @@ fn counted(outcome: Result<Answer, Problem>) -> Result<Response, Problem> {
             _ => "failed",
         },
     };
-    metrics::counter!("onward_webhooks_total", "connector" => "in", "outcome" => name).increment(1);
+    metrics::counter!("onward_webhook_requests_total", "connector" => "in", "outcome" => name).increment(1);
     outcome.map(axum::response::IntoResponse::into_response)
 }
 

@@ -149,7 +149,7 @@ impl Server {
             credentials,
             clock,
             secrets: Arc::new(SystemSecrets),
-            metrics: Arc::new(|| "onward_up 1\n".to_owned()),
+            metrics: Arc::new(|| Box::pin(std::future::ready("onward_up 1\n".to_owned()))),
             gallery: vec![crate::GalleryItem {
                 name: "hello".into(),
                 description: "Greets.".into(),

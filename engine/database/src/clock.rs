@@ -16,6 +16,8 @@ use std::{
 #[derive(Clone, Debug)]
 pub struct SystemClock {
     anchor: Arc<Mutex<Anchor>>,
+    /// Ticks are counted from here.
+    origin: Instant,
 }
 
 /// A pair of readings taken together.
@@ -46,7 +48,8 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 impl SystemClock {
     /// Reads both clocks.
     pub fn new() -> Self {
-        Self { anchor: Arc::new(Mutex::new(Anchor::read())) }
+        let anchor = Anchor::read();
+        Self { anchor: Arc::new(Mutex::new(anchor)), origin: anchor.instant }
     }
     /// Takes over what the system clock says now. Called at each renewal of leases, and by sleepers.
     pub fn synchronise(&self) {
@@ -66,6 +69,12 @@ impl Clock for SystemClock {
         #[expect(clippy::disallowed_methods, reason = "this is the one place where the real clocks are read")]
         let instant = Instant::now();
         anchor.at(instant)
+    }
+
+    fn ticks(&self) -> i64 {
+        #[expect(clippy::disallowed_methods, reason = "this is the one place where the real clocks are read")]
+        let elapsed = Instant::now().saturating_duration_since(self.origin);
+        i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX)
     }
 
     fn sleep_until(&self, due: Timestamp) -> BoxFuture<'static, ()> {

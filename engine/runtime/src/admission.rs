@@ -216,7 +216,7 @@ impl<S: Store> Engine<S> {
         batch.key_change(organisation, &workflow.name, &key).started.push(run_id);
         batch.touched.insert(run_id);
         let start = Start { version: current.version, key, trigger, input, event, event_id, seed: self.shared.ids.seed(), depth, parent, reads };
-        metrics::counter!("onward_runs_started_total").increment(1);
+        batch.tally.started += 1;
         self.runs.insert(Live::new(organisation, shard, workflow, State::new(run_id), 0));
         batch.happen(run_id, Happening::Started(start));
     }

@@ -125,7 +125,7 @@ impl<S: Store> Engine<S> {
             change.ended.push((run_id, at));
             let end = self.rollouts.ended(live.organisation, &live.state.workflow, live.state.version, status);
             batch.ended_on_trial.extend(end);
-            metrics::counter!("onward_runs_ended_total", "status" => status.as_str()).increment(1);
+            batch.tally.run_ended(status);
         }
         let too_long = live.state.seq > limits::RUN_ENTRIES || live.history_bytes > limits::RUN_HISTORY_BYTES;
         if too_long && live.state.paused.is_none() && !status.is_final() {
@@ -290,7 +290,6 @@ impl<S: Store> Engine<S> {
     pub(crate) fn quarantine(&mut self, batch: &mut Batch<S::Tx>, run_id: RunId, reason: &str) {
         let Some(live) = self.runs.get(run_id) else { return };
         tracing::error!(run = %run_id, workflow = live.workflow.name, reason, "the run is paused by the engine");
-        metrics::counter!("onward_runs_quarantined_total").increment(1);
         batch.quarantined.insert(run_id, (live.organisation, format!("engine: {reason}")));
         self.runs.evict(run_id);
     }

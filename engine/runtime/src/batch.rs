@@ -1,6 +1,6 @@
 //! One transaction under way: what it will write, and what follows once it is committed.
 
-use crate::{calls::PlannedCall, held_counts::HeldChanges, live::Live, release::Looking};
+use crate::{calls::PlannedCall, held_counts::HeldChanges, live::Live, meters::Tally, release::Looking};
 use indexmap::IndexMap;
 use onward_core::{
     EventId, NewEvent, OrganisationId, RunId, Shard, Timestamp, Value,
@@ -146,6 +146,8 @@ pub(crate) struct Batch<T: onward_core::ports::Transaction> {
     pub(crate) touched: BTreeSet<RunId>,
     /// Steps done in this transaction by run: bounds long chains.
     pub(crate) chain: BTreeMap<RunId, usize>,
+    /// For the counters.
+    pub(crate) tally: Tally,
     writes: IndexMap<RunId, Pending>,
     opened: BTreeMap<Correlation, Vec<OpenWait>>,
 }
@@ -193,6 +195,7 @@ impl<T: onward_core::ports::Transaction> Batch<T> {
             stale_timers: Vec::new(),
             touched: BTreeSet::new(),
             chain: BTreeMap::new(),
+            tally: Tally::default(),
             writes: IndexMap::new(),
             opened: BTreeMap::new(),
         }

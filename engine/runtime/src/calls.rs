@@ -1,6 +1,6 @@
 //! Calls of nodes to the outside: after the commit, beside the loop, bounded, fair between organisations.
 
-use crate::message::Item;
+use crate::{message::Item, meters::seconds};
 use futures_util::{
     FutureExt,
     future::{Either, select},
@@ -109,6 +109,10 @@ impl<T: Transaction> Calls<T> {
         self.unstarted.clear();
         self.known.retain(|_, known| known.started);
     }
+    /// Calls that wait for a place.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.values().map(VecDeque::len).sum()
+    }
     /// Calls under way.
     pub(crate) fn running(&self) -> usize {
         self.running
@@ -157,7 +161,13 @@ impl<T: Transaction> Calls<T> {
 }
 
 /// Makes the call beside the loop; its outcome comes back as a message.
-pub(crate) fn start<T: Transaction>(mut call: PlannedCall<T>, clock: &Arc<dyn Clock>, executor: &dyn Executor, outcomes: UnboundedSender<Item<T>>) {
+pub(crate) fn start<T: Transaction>(
+    mut call: PlannedCall<T>,
+    took: metrics::Histogram,
+    clock: &Arc<dyn Clock>,
+    executor: &dyn Executor,
+    outcomes: UnboundedSender<Item<T>>,
+) {
     let clock = Arc::clone(clock);
     call.context.now = clock.now();
     let context = &call.context;
@@ -167,7 +177,9 @@ pub(crate) fn start<T: Transaction>(mut call: PlannedCall<T>, clock: &Arc<dyn Cl
         node = call.node.descriptor().id, attempt = context.attempt
     );
     let work = async move {
+        let began = clock.ticks();
         let outcome = run(&call, clock.as_ref()).await;
+        took.record(seconds(clock.ticks() - began));
         tracing::debug!(outcome = outcome.word(), "the call ended");
         // The loop has gone only when the process ends; recovery finds the call then.
         drop(outcomes.send(Item::Outcome { key: call.key, outcome }));

@@ -5,6 +5,7 @@ use crate::{
     batch::{Batch, Published},
     engine::{Delayed, Engine, Queued},
     message::{Answer, Item},
+    meters::seconds,
     release::Looking,
 };
 use onward_core::ports::{CommitError, Store, StoreError, Timer, WriteError};
@@ -30,11 +31,11 @@ impl<S: Store> Engine<S> {
     pub(crate) async fn commit_together(&mut self, mut items: Vec<Queued<S>>) {
         let began = self.shared.clock.now();
         self.shared.load.batch_began(began);
-        metrics::histogram!("onward_batch_items").record(items.len() as f64);
+        self.meters.commit_items.record(items.len() as f64);
+        let ticks = self.shared.clock.ticks();
         let mut batch = Batch::new(began);
         let result = self.transact(&mut batch, &mut items).await;
-        let ended = self.shared.clock.now();
-        metrics::histogram!("onward_commit_seconds").record(ended.millis_since(began) as f64 / 1_000.0);
+        self.meters.commit_seconds.record(seconds(self.shared.clock.ticks() - ticks));
         match result {
             Ok(answers) => {
                 self.shared.load.batch_ended(true);
@@ -205,8 +206,8 @@ impl<S: Store> Engine<S> {
         if batch.more_inbox && self.shared.duty == Duty::Server && !self.own.iter().any(|queued| matches!(queued.item, Item::Inbox)) {
             self.own.push_back(Queued { item: Item::Inbox, failures: 0 });
         }
-        metrics::gauge!("onward_runs_in_memory").set(self.runs.len() as f64);
-        metrics::gauge!("onward_timers_in_memory").set(self.timers.len() as f64);
+        self.meters.quarantined.increment(batch.quarantined.len() as u64);
+        self.meters.count(batch.tally);
     }
 
     /// A timer that was handed to its run too early, because the clock went back, is set again.
@@ -238,7 +239,7 @@ impl<S: Store> Engine<S> {
             Unconfirmed::Failed(error) | Unconfirmed::NotCommitted(error) => (error.to_string(), WriteError::Unavailable { retry_after_ms: RETRY_AFTER_MS }),
             Unconfirmed::Unknown(reason) => (reason.clone(), WriteError::OutcomeUnknown),
         };
-        metrics::counter!("onward_commits_unconfirmed_total").increment(1);
+        self.meters.commits_unconfirmed.increment(1);
         tracing::error!(error, items = items.len(), "a transaction was not confirmed; its runs are loaded again");
         let statement_failed = matches!(unconfirmed, Unconfirmed::Failed(_));
         let lease_lost = matches!(unconfirmed, Unconfirmed::Failed(StoreError::LeaseLost { .. }) | Unconfirmed::NotCommitted(StoreError::LeaseLost { .. }));

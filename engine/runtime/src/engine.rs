@@ -10,6 +10,7 @@ use crate::{
     live::Runs,
     load::Load,
     message::Item,
+    meters::Meters,
     pauses::Pauses,
     ready::Ready,
     rollout::Rollouts,
@@ -145,6 +146,7 @@ pub struct Engine<S: Store> {
     pub(crate) renew_again_at: Timestamp,
     pub(crate) commit_failures: u32,
     stop_at: Option<Timestamp>,
+    pub(crate) meters: Meters,
 }
 
 impl<S: Store> Engine<S> {
@@ -200,6 +202,7 @@ impl<S: Store> Engine<S> {
             renew_again_at: Timestamp::MIN,
             commit_failures: 0,
             stop_at: None,
+            meters: Meters::new(),
             shared: Arc::clone(&shared),
         };
         shared.executor.spawn_apart(Box::pin(engine.run()));
@@ -258,10 +261,10 @@ impl<S: Store> Engine<S> {
             if self.gives_back(&call) {
                 continue;
             }
-            calls::start(call, &self.shared.clock, self.shared.executor.as_ref(), self.outcomes.clone());
+            let seconds = self.meters.seconds_of(&call.node.descriptor().id);
+            calls::start(call, seconds, &self.shared.clock, self.shared.executor.as_ref(), self.outcomes.clone());
         }
-        metrics::gauge!("onward_queue_bytes").set(self.shared.load.queued_bytes() as f64);
-        metrics::gauge!("onward_calls_running").set(self.calls.running() as f64);
+        self.measure();
     }
 
     /// A call that was committed as scheduled and that this stopping process will not make: recorded as to be tried again
@@ -329,9 +332,9 @@ impl<S: Store> Engine<S> {
         if gathered.has_room() && !self.pauses.resuming {
             let timers = self.timers.take_due(now, limits.timer_page);
             if !timers.is_empty() {
-                metrics::counter!("onward_timers_fired_total").increment(timers.len() as u64);
-                if let Some(first) = timers.first() {
-                    metrics::histogram!("onward_timer_lateness_seconds").record(now.millis_since(first.due) as f64 / 1_000.0);
+                self.meters.timers_fired.increment(timers.len() as u64);
+                for timer in &timers {
+                    self.meters.timer_lateness.record(now.millis_since(timer.due) as f64 / 1_000.0);
                 }
                 gathered.add(Queued { item: Item::Due { timers }, failures: 0 });
             }
@@ -422,6 +425,26 @@ impl<S: Store> Engine<S> {
                 self.shared.load.taken(item.bytes());
                 self.own.push_back(Queued { item, failures: 0 });
             }
+        }
+    }
+
+    /// Tells how much waits.
+    pub(crate) fn measure(&self) {
+        let meters = &self.meters;
+        meters.runs_in_memory.set(self.runs.len() as f64);
+        meters.timers_in_memory.set(self.timers.len() as f64);
+        meters.queue_bytes.set(self.shared.load.queued_bytes() as f64);
+        meters.calls_running.set(self.calls.running() as f64);
+        let waiting = [
+            self.own.len() + self.delayed.len(),
+            self.incoming.outcomes.len(),
+            self.incoming.normal.len() + usize::from(self.held_back.is_some()),
+            self.incoming.low.len(),
+            self.calls.waiting(),
+            self.ready.len(),
+        ];
+        for (gauge, waiting) in meters.queues.iter().zip(waiting) {
+            gauge.set(waiting as f64);
         }
     }
 

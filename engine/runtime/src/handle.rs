@@ -17,6 +17,19 @@ use onward_core::{
 use std::sync::Arc;
 use tokio::sync::{broadcast, oneshot};
 
+/// How the loop fares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vitals {
+    /// New work is taken in.
+    pub accepting: bool,
+    /// How long the transaction under way has been, in milliseconds; 0 while there is none.
+    pub commit_lag_ms: i64,
+    /// Shards that this node owns.
+    pub shards: usize,
+    /// Milliseconds until its leases end, unless it prolongs them before.
+    pub lease_left_ms: i64,
+}
+
 /// Talks to the loop. Cheap to clone; every answer is given after the commit that it speaks of.
 pub struct EngineHandle<S: Store> {
     pub(crate) shared: Arc<Shared<S>>,
@@ -259,6 +272,17 @@ impl<S: Store> EngineHandle<S> {
     pub fn disk_low(&self) -> Option<Overload> {
         let bytes_left = self.shared.disk.bytes_left()?;
         (bytes_left < limits::DISK_RESERVE_BYTES).then_some(Overload::DiskLow { bytes_left })
+    }
+    /// How the loop fares at this moment.
+    pub fn vitals(&self) -> Vitals {
+        let now = self.shared.clock.now();
+        let (shards, until) = self.shared.load.lease();
+        Vitals {
+            accepting: self.overloaded().is_none(),
+            commit_lag_ms: self.shared.load.lag_ms(now),
+            shards,
+            lease_left_ms: if shards == 0 { 0 } else { until.millis_since(now).max(0) },
+        }
     }
     /// Waits until requests are accepted.
     pub async fn ready(&self) {

@@ -47,7 +47,7 @@ impl<S: Store> Engine<S> {
         for ((inserted, correlations), (organisation, told, addressee)) in inserted.into_iter().zip(correlations).zip(told) {
             match inserted {
                 Inserted::Stored(event) => {
-                    metrics::counter!("onward_events_total").increment(1);
+                    batch.tally.events += 1;
                     let event_id = event.event_id;
                     let run_ids = self.route(tx, batch, &Arc::new(event), &correlations, addressee.as_ref(), &snapshot).await?;
                     if let Some(told) = told {
@@ -55,7 +55,7 @@ impl<S: Store> Engine<S> {
                     }
                 }
                 Inserted::Duplicate(event_id) => {
-                    metrics::counter!("onward_events_duplicate_total").increment(1);
+                    batch.tally.duplicates += 1;
                     duplicates.push((organisation, event_id, told));
                 }
             }

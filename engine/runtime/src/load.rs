@@ -41,6 +41,10 @@ pub(crate) struct Load {
     /// Commits fail: nothing is taken in until one works again.
     failing: AtomicBool,
     stopping: AtomicBool,
+    /// Shards that are owned.
+    shards: AtomicUsize,
+    /// Until when, by engine time.
+    leased_until: AtomicI64,
 }
 
 /// For `Retry-After` when commits are slow or fail.
@@ -78,6 +82,22 @@ impl Load {
     pub(crate) fn batch_ended(&self, committed: bool) {
         self.batch_since.store(0, Ordering::Release);
         self.failing.store(!committed, Ordering::Release);
+    }
+    /// How long the batch under way has been; 0 while there is none.
+    pub(crate) fn lag_ms(&self, now: Timestamp) -> i64 {
+        match self.batch_since.load(Ordering::Acquire) {
+            0 => 0,
+            since => now.as_millis().saturating_sub(since).max(0),
+        }
+    }
+    /// So many shards are owned until then.
+    pub(crate) fn leased(&self, shards: usize, until: Timestamp) {
+        self.shards.store(shards, Ordering::Release);
+        self.leased_until.store(until.as_millis(), Ordering::Release);
+    }
+    /// Shards that are owned, and until when.
+    pub(crate) fn lease(&self) -> (usize, Timestamp) {
+        (self.shards.load(Ordering::Acquire), Timestamp::from_millis(self.leased_until.load(Ordering::Acquire)))
     }
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::Release);

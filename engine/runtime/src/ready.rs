@@ -98,6 +98,10 @@ impl Ready {
             waiting.deficit = waiting.deficit.saturating_sub(i64::try_from(weight).unwrap_or(i64::MAX));
         }
     }
+    /// Queues that have their turn.
+    pub(crate) fn len(&self) -> usize {
+        self.organisations.values().map(|waiting| waiting.queues.len()).sum()
+    }
     pub(crate) fn is_empty(&self) -> bool {
         self.organisations.is_empty()
     }

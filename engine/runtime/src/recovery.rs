@@ -74,6 +74,7 @@ impl<S: Store> Engine<S> {
                     tracing::info!(shards = held.len(), "shards taken");
                     self.shared.load.batch_ended(true);
                     self.leases.granted(held, sent_at);
+                    self.tell_leases();
                     if self.shared.duty == Duty::Command {
                         return;
                     }
@@ -102,7 +103,10 @@ impl<S: Store> Engine<S> {
             return;
         }
         match store.renew_leases(node, sent_at, self.leases.ttl_ms()).await {
-            Ok(held) if self.leases.are(&held) => self.leases.granted(held, sent_at),
+            Ok(held) if self.leases.are(&held) => {
+                self.leases.granted(held, sent_at);
+                self.tell_leases();
+            }
             Ok(_) => {
                 tracing::error!("shards were taken by another node; everything is loaded again");
                 self.lose_everything();
@@ -112,6 +116,11 @@ impl<S: Store> Engine<S> {
                 self.renew_again_at = sent_at.plus_millis(RETRY_MS.min(self.leases.ttl_ms() / 6));
             }
         }
+    }
+
+    /// For whoever watches.
+    fn tell_leases(&self) {
+        self.shared.load.leased(self.leases.held().len(), self.leases.until());
     }
 
     /// Without shards nothing may be written: whoever waits is told, and nobody new is let in until there are some.
@@ -125,8 +134,9 @@ impl<S: Store> Engine<S> {
 
     /// The shards are not ours any more: nothing in memory may be used, and no effect may start.
     pub(crate) fn lose_everything(&mut self) {
-        metrics::counter!("onward_leases_lost_total").increment(1);
+        self.meters.leases_lost.increment(1);
         self.leases.lost();
+        self.tell_leases();
         self.runs.clear();
         self.timers.reset();
         self.schedules.reset();
@@ -223,7 +233,6 @@ impl<S: Store> Engine<S> {
         let (run_id, organisation) = (row.id, row.organisation);
         let unusable = |batch: &mut Batch<S::Tx>, reason: String| {
             tracing::error!(run = %run_id, workflow = row.workflow, reason, "the run is paused by the engine");
-            metrics::counter!("onward_runs_quarantined_total").increment(1);
             batch.quarantined.insert(run_id, (organisation, format!("engine: {reason}")));
         };
         let workflow = match self.program(organisation, &row.workflow, row.version).await? {

@@ -57,7 +57,7 @@ impl<S: Store> Engine<S> {
         }
         store.hold_start(tx, &start).await?;
         batch.held_change(start.organisation, &start.workflow, &start.key, 1);
-        metrics::counter!("onward_starts_held_total", "queue" => start.queue.kind()).increment(1);
+        batch.tally.start_held(&start.queue);
         self.show_held(tx, batch, &start, candidate.current.version).await?;
         Ok(start.run_id)
     }

@@ -123,7 +123,7 @@ impl<S: Store> Engine<S> {
             return Ok(Err(EngineError::Conflict(format!("run {run_id} cannot go on now: {reason}"))));
         }
         batch.key_change(organisation, &workflow.name, &state.key).started.push(run_id);
-        metrics::counter!("onward_runs_taken_up_again_total").increment(1);
+        batch.tally.taken_up_again += 1;
         batch.happen(run_id, happening);
         Ok(Ok(MendedRun { run_id, status: RunStatus::Running }))
     }
@@ -219,7 +219,7 @@ impl<S: Store> Engine<S> {
         if status.is_final() {
             change.ended.push((run_id, at));
         }
-        metrics::counter!("onward_runs_forked_total").increment(1);
+        batch.tally.forked += 1;
         batch.record(&live, entries, None, true, personal);
         if questions::standing(&live.state).is_some() {
             // The copy's questions are its own.

@@ -50,18 +50,20 @@ impl<S: Store> Engine<S> {
                 return Ok(());
             }
         }
-        metrics::counter!("onward_steps_total", "effect" => effect_name(effect)).increment(1);
-        if call.attempt > 1 {
-            metrics::counter!("onward_step_retries_total").increment(1);
-        }
+        batch.tally.step(effect);
+        batch.tally.retries += u64::from(call.attempt > 1);
         match effect {
             Effect::Pure => {
+                let ticks = self.shared.clock.ticks();
                 let outcome = catch_unwind(AssertUnwindSafe(|| node.eval(&call.input))).unwrap_or_else(|_| panicked(node.as_ref()));
+                self.inline_ended(batch, &call, ticks, &outcome);
                 batch.work.push_front(ended(run_id, &call, outcome));
             }
             Effect::Transactional => {
                 let Some(context) = self.step_context(run_id, &call, batch.now) else { return Ok(()) };
+                let ticks = self.shared.clock.ticks();
                 let outcome = self.apply(tx, batch, node.as_ref(), &context, &call.input).await?;
+                self.inline_ended(batch, &call, ticks, &outcome);
                 batch.work.push_front(ended(run_id, &call, outcome));
             }
             Effect::AtMostOnce if call.unsure && !prepares && !node.reconciles() => {
@@ -76,6 +78,11 @@ impl<S: Store> Engine<S> {
             }
         }
         Ok(())
+    }
+
+    fn inline_ended(&mut self, batch: &mut Batch<S::Tx>, call: &InFlight, began: i64, outcome: &Outcome) {
+        self.meters.took(&call.node, self.shared.clock.ticks() - began);
+        batch.tally.attempt(&call.node, outcome);
     }
 
     /// A transactional step, within the transaction that records it: on anything but `Done` its writes are undone.
@@ -132,7 +139,10 @@ impl<S: Store> Engine<S> {
                 call.prepared = Some(prepared);
                 self.plan(batch, run_id, node, &call, false);
             }
-            other => batch.work.push_front(ended(run_id, &call, other)),
+            other => {
+                batch.tally.attempt(&call.node, &other);
+                batch.work.push_front(ended(run_id, &call, other));
+            }
         }
         Ok(())
     }
@@ -167,6 +177,7 @@ impl<S: Store> Engine<S> {
             }
             None => outcome,
         };
+        batch.tally.attempt(&call.node, &outcome);
         self.happen(tx, batch, key.run_id, Happening::StepEnded { step: key.step, attempt: key.attempt, outcome }).await
     }
 
@@ -223,11 +234,11 @@ impl<S: Store> Engine<S> {
             } else if unstarted {
                 self.plan(batch, run_id, node, &call, false);
             } else if effect == Effect::External || node.reconciles() || self.repeats_at_most_once() {
-                metrics::counter!("onward_calls_recovered_total").increment(1);
+                batch.tally.recovered += 1;
                 let reconcile = node.reconciles();
                 self.plan(batch, run_id, node, &call, reconcile);
             } else {
-                metrics::counter!("onward_calls_recovered_total").increment(1);
+                batch.tally.recovered += 1;
                 batch.work.push_back(Work::Ended { key, outcome: Outcome::Unknown { error: calls::unknown_error() } });
             }
         }
@@ -277,13 +288,4 @@ fn ended(run_id: RunId, call: &InFlight, outcome: Outcome) -> Work {
 fn panicked<T: onward_core::ports::Transaction>(node: &dyn Node<T>) -> Outcome {
     tracing::error!(node = node.descriptor().id, "a node panicked");
     Outcome::Failed { error: StepError::new(ErrorCode::Internal, format!("node {} panicked; report this as a bug", node.descriptor().id)) }
-}
-
-fn effect_name(effect: Effect) -> &'static str {
-    match effect {
-        Effect::Pure => "pure",
-        Effect::Transactional => "transactional",
-        Effect::External => "external",
-        Effect::AtMostOnce => "at_most_once",
-    }
 }

@@ -256,6 +256,7 @@ impl SendNode {
             author.kind,
             tx.now(),
         );
+        count(&address.channel, verdict.word());
         let draft = Draft { ctx, actor, author, contact, address, input, id, existing, verdict: &verdict };
         match &verdict {
             Verdict::Allow => {
@@ -270,6 +271,21 @@ impl SendNode {
             }
             refused => Ok((draft.refused(tx, refused).await?, id)),
         }
+    }
+}
+
+/// Every word of a verdict.
+const VERDICTS: [&str; 5] = ["allow", "hold", "need_template", "need_human", "deny"];
+
+/// Counts a verdict. A try counts, too, whose transaction is not committed.
+fn count(channel: &str, verdict: &'static str) {
+    metrics::counter!("onward_sends_total", "channel" => channel.to_owned(), "verdict" => verdict).increment(1);
+}
+
+/// Lets the count of every verdict on a channel begin at nothing, so that the first shows as a rise.
+pub fn count_from_nothing(channel: &str) {
+    for verdict in VERDICTS {
+        metrics::counter!("onward_sends_total", "channel" => channel.to_owned(), "verdict" => verdict).increment(0);
     }
 }
 

@@ -10,6 +10,11 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait Clock: Send + Sync + 'static {
     /// Now.
     fn now(&self) -> Timestamp;
+    /// Microseconds of a clock that only goes forward, counted from some moment: for measuring how long something takes, and for
+    /// nothing that is decided.
+    fn ticks(&self) -> i64 {
+        self.now().as_millis().saturating_mul(1_000)
+    }
     /// Completes at `due` or shortly after, never before.
     fn sleep_until(&self, due: Timestamp) -> BoxFuture<'static, ()>;
 }

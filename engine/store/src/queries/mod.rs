@@ -2,12 +2,14 @@
 //!
 //! Lists are newest first, by id; the next page begins before the last id of this one.
 
+mod backlog;
 mod events;
 mod runs;
 mod schedules;
 mod standing;
 mod workflows;
 
+pub use backlog::{Backlog, backlog};
 pub use events::{EventFilter, NotedEvent, event, list_events};
 pub use runs::{RunFilter, asking_runs, erased_payloads, history_page, list_runs, run, stored_run, stored_runs};
 pub use schedules::schedules;
