@@ -1,6 +1,6 @@
 //! Opening a database by its URL.
 
-use crate::{DatabaseError, Reader, Tx, sqlite};
+use crate::{DatabaseError, Reader, Tx, postgres, sqlite, tx::Connection};
 use onward_core::{
     Timestamp,
     ports::{Disk, Ids},
@@ -19,16 +19,23 @@ pub struct Database {
 struct Inner {
     dialect: Dialect,
     ids: Arc<dyn Ids>,
+    /// What lives as long as the database, and ends after it.
+    #[cfg(any(test, feature = "testing"))]
+    kept: std::sync::OnceLock<Box<dyn std::any::Any + Send + Sync>>,
 }
 
-/// Which database it is. PostgreSQL becomes a second variant.
-enum Dialect {
+/// Which database it is.
+pub(crate) enum Dialect {
     Sqlite(sqlite::Backend),
+    Postgres(postgres::Backend),
 }
 
 impl std::fmt::Debug for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Database({})", self.sqlite().path().display())
+        match self.dialect() {
+            Dialect::Sqlite(backend) => write!(f, "Database({})", backend.path().display()),
+            Dialect::Postgres(backend) => write!(f, "Database({})", backend.name()),
+        }
     }
 }
 
@@ -37,7 +44,7 @@ impl std::fmt::Debug for Database {
 pub struct Report {
     /// Product and version.
     pub database: String,
-    /// The file.
+    /// The file, when it is one.
     pub path: Option<PathBuf>,
     /// The settings that decide whether a commit survives a power failure, as read back.
     pub durability: String,
@@ -54,8 +61,8 @@ pub struct Report {
 }
 
 impl Database {
-    /// Opens `sqlite://PATH` (made when it is not there) and brings its schema up to date; `sqlite::memory:` is a temporary
-    /// file, for tests. `ids` is where [`onward_core::ports::Transaction::fresh_id`] gets its ids.
+    /// Opens `sqlite://PATH` (made when it is not there) or `postgres://USER:PASSWORD@HOST/NAME` (which must be there), and
+    /// brings its schema up to date; `sqlite::memory:` is a temporary file, for tests. `ids` is where [`onward_core::ports::Transaction::fresh_id`] gets its ids.
     ///
     /// # Errors
     /// [`DatabaseError::InUse`] when another process serves the file, [`DatabaseError::Unfit`] when the disk cannot keep what
@@ -63,21 +70,36 @@ impl Database {
     pub async fn open(url: &str, ids: Arc<dyn Ids>) -> Result<Self, DatabaseError> {
         let dialect = match Location::parse(url)? {
             Location::Sqlite(location) => Dialect::Sqlite(sqlite::Backend::open(location).await?),
+            Location::Postgres(url) => Dialect::Postgres(postgres::Backend::open(url).await?),
         };
-        Ok(Self { inner: Arc::new(Inner { dialect, ids }) })
+        let inner = Inner {
+            dialect,
+            ids,
+            #[cfg(any(test, feature = "testing"))]
+            kept: std::sync::OnceLock::new(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
-    pub(crate) fn sqlite(&self) -> &sqlite::Backend {
-        let Dialect::Sqlite(backend) = &self.inner.dialect;
-        backend
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn keep(&self, what: Box<dyn std::any::Any + Send + Sync>) {
+        let _ = self.inner.kept.set(what);
     }
 
-    /// Begins a write transaction, after the one that is open. `now` becomes [`onward_core::ports::Transaction::now`].
+    pub(crate) fn dialect(&self) -> &Dialect {
+        &self.inner.dialect
+    }
+
+    /// Begins a write transaction, after the one that this process has open. `now` becomes [`onward_core::ports::Transaction::now`].
     ///
     /// Only the engine's committer, migrations of data and tests call this: everybody else writes through
     /// [`onward_core::ports::Writer`].
     pub async fn begin(&self, now: Timestamp) -> Result<Tx, DatabaseError> {
-        Ok(Tx::new(self.sqlite().begin().await?, now, Arc::clone(&self.inner.ids)))
+        let connection = match self.dialect() {
+            Dialect::Sqlite(backend) => Connection::Sqlite(backend.begin().await?),
+            Dialect::Postgres(backend) => Connection::Postgres(backend.begin().await?),
+        };
+        Ok(Tx::new(connection, now, Arc::clone(&self.inner.ids)))
     }
 
     /// Reads committed data.
@@ -87,33 +109,57 @@ impl Database {
 
     /// The database's file, when it is one.
     pub fn path(&self) -> Option<&Path> {
-        Some(self.sqlite().path())
+        match self.dialect() {
+            Dialect::Sqlite(backend) => Some(backend.path()),
+            Dialect::Postgres(_) => None,
+        }
     }
 
     /// For `onward doctor`.
     pub async fn report(&self) -> Result<Report, DatabaseError> {
-        self.sqlite().report().await
+        match self.dialect() {
+            Dialect::Sqlite(backend) => backend.report().await,
+            Dialect::Postgres(backend) => backend.report().await,
+        }
     }
 
-    /// House-keeping for quiet moments: cuts the write-ahead log back and gives freed pages back to the disk.
+    /// House-keeping for quiet moments: cuts the write-ahead log back and gives freed pages back to the disk. PostgreSQL does
+    /// both by itself.
     pub async fn tidy(&self) -> Result<(), DatabaseError> {
-        self.sqlite().tidy().await
+        match self.dialect() {
+            Dialect::Sqlite(backend) => backend.tidy().await,
+            Dialect::Postgres(_) => Ok(()),
+        }
     }
 
-    /// Writes a copy of the committed state into a new file; may run beside everything else.
+    /// Writes a copy of the committed state into a new file; may run beside everything else. SQLite only: PostgreSQL brings its
+    /// own tools.
     pub async fn backup(&self, file: &Path) -> Result<(), DatabaseError> {
-        self.sqlite().backup(file).await
+        match self.dialect() {
+            Dialect::Sqlite(backend) => backend.backup(file).await,
+            Dialect::Postgres(backend) => {
+                let reason = format!("{} is a PostgreSQL database; back it up with `pg_dump --format=custom`, or by archiving its log", backend.name());
+                Err(DatabaseError::Unfit(reason))
+            }
+        }
     }
 
     /// Closes the connections in order. Not needed for what is committed; after it every use fails.
     pub async fn close(&self) {
-        self.sqlite().close().await;
+        match self.dialect() {
+            Dialect::Sqlite(backend) => backend.close().await,
+            Dialect::Postgres(backend) => backend.close().await,
+        }
     }
 }
 
 impl Disk for Database {
     fn bytes_left(&self) -> Option<u64> {
-        self.sqlite().disk_bytes_left()
+        match self.dialect() {
+            Dialect::Sqlite(backend) => backend.disk_bytes_left(),
+            // Its disk is another machine's.
+            Dialect::Postgres(_) => None,
+        }
     }
 }
 
@@ -122,6 +168,8 @@ impl Disk for Database {
 enum Location<'u> {
     /// A path, or `:memory:`.
     Sqlite(&'u str),
+    /// The whole URL.
+    Postgres(&'u str),
 }
 
 impl<'u> Location<'u> {
@@ -136,16 +184,17 @@ impl<'u> Location<'u> {
                 path if path.contains('?') => bad("parameters after `?` are not supported; leave them out"),
                 path => Ok(Self::Sqlite(path)),
             },
-            "postgres" | "postgresql" => bad("PostgreSQL is not available in this version yet; use sqlite://PATH"),
-            other => bad(&format!("the scheme `{other}` is unknown; use sqlite://PATH")),
+            "postgres" | "postgresql" if rest.starts_with("//") => Ok(Self::Postgres(url)),
+            "postgres" | "postgresql" => bad("write postgres://USER:PASSWORD@HOST/DATABASE"),
+            other => bad(&format!("the scheme `{other}` is unknown; use sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE")),
         }
     }
 }
 
 /// The URL as it may be shown.
-fn without_password(url: &str) -> String {
-    match url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?))) {
-        Some((scheme, (_, host))) => format!("{scheme}://…@{host}"),
+pub(crate) fn without_password(url: &str) -> String {
+    match url.rsplit_once('@') {
+        Some((before, host)) => format!("{}://…@{host}", before.split(':').next().unwrap_or_default()),
         None => url.to_owned(),
     }
 }
@@ -159,11 +208,12 @@ mod tests {
         assert_eq!(Location::parse("sqlite://onward.db"), Ok(Location::Sqlite("onward.db")));
         assert_eq!(Location::parse("sqlite:///var/lib/onward.db"), Ok(Location::Sqlite("/var/lib/onward.db")));
         assert_eq!(Location::parse("sqlite::memory:"), Ok(Location::Sqlite(":memory:")));
+        assert_eq!(Location::parse("postgres://user:secret@host/db"), Ok(Location::Postgres("postgres://user:secret@host/db")));
         for (url, says) in [
             ("onward.db", "no scheme"),
             ("sqlite://", "no file"),
             ("sqlite://a.db?mode=ro", "parameters"),
-            ("postgres://user:secret@host/db", "not available in this version yet"),
+            ("postgres:user:secret@host/db", "postgres://USER"),
             ("mysql://x", "unknown"),
         ] {
             let text = Location::parse(url).unwrap_err().to_string();

@@ -26,6 +26,9 @@ pub enum DatabaseError {
     /// Another connection held the database for longer than the time-out.
     #[error("the database is busy")]
     Busy,
+    /// The connection to the server was lost, or cannot be made; what was not committed is undone.
+    #[error("the connection to the database is lost: {0}")]
+    Disconnected(String),
     /// `fetch_one` found none.
     #[error("no row was found")]
     NoRow,
@@ -87,7 +90,7 @@ impl DatabaseError {
     }
     /// Whether the same work may succeed later without a change to it.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::DiskFull | Self::Busy)
+        matches!(self, Self::DiskFull | Self::Busy | Self::Disconnected(_))
     }
 }
 
@@ -103,7 +106,7 @@ impl From<DatabaseError> for StoreError {
 impl From<DatabaseError> for WriteError {
     fn from(error: DatabaseError) -> Self {
         match error {
-            DatabaseError::DiskFull | DatabaseError::Busy => Self::Unavailable { retry_after_ms: 1_000 },
+            DatabaseError::DiskFull | DatabaseError::Busy | DatabaseError::Disconnected(_) => Self::Unavailable { retry_after_ms: 1_000 },
             DatabaseError::CommitUnknown(_) => Self::OutcomeUnknown,
             other => Self::Database(other.to_string()),
         }

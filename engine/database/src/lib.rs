@@ -19,9 +19,12 @@ mod error;
 mod identifiers;
 mod lists;
 mod migrations;
+mod postgres;
 mod query;
 mod row;
 mod sqlite;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod tx;
 mod value;
 

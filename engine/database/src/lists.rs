@@ -8,14 +8,14 @@
 //! ```
 //!
 //! Types: `uuid, bigint, double, text, bytes, boolean, json`. The argument is a [`Rows`] whose cells come in the marker's
-//! order. On SQLite the list travels as one JSON text and the marker becomes a `json_each`; the statement's text is the same
-//! whatever the list's length, so it is prepared once. `WHERE true` before `ON CONFLICT` keeps SQLite's grammar from
+//! order. On SQLite the list travels as one JSON text and the marker becomes a `json_each`, on PostgreSQL as an array for each
+//! column and an `unnest`; the statement's text is the same whatever the list's length, so it is prepared once. `WHERE true` before `ON CONFLICT` keeps SQLite's grammar from
 //! reading `ON` as a join. The order of a list is not the order of the result.
 //!
 //! A second marker, `{for share of TABLE}`, locks the rows that were read until the transaction ends; on SQLite, where one
 //! transaction writes at a time, it is nothing.
 
-use crate::{Arg, Args, DatabaseError, IntoArg};
+use crate::{Arg, Args, DatabaseError, IntoArg, Kind};
 use std::{
     collections::HashMap,
     fmt::Write as _,
@@ -46,6 +46,17 @@ impl Rows {
     /// Whether there are none; a statement over an empty list need not be sent.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+    /// Column by column.
+    pub(crate) fn into_columns(self) -> Vec<Vec<Arg>> {
+        let width = self.0.first().map_or(0, Args::len);
+        let mut columns: Vec<Vec<Arg>> = (0..width).map(|_| Vec::with_capacity(self.0.len())).collect();
+        for row in self.0 {
+            for (column, cell) in columns.iter_mut().zip(row.0) {
+                column.push(cell);
+            }
+        }
+        columns
     }
     /// As one JSON text: an array of arrays, bytes in hex.
     pub(crate) fn to_json(&self) -> String {
@@ -160,37 +171,81 @@ pub(crate) fn for_sqlite(sql: &'static str) -> Result<Text, DatabaseError> {
 }
 
 fn expand_sqlite(sql: &str) -> Result<String, DatabaseError> {
-    let bad = |reason: String| DatabaseError::Statement { sql: sql.to_owned(), reason };
     let mut out = String::with_capacity(sql.len() + 128);
+    for part in parts(sql)? {
+        match part {
+            Part::Text(text) => out.push_str(text),
+            Part::Marker(Marker::ForShare(_)) => {}
+            Part::Marker(Marker::List { argument, columns }) => {
+                out.push_str("(SELECT ");
+                for (at, (name, kind)) in columns.iter().enumerate() {
+                    let separator = if at > 0 { ", " } else { "" };
+                    let _ = match kind {
+                        Kind::Uuid | Kind::Bytes => write!(out, "{separator}unhex(value ->> {at}) AS {name}"),
+                        _ => write!(out, "{separator}value ->> {at} AS {name}"),
+                    };
+                }
+                let _ = write!(out, " FROM json_each(${}))", argument + 1);
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// A piece of a statement.
+pub(crate) enum Part<'s> {
+    Text(&'s str),
+    Marker(Marker<'s>),
+}
+
+/// What stands for something that the dialects write differently.
+pub(crate) enum Marker<'s> {
+    /// A list as a table: the place of its argument, counted from 0, and its columns.
+    List { argument: usize, columns: Vec<(&'s str, Kind)> },
+    /// Locks the rows that were read of this table.
+    ForShare(&'s str),
+}
+
+/// The statement cut at its markers.
+pub(crate) fn parts(sql: &str) -> Result<Vec<Part<'_>>, DatabaseError> {
+    let bad = |reason: String| DatabaseError::Statement { sql: sql.to_owned(), reason };
+    let mut parts = Vec::new();
     let mut rest = sql;
     while let Some(start) = rest.find("{$").into_iter().chain(rest.find(FOR_SHARE)).min() {
-        let end = rest[start..].find('}').ok_or_else(|| bad("a list marker has no `}`".into()))? + start;
-        let marker = &rest[start + 1..end];
-        if rest[start..].starts_with(FOR_SHARE) {
-            out.push_str(&rest[..start]);
-            rest = &rest[end + 1..];
-            continue;
-        }
-        let (placeholder, columns) = marker.split_once(':').ok_or_else(|| bad(format!("`{{{marker}}}` is not `{{$N: column type, …}}`")))?;
-        out.push_str(&rest[..start]);
-        out.push_str("(SELECT ");
-        for (at, column) in columns.split(',').enumerate() {
-            let (name, kind) = column.trim().split_once(' ').ok_or_else(|| bad(format!("column `{}` has no type", column.trim())))?;
-            if at > 0 {
-                out.push_str(", ");
-            }
-            let value = match kind.trim() {
-                "uuid" | "bytes" => format!("unhex(value ->> {at})"),
-                "bigint" | "double" | "text" | "boolean" | "json" => format!("value ->> {at}"),
-                other => return Err(bad(format!("column `{name}` has the unknown type `{other}`"))),
-            };
-            let _ = write!(out, "{value} AS {name}");
-        }
-        let _ = write!(out, " FROM json_each({}))", placeholder.trim());
+        let end = rest[start..].find('}').ok_or_else(|| bad("a marker has no `}`".into()))? + start;
+        parts.push(Part::Text(&rest[..start]));
+        parts.push(Part::Marker(match rest[start..end].strip_prefix(FOR_SHARE) {
+            Some(table) => Marker::ForShare(table.trim()),
+            None => list(&rest[start + 1..end]).map_err(bad)?,
+        }));
         rest = &rest[end + 1..];
     }
-    out.push_str(rest);
-    Ok(out)
+    parts.push(Part::Text(rest));
+    Ok(parts)
+}
+
+/// Reads `$1: run uuid, due bigint`.
+fn list(marker: &str) -> Result<Marker<'_>, String> {
+    let read = marker.split_once(':').and_then(|(placeholder, columns)| {
+        let number = placeholder.trim().strip_prefix('$')?.parse::<usize>().ok()?.checked_sub(1)?;
+        Some((number, columns))
+    });
+    let (argument, columns) = read.ok_or_else(|| format!("`{{{marker}}}` is not `{{$N: column type, …}}`"))?;
+    let columns = columns.split(',').map(|column| {
+        let (name, kind) = column.trim().split_once(' ').ok_or_else(|| format!("column `{}` has no type", column.trim()))?;
+        let kind = match kind.trim() {
+            "uuid" => Kind::Uuid,
+            "bytes" => Kind::Bytes,
+            "bigint" => Kind::Integer,
+            "double" => Kind::Float,
+            "text" => Kind::Text,
+            "boolean" => Kind::Boolean,
+            "json" => Kind::Json,
+            other => return Err(format!("column `{name}` has the unknown type `{other}`")),
+        };
+        Ok((name, kind))
+    });
+    Ok(Marker::List { argument, columns: columns.collect::<Result<_, _>>()? })
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Reading: the trait that a transaction and a reader share, so that a read function is written once.
 
-use crate::{Args, Database, DatabaseError, Row, sqlite};
+use crate::{Args, Database, DatabaseError, Row, database::Dialect, postgres, sqlite};
 use onward_core::async_trait;
 
 /// Runs statements that return rows. Functions that only read take `&mut impl Query` and work inside a transaction as well
@@ -36,27 +36,39 @@ impl Reader {
     }
     /// Several statements on one snapshot.
     pub async fn snapshot(&self) -> Result<Snapshot, DatabaseError> {
-        let connection = self.database.sqlite().snapshot().await?;
-        Ok(Snapshot { connection })
+        Ok(Snapshot(match self.database.dialect() {
+            Dialect::Sqlite(backend) => Moment::Sqlite(backend.snapshot().await?),
+            Dialect::Postgres(backend) => Moment::Postgres(backend.snapshot().await?),
+        }))
     }
 }
 
 #[async_trait]
 impl Query for Reader {
     async fn fetch_all(&mut self, sql: &'static str, args: Args) -> Result<Vec<Row>, DatabaseError> {
-        self.database.sqlite().read(sql, args).await
+        match self.database.dialect() {
+            Dialect::Sqlite(backend) => backend.read(sql, args).await,
+            Dialect::Postgres(backend) => backend.read(sql, args).await,
+        }
     }
 }
 
-/// Reads committed data as it stood at one moment. Short-lived: it keeps the write-ahead log from being cut back.
+/// Reads committed data as it stood at one moment. Short-lived: it keeps what was deleted since from being cleared away.
 #[derive(Debug)]
-pub struct Snapshot {
-    connection: sqlite::ReadTransaction,
+pub struct Snapshot(Moment);
+
+#[derive(Debug)]
+enum Moment {
+    Sqlite(sqlite::ReadTransaction),
+    Postgres(postgres::ReadTransaction),
 }
 
 #[async_trait]
 impl Query for Snapshot {
     async fn fetch_all(&mut self, sql: &'static str, args: Args) -> Result<Vec<Row>, DatabaseError> {
-        self.connection.fetch_all(sql, args).await
+        match &mut self.0 {
+            Moment::Sqlite(transaction) => transaction.fetch_all(sql, args).await,
+            Moment::Postgres(transaction) => transaction.fetch_all(sql, args).await,
+        }
     }
 }

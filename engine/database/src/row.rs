@@ -1,6 +1,6 @@
 //! Rows as statements return them.
 
-use crate::{DatabaseError, sqlite};
+use crate::{DatabaseError, postgres, sqlite};
 use onward_core::{Timestamp, Value, ids::Shard};
 use uuid::Uuid;
 
@@ -9,6 +9,7 @@ pub struct Row(pub(crate) Inner);
 
 pub(crate) enum Inner {
     Sqlite(sqlite::Row),
+    Postgres(postgres::Row),
 }
 
 impl Row {
@@ -41,36 +42,51 @@ impl Column<'_> {
     }
     /// Whether it holds no value.
     pub fn is_null(&self) -> Result<bool, DatabaseError> {
-        let Inner::Sqlite(row) = &self.row.0;
-        row.is_null(self.name)
+        match &self.row.0 {
+            Inner::Sqlite(row) => row.is_null(self.name),
+            Inner::Postgres(row) => row.is_null(self.name),
+        }
     }
     /// As a whole number.
     pub fn integer(&self) -> Result<i64, DatabaseError> {
-        let Inner::Sqlite(row) = &self.row.0;
-        row.integer(self.name)
+        match &self.row.0 {
+            Inner::Sqlite(row) => row.integer(self.name),
+            Inner::Postgres(row) => row.integer(self.name),
+        }
     }
     /// As a number.
     pub fn float(&self) -> Result<f64, DatabaseError> {
-        let Inner::Sqlite(row) = &self.row.0;
-        row.float(self.name)
+        match &self.row.0 {
+            Inner::Sqlite(row) => row.float(self.name),
+            Inner::Postgres(row) => row.float(self.name),
+        }
     }
     /// As true or false.
     pub fn boolean(&self) -> Result<bool, DatabaseError> {
-        let Inner::Sqlite(row) = &self.row.0;
-        row.integer(self.name).map(|number| number != 0)
+        match &self.row.0 {
+            Inner::Sqlite(row) => row.integer(self.name).map(|number| number != 0),
+            Inner::Postgres(row) => row.boolean(self.name),
+        }
     }
     /// As text.
     pub fn text(&self) -> Result<String, DatabaseError> {
-        let Inner::Sqlite(row) = &self.row.0;
-        row.text(self.name)
+        match &self.row.0 {
+            Inner::Sqlite(row) => row.text(self.name),
+            Inner::Postgres(row) => row.text(self.name),
+        }
     }
     /// As bytes.
     pub fn bytes(&self) -> Result<Vec<u8>, DatabaseError> {
-        let Inner::Sqlite(row) = &self.row.0;
-        row.bytes(self.name)
+        match &self.row.0 {
+            Inner::Sqlite(row) => row.bytes(self.name),
+            Inner::Postgres(row) => row.bytes(self.name),
+        }
     }
     /// As an id.
     pub fn uuid(&self) -> Result<Uuid, DatabaseError> {
+        if let Inner::Postgres(row) = &self.row.0 {
+            return row.uuid(self.name);
+        }
         let bytes = self.bytes()?;
         Uuid::from_slice(&bytes).map_err(|_| self.error(format!("an id has 16 bytes, this value has {}", bytes.len())))
     }

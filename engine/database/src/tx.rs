@@ -1,6 +1,6 @@
 //! The write transaction that record functions take.
 
-use crate::{Args, DatabaseError, Query, Row, sqlite};
+use crate::{Args, DatabaseError, Query, Row, postgres, sqlite};
 use onward_core::{
     Timestamp, async_trait,
     ports::{CommitError, Ids, Outbox, Transaction},
@@ -8,9 +8,9 @@ use onward_core::{
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// A write transaction: holds the one writing connection until it ends. Dropped without an end, it is rolled back.
+/// A write transaction: holds this process's one writing connection until it ends. Dropped without an end, it is rolled back.
 pub struct Tx {
-    connection: sqlite::WriteConnection,
+    connection: Connection,
     now: Timestamp,
     ids: Arc<dyn Ids>,
     outbox: Outbox,
@@ -18,34 +18,58 @@ pub struct Tx {
     marks: Vec<Outbox>,
 }
 
-#[expect(clippy::unused_async, reason = "the writer of SQLite has nothing to wait for; a database over the network will")]
+pub(crate) enum Connection {
+    Sqlite(sqlite::WriteConnection),
+    Postgres(postgres::WriteConnection),
+}
+
 impl Tx {
-    pub(crate) fn new(connection: sqlite::WriteConnection, now: Timestamp, ids: Arc<dyn Ids>) -> Self {
+    pub(crate) fn new(connection: Connection, now: Timestamp, ids: Arc<dyn Ids>) -> Self {
         Self { connection, now, ids, outbox: Outbox::default(), marks: Vec::new() }
     }
 
     /// Runs a statement; how many rows it inserted, updated or deleted.
     pub async fn execute(&mut self, sql: &'static str, args: Args) -> Result<u64, DatabaseError> {
-        self.connection.execute(sql, args)
+        match &mut self.connection {
+            Connection::Sqlite(connection) => connection.execute(sql, args),
+            Connection::Postgres(connection) => connection.execute(sql, args).await,
+        }
+    }
+
+    /// Runs a statement whose refusal (a unique violation, say) is an answer: it undoes itself alone, and the transaction goes on.
+    pub async fn attempt(&mut self, sql: &'static str, args: Args) -> Result<u64, DatabaseError> {
+        match &mut self.connection {
+            Connection::Sqlite(connection) => connection.execute(sql, args),
+            Connection::Postgres(connection) => connection.attempt(sql, args).await,
+        }
     }
 
     /// Marks a point to return to; savepoints nest.
     pub async fn savepoint(&mut self) -> Result<(), DatabaseError> {
-        self.connection.savepoint()?;
+        match &mut self.connection {
+            Connection::Sqlite(connection) => connection.savepoint()?,
+            Connection::Postgres(connection) => connection.savepoint().await?,
+        }
         self.marks.push(self.outbox.clone());
         Ok(())
     }
 
     /// Keeps what came since the last savepoint.
     pub async fn release(&mut self) -> Result<(), DatabaseError> {
-        self.connection.release()?;
+        match &mut self.connection {
+            Connection::Sqlite(connection) => connection.release()?,
+            Connection::Postgres(connection) => connection.release().await?,
+        }
         self.marks.pop();
         Ok(())
     }
 
     /// Undoes what came since the last savepoint, the outbox included, and drops the savepoint.
     pub async fn rollback_to(&mut self) -> Result<(), DatabaseError> {
-        self.connection.roll_back_to()?;
+        match &mut self.connection {
+            Connection::Sqlite(connection) => connection.roll_back_to()?,
+            Connection::Postgres(connection) => connection.roll_back_to().await?,
+        }
         if let Some(outbox) = self.marks.pop() {
             self.outbox = outbox;
         }
@@ -57,7 +81,11 @@ impl Tx {
     /// # Errors
     /// `Failed`: surely not stored. `Unknown`: it may or may not be stored (SEMANTICS.md 5).
     pub async fn commit(self) -> Result<(), CommitError> {
-        self.connection.commit().map_err(|error| match error {
+        let done = match self.connection {
+            Connection::Sqlite(connection) => connection.commit(),
+            Connection::Postgres(connection) => connection.commit().await,
+        };
+        done.map_err(|error| match error {
             DatabaseError::CommitUnknown(reason) => CommitError::Unknown(reason),
             other => CommitError::Failed(other.into()),
         })
@@ -65,7 +93,10 @@ impl Tx {
 
     /// Undoes everything.
     pub async fn rollback(self) {
-        self.connection.roll_back();
+        match self.connection {
+            Connection::Sqlite(connection) => connection.roll_back(),
+            Connection::Postgres(connection) => connection.roll_back().await,
+        }
     }
 }
 
@@ -78,7 +109,10 @@ impl std::fmt::Debug for Tx {
 #[async_trait]
 impl Query for Tx {
     async fn fetch_all(&mut self, sql: &'static str, args: Args) -> Result<Vec<Row>, DatabaseError> {
-        self.connection.fetch_all(sql, args)
+        match &mut self.connection {
+            Connection::Sqlite(connection) => connection.fetch_all(sql, args),
+            Connection::Postgres(connection) => connection.fetch_all(sql, args).await,
+        }
     }
 }
 

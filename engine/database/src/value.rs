@@ -22,7 +22,7 @@ pub enum Kind {
     Bytes,
     /// `uuid`; a 16-byte blob on SQLite.
     Uuid,
-    /// `jsonb`; text on SQLite.
+    /// Text on both: `jsonb` would reorder it and refuse some of it.
     Json,
     /// A list of rows.
     Rows,
@@ -49,6 +49,23 @@ pub enum Arg {
     Json(String),
     /// A list of rows, for the list marker.
     Rows(Rows),
+}
+
+impl Arg {
+    /// Its type.
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Self::Null(kind) => *kind,
+            Self::Boolean(_) => Kind::Boolean,
+            Self::Integer(_) => Kind::Integer,
+            Self::Float(_) => Kind::Float,
+            Self::Text(_) => Kind::Text,
+            Self::Bytes(_) => Kind::Bytes,
+            Self::Uuid(_) => Kind::Uuid,
+            Self::Json(_) => Kind::Json,
+            Self::Rows(_) => Kind::Rows,
+        }
+    }
 }
 
 /// The arguments of one statement, in order: `$1` is the first. Made by [`crate::args!`].

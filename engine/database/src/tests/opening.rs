@@ -1,4 +1,4 @@
-use super::{NOW, database};
+use super::{NOW, sqlite};
 use crate::{Database, DatabaseError, Query as _, SystemIds, args, lists};
 use std::{path::Path, sync::Arc};
 
@@ -8,7 +8,7 @@ async fn open(path: &Path) -> Result<Database, DatabaseError> {
 
 #[tokio::test]
 async fn settings_are_what_durability_needs() {
-    let database = database().await;
+    let database = sqlite().await;
     let report = database.report().await.unwrap();
     assert_eq!(report.durability, "journal_mode=wal, synchronous=2");
     assert!(report.migration >= 1 && report.bytes > 0, "{report:?}");
@@ -85,7 +85,7 @@ async fn what_is_no_database_is_refused() {
 
 #[tokio::test]
 async fn a_temporary_database_leaves_nothing() {
-    let database = database().await;
+    let database = sqlite().await;
     let path = database.path().unwrap().to_owned();
     assert!(path.exists());
     database.close().await;
@@ -97,7 +97,7 @@ async fn a_temporary_database_leaves_nothing() {
 async fn a_backup_holds_what_is_committed() {
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("copy.db");
-    let database = database().await;
+    let database = sqlite().await;
     let mut tx = database.begin(NOW).await.unwrap();
     tx.execute("UPDATE leases SET epoch = 5 WHERE shard = 0", args![]).await.unwrap();
     tx.commit().await.unwrap();

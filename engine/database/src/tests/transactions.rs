@@ -1,4 +1,4 @@
-use super::{NOW, playground};
+use super::{NOW, playground, sqlite, with_things};
 use crate::{Database, DatabaseError, Query as _, Tx, args};
 use onward_core::{
     NewEvent, OrganisationId, Value,
@@ -79,7 +79,7 @@ async fn savepoints_nest_and_restore_the_outbox() {
 
 #[tokio::test]
 async fn a_full_disk_is_named_and_passes() {
-    let database = playground().await;
+    let database = with_things(sqlite().await).await;
     let mut tx = database.begin(NOW).await.unwrap();
     let pages: i64 = tx.fetch_one("PRAGMA page_count", args![]).await.unwrap().get("page_count").unwrap();
     assert!(pages > 1);
@@ -103,7 +103,7 @@ async fn a_full_disk_is_named_and_passes() {
 async fn a_commit_that_breaks_a_rule_is_surely_not_stored() {
     let database = playground().await;
     let mut tx = database.begin(NOW).await.unwrap();
-    tx.execute("CREATE TABLE parts (thing INTEGER REFERENCES things (id) DEFERRABLE INITIALLY DEFERRED) STRICT", args![]).await.unwrap();
+    tx.execute("CREATE TABLE parts (thing BIGINT REFERENCES things (id) DEFERRABLE INITIALLY DEFERRED)", args![]).await.unwrap();
     tx.execute("INSERT INTO parts (thing) VALUES (77)", args![]).await.unwrap();
     assert!(matches!(tx.commit().await, Err(CommitError::Failed(StoreError::Failed(_)))));
     let mut tx = database.begin(NOW).await.unwrap();

@@ -1,0 +1,11 @@
+//! The PostgreSQL dialect: everything that knows its driver.
+
+mod backend;
+mod errors;
+mod row;
+mod statement;
+mod write;
+
+pub(crate) use backend::{Backend, ReadTransaction};
+pub(crate) use row::Row;
+pub(crate) use write::WriteConnection;

@@ -1,0 +1,258 @@
+//! A statement of the common dialect as PostgreSQL takes it: each column of a list travels as an array.
+
+use super::{Row, errors::translate};
+use crate::{
+    Arg, Args, DatabaseError, Kind,
+    lists::{Marker, Part, parts},
+};
+use sqlx::{
+    Arguments as _, AssertSqlSafe, Encode, PgConnection, Postgres, SqlSafeStr as _, SqlStr, Type,
+    postgres::{PgArguments, PgHasArrayType},
+};
+use std::{
+    collections::HashMap,
+    fmt::Write as _,
+    sync::{Arc, OnceLock, PoisonError, RwLock},
+};
+use uuid::Uuid;
+
+/// A statement with its markers expanded, and what each of its parameters is.
+#[derive(Debug, PartialEq)]
+struct Expanded {
+    text: Arc<str>,
+    /// In the order of the parameters.
+    parameters: Vec<Parameter>,
+}
+
+/// Where a parameter comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Parameter {
+    /// The argument at this place.
+    Scalar(usize),
+    /// A column of the list at this place.
+    Column { argument: usize, column: usize, kind: Kind },
+}
+
+pub(super) async fn fetch_all(connection: &mut PgConnection, sql: &'static str, args: Args) -> Result<Vec<crate::Row>, DatabaseError> {
+    let (text, bound) = prepare(sql, args)?;
+    let rows = sqlx::query_with(text, bound).fetch_all(connection).await.map_err(|error| translate(&error))?;
+    Ok(rows.into_iter().map(|row| crate::Row(crate::row::Inner::Postgres(Row(row)))).collect())
+}
+
+pub(super) async fn execute(connection: &mut PgConnection, sql: &'static str, args: Args) -> Result<u64, DatabaseError> {
+    let (text, bound) = prepare(sql, args)?;
+    let done = sqlx::query_with(text, bound).execute(connection).await.map_err(|error| translate(&error))?;
+    Ok(done.rows_affected())
+}
+
+fn prepare(sql: &'static str, args: Args) -> Result<(SqlStr, PgArguments), DatabaseError> {
+    let wrong = |reason: String| DatabaseError::Statement { sql: sql.to_owned(), reason };
+    let mut bound = PgArguments::default();
+    if !sql.contains('{') {
+        for arg in args.0 {
+            bind(&mut bound, arg).map_err(wrong)?;
+        }
+        return Ok((sql.into_sql_str(), bound));
+    }
+    let expanded = expanded(sql)?;
+    let mut scalars: Vec<Option<Arg>> = Vec::with_capacity(args.len());
+    let mut lists: HashMap<usize, Vec<Vec<Arg>>> = HashMap::new();
+    for (place, arg) in args.0.into_iter().enumerate() {
+        match arg {
+            Arg::Rows(rows) => {
+                lists.insert(place, rows.into_columns());
+                scalars.push(None);
+            }
+            other => scalars.push(Some(other)),
+        }
+    }
+    for parameter in &expanded.parameters {
+        match *parameter {
+            Parameter::Scalar(place) => {
+                let arg = scalars.get_mut(place).and_then(Option::take);
+                bind(&mut bound, arg.ok_or_else(|| wrong(format!("${} has no argument, or is a list outside its marker", place + 1)))?).map_err(wrong)?;
+            }
+            Parameter::Column { argument, column, kind } => {
+                let columns = lists.get_mut(&argument).ok_or_else(|| wrong(format!("${} is no list", argument + 1)))?;
+                // A list without rows has no columns either.
+                let cells = columns.get_mut(column).map(std::mem::take).unwrap_or_default();
+                bind_column(&mut bound, kind, cells).map_err(wrong)?;
+            }
+        }
+    }
+    Ok((AssertSqlSafe(Arc::clone(&expanded.text)).into_sql_str(), bound))
+}
+
+/// Markers are expanded once for each statement.
+fn expanded(sql: &'static str) -> Result<Arc<Expanded>, DatabaseError> {
+    static KNOWN: OnceLock<RwLock<HashMap<&'static str, Arc<Expanded>>>> = OnceLock::new();
+    let known = KNOWN.get_or_init(RwLock::default);
+    // A poisoned lock still holds whole statements: they are inserted in one step.
+    if let Some(found) = known.read().unwrap_or_else(PoisonError::into_inner).get(sql) {
+        return Ok(Arc::clone(found));
+    }
+    let made = Arc::new(expand(sql)?);
+    known.write().unwrap_or_else(PoisonError::into_inner).insert(sql, Arc::clone(&made));
+    Ok(made)
+}
+
+fn expand(sql: &str) -> Result<Expanded, DatabaseError> {
+    let mut text = String::with_capacity(sql.len() + 128);
+    let mut parameters: Vec<Parameter> = Vec::new();
+    for part in parts(sql)? {
+        match part {
+            Part::Text(plain) => number_anew(plain, &mut text, &mut parameters),
+            Part::Marker(Marker::ForShare(table)) => {
+                let _ = write!(text, "FOR SHARE OF {table}");
+            }
+            Part::Marker(Marker::List { argument, columns }) => {
+                text.push_str("(SELECT * FROM unnest(");
+                for (at, (_, kind)) in columns.iter().enumerate() {
+                    let place = place(&mut parameters, Parameter::Column { argument, column: at, kind: *kind });
+                    let _ = write!(text, "{}${place}::{}[]", if at > 0 { ", " } else { "" }, type_name(*kind));
+                }
+                let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+                let _ = write!(text, ") AS listed ({}))", names.join(", "));
+            }
+        }
+    }
+    Ok(Expanded { text: text.into(), parameters })
+}
+
+/// Copies text in which each `$n` gets its new number.
+fn number_anew(plain: &str, text: &mut String, parameters: &mut Vec<Parameter>) {
+    let mut rest = plain;
+    while let Some(at) = rest.find('$') {
+        let digits = rest[at + 1..].bytes().take_while(u8::is_ascii_digit).count();
+        let end = at + 1 + digits;
+        match rest[at + 1..end].parse::<usize>().ok().and_then(|number| number.checked_sub(1)) {
+            Some(argument) => {
+                text.push_str(&rest[..at]);
+                let place = place(parameters, Parameter::Scalar(argument));
+                let _ = write!(text, "${place}");
+            }
+            None => text.push_str(&rest[..end]),
+        }
+        rest = &rest[end..];
+    }
+    text.push_str(rest);
+}
+
+/// The number of a parameter, counted from 1.
+fn place(parameters: &mut Vec<Parameter>, wanted: Parameter) -> usize {
+    if let Some(at) = parameters.iter().position(|known| *known == wanted) {
+        return at + 1;
+    }
+    parameters.push(wanted);
+    parameters.len()
+}
+
+fn type_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Boolean => "boolean",
+        Kind::Integer => "bigint",
+        Kind::Float => "double precision",
+        Kind::Bytes => "bytea",
+        Kind::Uuid => "uuid",
+        Kind::Text | Kind::Json | Kind::Rows => "text",
+    }
+}
+
+fn bind(bound: &mut PgArguments, arg: Arg) -> Result<(), String> {
+    match arg {
+        Arg::Null(Kind::Boolean) => add(bound, None::<bool>),
+        Arg::Null(Kind::Integer) => add(bound, None::<i64>),
+        Arg::Null(Kind::Float) => add(bound, None::<f64>),
+        Arg::Null(Kind::Text | Kind::Json | Kind::Rows) => add(bound, None::<String>),
+        Arg::Null(Kind::Bytes) => add(bound, None::<Vec<u8>>),
+        Arg::Null(Kind::Uuid) => add(bound, None::<Uuid>),
+        Arg::Boolean(value) => add(bound, value),
+        Arg::Integer(value) => add(bound, value),
+        Arg::Float(value) => add(bound, value),
+        Arg::Text(value) | Arg::Json(value) => add(bound, value),
+        Arg::Bytes(value) => add(bound, value),
+        Arg::Uuid(value) => add(bound, value),
+        Arg::Rows(_) => Err("a list stands only in a marker".to_owned()),
+    }
+}
+
+fn add<'q, T: Encode<'q, Postgres> + Type<Postgres>>(bound: &mut PgArguments, value: T) -> Result<(), String> {
+    bound.add(value).map_err(|error| error.to_string())
+}
+
+fn bind_column(bound: &mut PgArguments, kind: Kind, cells: Vec<Arg>) -> Result<(), String> {
+    match kind {
+        Kind::Boolean => array(bound, cells, |arg| match arg {
+            Arg::Boolean(value) => Some(value),
+            _ => None,
+        }),
+        Kind::Integer => array(bound, cells, |arg| match arg {
+            Arg::Integer(value) => Some(value),
+            _ => None,
+        }),
+        Kind::Float => array(bound, cells, |arg| match arg {
+            Arg::Float(value) => Some(value),
+            Arg::Integer(value) => Some(value as f64),
+            _ => None,
+        }),
+        Kind::Bytes => array(bound, cells, |arg| match arg {
+            Arg::Bytes(value) => Some(value),
+            _ => None,
+        }),
+        Kind::Uuid => array(bound, cells, |arg| match arg {
+            Arg::Uuid(value) => Some(value),
+            _ => None,
+        }),
+        Kind::Text | Kind::Json | Kind::Rows => array(bound, cells, |arg| match arg {
+            Arg::Text(value) | Arg::Json(value) => Some(value),
+            _ => None,
+        }),
+    }
+}
+
+fn array<T>(bound: &mut PgArguments, cells: Vec<Arg>, mut read: impl FnMut(Arg) -> Option<T>) -> Result<(), String>
+where
+    T: for<'q> Encode<'q, Postgres> + Type<Postgres> + PgHasArrayType,
+{
+    let mut values: Vec<Option<T>> = Vec::with_capacity(cells.len());
+    for cell in cells {
+        match cell {
+            Arg::Null(_) => values.push(None),
+            other => {
+                let kind = other.kind();
+                values.push(Some(read(other).ok_or_else(|| format!("a list's cell is {kind:?}, its marker says otherwise"))?));
+            }
+        }
+    }
+    add(bound, values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Rows;
+
+    #[test]
+    fn a_list_is_an_array_for_each_column() {
+        let expanded = expand("SELECT r.id FROM {$2: id uuid, n bigint} AS r WHERE r.n = $1 AND r.id <> $3 AND $1 > 0").unwrap();
+        assert_eq!(
+            &*expanded.text,
+            "SELECT r.id FROM (SELECT * FROM unnest($1::uuid[], $2::bigint[]) AS listed (id, n)) AS r WHERE r.n = $3 AND r.id <> $4 AND $3 > 0"
+        );
+        let column = |column, kind| Parameter::Column { argument: 1, column, kind };
+        assert_eq!(expanded.parameters, [column(0, Kind::Uuid), column(1, Kind::Integer), Parameter::Scalar(0), Parameter::Scalar(2)]);
+    }
+
+    #[test]
+    fn rows_are_locked_where_many_write() {
+        let expanded = expand("SELECT l.a FROM {$1: a text} AS r JOIN l ON l.a = r.a {for share of l}").unwrap();
+        assert!(expanded.text.ends_with("JOIN l ON l.a = r.a FOR SHARE OF l"), "{}", expanded.text);
+    }
+
+    #[test]
+    fn a_cell_of_another_kind_is_refused() {
+        let mut list = Rows::new();
+        list.push(crate::args!["text"]);
+        assert!(matches!(prepare("SELECT r.n FROM {$1: n bigint} AS r", crate::args![list]), Err(DatabaseError::Statement { .. })));
+    }
+}

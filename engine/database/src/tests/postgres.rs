@@ -1,0 +1,150 @@
+//! What holds for PostgreSQL alone.
+
+use super::{NOW, sqlite};
+use crate::{Database, DatabaseError, Query, SystemIds, args, testing::ThrowawayDatabase};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+async fn open(at: &ThrowawayDatabase) -> Result<Database, DatabaseError> {
+    Database::open(at.url(), Arc::new(SystemIds::new())).await
+}
+
+async fn run(at: &ThrowawayDatabase, sql: &'static str) {
+    let database = open(at).await.unwrap();
+    let mut tx = database.begin(NOW).await.unwrap();
+    tx.execute(sql, args![]).await.unwrap();
+    tx.commit().await.unwrap();
+    database.close().await;
+}
+
+/// Columns by table.
+type Schema = BTreeMap<String, BTreeSet<(String, bool)>>;
+
+async fn schema<Q: Query>(db: &mut Q, sql: &'static str) -> Schema {
+    let mut schema = Schema::new();
+    for row in db.fetch_all(sql, args![]).await.unwrap() {
+        let (table, column) = (row.get::<String>("t").unwrap(), row.get::<String>("c").unwrap());
+        schema.entry(table).or_default().insert((column, row.get("required").unwrap()));
+    }
+    schema.retain(|table, _| !table.starts_with("_sqlx") && !table.starts_with("sqlite_"));
+    schema
+}
+
+#[tokio::test]
+async fn both_databases_have_the_same_tables_columns_and_indexes() {
+    let postgres = ThrowawayDatabase::create().await;
+    let (postgres, sqlite) = (open(&postgres).await.unwrap(), sqlite().await);
+    let of_postgres = schema(
+        &mut postgres.reader(),
+        "SELECT table_name::text AS t, column_name::text AS c, is_nullable = 'NO' AS required FROM information_schema.columns WHERE table_schema = 'public'",
+    )
+    .await;
+    let of_sqlite = schema(
+        &mut sqlite.reader(),
+        "SELECT m.name AS t, c.name AS c, c.\"notnull\" OR c.pk > 0 AS required FROM sqlite_schema AS m JOIN pragma_table_info(m.name) AS c WHERE m.type = 'table'",
+    )
+    .await;
+    assert!(of_sqlite.len() > 40, "{}", of_sqlite.len());
+    assert_eq!(of_postgres, of_sqlite);
+    let names = async |db: &Database, sql| -> BTreeSet<String> {
+        db.reader().fetch_all(sql, args![]).await.unwrap().iter().map(|row| row.get("name").unwrap()).collect()
+    };
+    let in_postgres = names(
+        &postgres,
+        "SELECT indexname::text AS name FROM pg_indexes WHERE schemaname = 'public' AND indexname NOT LIKE '%\\_pkey' AND indexname NOT LIKE '%\\_key' AND tablename NOT LIKE '\\_sqlx%'",
+    )
+    .await;
+    let in_sqlite = names(&sqlite, "SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL").await;
+    assert_eq!(in_postgres, in_sqlite.into_iter().filter(|name| !name.ends_with("_key")).collect());
+}
+
+#[tokio::test]
+async fn nodes_that_start_at_one_time_migrate_once() {
+    let fresh = ThrowawayDatabase::empty().await;
+    let opened = futures_util::future::join_all((0..4).map(|_| open(&fresh))).await;
+    let migrations: Vec<i64> =
+        futures_util::future::join_all(opened.into_iter().map(async |database| database.unwrap().report().await.unwrap().migration)).await;
+    assert_eq!(migrations.iter().collect::<BTreeSet<_>>().len(), 1, "{migrations:?}");
+    // And once more changes nothing.
+    let leases = open(&fresh).await.unwrap().reader().fetch_one("SELECT count(*) AS n FROM leases", args![]).await.unwrap();
+    assert_eq!(leases.get::<i64>("n").unwrap(), 256);
+}
+
+#[tokio::test]
+async fn a_commit_is_synced_whatever_the_database_says() {
+    let database = ThrowawayDatabase::create().await;
+    run(&database, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database()); END $$").await;
+    let report = open(&database).await.unwrap().report().await.unwrap();
+    assert!(report.durability.contains("synchronous_commit=on"), "{report:?}");
+    assert!(report.database.starts_with("PostgreSQL ") && report.bytes > 0 && report.migration > 1, "{report:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_writes_is_refused() {
+    let database = ThrowawayDatabase::create().await;
+    run(&database, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()); END $$").await;
+    let refused = open(&database).await.unwrap_err();
+    assert!(matches!(&refused, DatabaseError::Unfit(reason) if reason.contains("primary")), "{refused}");
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_version_is_refused() {
+    let database = ThrowawayDatabase::create().await;
+    run(&database, "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'later', true, '\\x00', 0)").await;
+    let refused = open(&database).await.unwrap_err();
+    assert!(matches!(&refused, DatabaseError::Migration(reason) if reason.contains("9999")), "{refused}");
+}
+
+#[tokio::test]
+async fn where_nothing_listens_is_said_without_the_password() {
+    let refused = Database::open("postgres://user:secret@127.0.0.1:1/db", Arc::new(SystemIds::new())).await.unwrap_err().to_string();
+    assert!(refused.contains("127.0.0.1:1") && refused.contains("check that PostgreSQL runs") && !refused.contains("secret"), "{refused}");
+}
+
+/// Ends every connection to the database but the one that asks.
+async fn cut(at: &ThrowawayDatabase) {
+    let other = open(at).await.unwrap();
+    let sql = "SELECT count(pg_terminate_backend(pid)) AS n FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let cut: i64 = other.begin(NOW).await.unwrap().fetch_one(sql, args![]).await.unwrap().get("n").unwrap();
+    assert!(cut > 0);
+}
+
+#[tokio::test]
+async fn a_cut_connection_is_made_anew_and_its_transaction_is_lost_whole() {
+    let at = ThrowawayDatabase::create().await;
+    let database = open(&at).await.unwrap();
+    let epoch = async |database: &Database| -> i64 {
+        database.begin(NOW).await.unwrap().fetch_one("SELECT epoch FROM leases WHERE shard = 0", args![]).await.unwrap().get("epoch").unwrap()
+    };
+    // Idle.
+    cut(&at).await;
+    assert_eq!(epoch(&database).await, 0);
+    // In the middle of a transaction: the next statement says so, and the commit too.
+    let mut tx = database.begin(NOW).await.unwrap();
+    tx.execute("UPDATE leases SET epoch = 7 WHERE shard = 0", args![]).await.unwrap();
+    cut(&at).await;
+    let lost = tx.execute("UPDATE leases SET epoch = 8 WHERE shard = 0", args![]).await.unwrap_err();
+    assert!(lost.is_passing(), "{lost:?}");
+    assert!(matches!(tx.execute("SELECT 1", args![]).await, Err(DatabaseError::TransactionLost(_))));
+    assert!(tx.commit().await.is_err());
+    assert_eq!(epoch(&database).await, 0);
+    // While it commits: the outcome is unknown, and never taken for done.
+    let mut tx = database.begin(NOW).await.unwrap();
+    tx.execute("UPDATE leases SET epoch = 9 WHERE shard = 0", args![]).await.unwrap();
+    cut(&at).await;
+    let unknown = tx.commit().await.unwrap_err();
+    assert!(matches!(unknown, onward_core::ports::CommitError::Unknown(_)), "{unknown:?}");
+    assert_eq!(epoch(&database).await, 0);
+}
+
+#[tokio::test]
+async fn lost_readers_are_replaced() {
+    let at = ThrowawayDatabase::create().await;
+    let database = open(&at).await.unwrap();
+    let read = async || database.reader().fetch_one("SELECT count(*) AS n FROM leases", args![]).await;
+    read().await.unwrap();
+    cut(&at).await;
+    assert_eq!(read().await.unwrap().get::<i64>("n").unwrap(), 256);
+}
