@@ -55,7 +55,6 @@ pub(crate) struct Server {
     /// A token of an admin of `default`.
     pub(crate) admin: String,
     pub(crate) disk: Arc<PlantedDisk>,
-    _directory: tempfile::TempDir,
 }
 
 /// An answer.
@@ -108,9 +107,8 @@ impl Reply {
 
 impl Server {
     pub(crate) async fn start() -> Self {
-        let directory = tempfile::tempdir().unwrap();
         let (clock, ids) = (Arc::new(SystemClock::new()), Arc::new(SystemIds::new()));
-        let database = Database::open(&format!("sqlite://{}/onward.db", directory.path().display()), ids.clone()).await.unwrap();
+        let database = onward_database::testing::database_with(ids.clone()).await;
         let vault = Vault::new(MasterKey::new([7; 32]));
         let credentials = StoredCredentials::new(database.reader(), vault.clone());
         let connectors = Connectors::standard(&CLIENT);
@@ -159,7 +157,7 @@ impl Server {
             settings: Settings::new("https://onward.test"),
         });
         let organisation = write(app.engine(), Lane::Normal, |tx| Box::pin(organisations::ensure_default(tx))).await.unwrap().unwrap().id;
-        let server = Self { router: router(app.clone()), app, organisation, admin: String::new(), disk, _directory: directory };
+        let server = Self { router: router(app.clone()), app, organisation, admin: String::new(), disk };
         let admin = server.token(organisation, Role::Admin).await;
         Self { admin, ..server }
     }

@@ -30,8 +30,8 @@ async fn a_run_about_a_person_keeps_what_it_saw_apart_to_its_end() {
     let mut reader = server.app.reader();
     let sql = "SELECT (SELECT count(*) FROM history WHERE organisation = $1 AND entries LIKE '%my secret words%') AS entries,
         (SELECT count(*) FROM runs WHERE organisation = $1 AND (input LIKE '%my secret words%' OR output LIKE '%my secret words%')) AS rows,
-        (SELECT count(*) FROM payloads WHERE organisation = $1 AND personal = 1 AND value LIKE '%my secret words%') AS apart,
-        (SELECT count(*) FROM payloads WHERE organisation = $1 AND personal = 0) AS plain";
+        (SELECT count(*) FROM payloads WHERE organisation = $1 AND personal AND value LIKE '%my secret words%') AS apart,
+        (SELECT count(*) FROM payloads WHERE organisation = $1 AND NOT personal) AS plain";
     let row = reader.fetch_one(sql, args![server.organisation]).await.unwrap();
     let count = |column| row.get::<i64>(column).unwrap();
     assert_eq!((count("entries"), count("rows"), count("plain")), (0, 0, 0));

@@ -20,19 +20,15 @@ struct World {
     vault: Vault,
     organisation: OrganisationId,
     other: OrganisationId,
-    _folder: tempfile::TempDir,
 }
 
 async fn world() -> World {
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}", folder.path().join("test.db").display());
     World {
-        database: Database::open(&url, Arc::new(SystemIds::new())).await.unwrap(),
+        database: onward_database::testing::database().await,
         connectors: Connectors::standard(&HttpClient::new(AllowPrivate::None).unwrap()),
         vault: Vault::new(MasterKey::new([1; 32])),
         organisation: Uuid::from_u128(1).into(),
         other: Uuid::from_u128(2).into(),
-        _folder: folder,
     }
 }
 

@@ -84,7 +84,7 @@ pub async fn create(tx: &mut Tx, actor: &Actor, name: &str, title: &str) -> Resu
         created_at: tx.now(),
     };
     let written = tx
-        .execute(
+        .attempt(
             "INSERT INTO organisations (id, name, title, timezone, country, language, business_hours, created_at, updated_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)",
             args![made.id, &made.name, &made.title, &made.timezone, &made.country, &made.language, &made.business_hours, made.created_at],

@@ -35,7 +35,7 @@ pub async fn seen(tx: &mut Tx, organisation: OrganisationId, user: UserId) -> Re
     let was = tx.fetch_optional("SELECT seen_at FROM presence WHERE organisation = $1 AND user_id = $2", args![organisation, user]).await?;
     let was: Option<Timestamp> = was.map(|row| row.get("seen_at")).transpose()?;
     tx.execute(
-        "INSERT INTO presence (organisation, user_id, seen_at) SELECT $1, u.id, $3 FROM users AS u WHERE u.organisation = $1 AND u.id = $2 AND u.active = 1
+        "INSERT INTO presence (organisation, user_id, seen_at) SELECT $1, u.id, $3 FROM users AS u WHERE u.organisation = $1 AND u.id = $2 AND u.active
          ON CONFLICT (organisation, user_id) DO UPDATE SET seen_at = excluded.seen_at",
         args![organisation, user, now],
     )
@@ -59,7 +59,7 @@ pub async fn list(db: &mut impl Query, organisation: OrganisationId, now: Timest
     let rows = db
         .fetch_all(
             "SELECT p.user_id, p.seen_at FROM presence AS p JOIN users AS u ON u.organisation = p.organisation AND u.id = p.user_id
-             WHERE p.organisation = $1 AND p.seen_at >= $2 AND u.active = 1 ORDER BY p.user_id",
+             WHERE p.organisation = $1 AND p.seen_at >= $2 AND u.active ORDER BY p.user_id",
             args![organisation, now.plus_millis(-ONLINE_MS)],
         )
         .await?;

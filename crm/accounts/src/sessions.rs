@@ -71,7 +71,7 @@ pub async fn find(db: &mut impl Query, token: &str, now: Timestamp) -> Result<Op
         .fetch_optional(
             "SELECT u.organisation, u.id, u.email, u.name, u.role, u.active, u.created_at, u.last_sign_in_at, s.expires_at, s.ends_at
              FROM sessions s JOIN users u ON u.organisation = s.organisation AND u.id = s.user_id
-             WHERE s.token_hash = $1 AND s.expires_at > $2 AND u.active = 1",
+             WHERE s.token_hash = $1 AND s.expires_at > $2 AND u.active",
             args![secret::hash(token), now],
         )
         .await?;

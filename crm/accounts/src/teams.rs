@@ -57,7 +57,7 @@ pub async fn create(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, na
     let now = tx.now();
     let team = Team { id: TeamId(tx.fresh_id()), name, members, created_at: now, updated_at: now };
     let written = tx
-        .execute(
+        .attempt(
             "INSERT INTO teams (organisation, id, name, created_at, updated_at) VALUES ($1, $2, $3, $4, $4)",
             args![organisation, team.id, &team.name, now],
         )
@@ -147,7 +147,7 @@ pub(crate) async fn waiting(tx: &mut Tx, organisation: OrganisationId, team: &Te
     let rows = tx
         .fetch_all(
             "SELECT m.user_id FROM team_members AS m JOIN users AS u ON u.organisation = m.organisation AND u.id = m.user_id
-             WHERE m.organisation = $1 AND m.team_id = $2 AND u.active = 1
+             WHERE m.organisation = $1 AND m.team_id = $2 AND u.active
                AND (NOT $3 OR EXISTS (SELECT 1 FROM presence AS p WHERE p.organisation = $1 AND p.user_id = m.user_id AND p.seen_at >= $4))
              ORDER BY m.turn, m.user_id",
             args![organisation, team.id, online, seen_since],

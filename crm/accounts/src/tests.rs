@@ -21,7 +21,7 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let database = Database::open("sqlite::memory:", Arc::new(SystemIds::new())).await.unwrap();
+        let database = onward_database::testing::database().await;
         let mut tx = database.begin(START).await.unwrap();
         let organisation = organisations::ensure_default(&mut tx).await.unwrap();
         tx.commit().await.unwrap();

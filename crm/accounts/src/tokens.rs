@@ -79,7 +79,7 @@ pub async fn create(
         revoked_at: None,
     };
     let written = tx
-        .execute(
+        .attempt(
             "INSERT INTO api_tokens (organisation, id, name, token_hash, hint, role, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
             args![organisation, token.id, &token.name, secret::hash(&text), &token.hint, role.as_str(), token.created_at],
         )

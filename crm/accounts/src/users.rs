@@ -83,7 +83,7 @@ pub async fn create(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, ne
         last_sign_in_at: None,
     };
     let written = tx
-        .execute(
+        .attempt(
             "INSERT INTO users (organisation, id, email, name, password_hash, role, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
             args![organisation, user.id, &user.email, &user.name, new.password_hash, user.role.as_str(), user.created_at],
         )
@@ -133,7 +133,7 @@ pub async fn credentials(db: &mut impl Query, organisation: OrganisationId, emai
     let row = db
         .fetch_optional(
             "SELECT organisation, id, email, name, role, active, created_at, last_sign_in_at, password_hash FROM users
-             WHERE organisation = $1 AND email = $2 AND active = 1",
+             WHERE organisation = $1 AND email = $2 AND active",
             args![organisation, email.trim().to_lowercase()],
         )
         .await?;
@@ -182,7 +182,7 @@ pub async fn update(
     let is_admin = after.role == Role::Admin && after.active;
     if was_admin && !is_admin {
         let others = tx
-            .fetch_optional("SELECT id FROM users WHERE organisation = $1 AND role = 'admin' AND active = 1 AND id <> $2 LIMIT 1", args![organisation, id])
+            .fetch_optional("SELECT id FROM users WHERE organisation = $1 AND role = 'admin' AND active AND id <> $2 LIMIT 1", args![organisation, id])
             .await?;
         if others.is_none() {
             return Err(CrmError::conflict("this is the last active admin; make another user admin first", vec![id.to_string()]));

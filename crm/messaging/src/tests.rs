@@ -42,7 +42,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let database = Database::open("sqlite::memory:", Arc::new(SystemIds::new())).await.unwrap();
+        let database = onward_database::testing::database().await;
         let mut tx = database.begin(START).await.unwrap();
         let organisation = organisations::ensure_default(&mut tx).await.unwrap().id;
         let receiver = connection(&mut tx, organisation, 1, "main", "106540352242922").await;

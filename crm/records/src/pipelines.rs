@@ -92,7 +92,7 @@ pub struct PipelinePatch {
 /// The default pipeline, made where an organisation has none yet.
 pub async fn ensure_default(tx: &mut Tx, organisation: OrganisationId) -> Result<Pipeline, CrmError> {
     let row = tx
-        .fetch_optional("SELECT id, name, is_default, created_at, updated_at FROM pipelines WHERE organisation = $1 AND is_default = 1", args![organisation])
+        .fetch_optional("SELECT id, name, is_default, created_at, updated_at FROM pipelines WHERE organisation = $1 AND is_default", args![organisation])
         .await?;
     if let Some(found) = with_stages(tx, organisation, row.into_iter().collect()).await?.pop() {
         return Ok(found);
@@ -104,8 +104,9 @@ pub async fn ensure_default(tx: &mut Tx, organisation: OrganisationId) -> Result
 /// Makes a pipeline; the first of an organisation is its default.
 pub async fn create(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, name: &str, stages: Vec<NewStage>) -> Result<Pipeline, CrmError> {
     let name = text::title("name", name, NAME_CHARACTERS)?;
-    let counts =
-        tx.fetch_one("SELECT count(*) AS n, coalesce(sum(is_default), 0) AS defaults FROM pipelines WHERE organisation = $1", args![organisation]).await?;
+    let counts = tx
+        .fetch_one("SELECT count(*) AS n, count(CASE WHEN is_default THEN 1 END) AS defaults FROM pipelines WHERE organisation = $1", args![organisation])
+        .await?;
     if counts.get::<u64>("n")? >= PIPELINES as u64 {
         return Err(CrmError::conflict(format!("an organisation has at most {PIPELINES} pipelines"), vec![]));
     }
@@ -114,9 +115,9 @@ pub async fn create(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, na
     let is_default = counts.get::<u64>("defaults")? == 0;
     let pipeline = Pipeline { id: PipelineId(tx.fresh_id()), name, is_default, stages, created_at: now, updated_at: now };
     let written = tx
-        .execute(
+        .attempt(
             "INSERT INTO pipelines (organisation, id, name, is_default, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $5)",
-            args![organisation, pipeline.id, &pipeline.name, i64::from(is_default), now],
+            args![organisation, pipeline.id, &pipeline.name, is_default, now],
         )
         .await;
     written.map_err(|error| name_taken(error, &pipeline.name))?;
@@ -151,12 +152,12 @@ pub async fn update(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id
     let now = tx.now();
     after.updated_at = now;
     if after.is_default && !before.is_default {
-        tx.execute("UPDATE pipelines SET is_default = 0, updated_at = $2 WHERE organisation = $1 AND is_default = 1", args![organisation, now]).await?;
+        tx.execute("UPDATE pipelines SET is_default = FALSE, updated_at = $2 WHERE organisation = $1 AND is_default", args![organisation, now]).await?;
     }
     let written = tx
-        .execute(
+        .attempt(
             "UPDATE pipelines SET name = $3, is_default = $4, updated_at = $5 WHERE organisation = $1 AND id = $2",
-            args![organisation, id, &after.name, i64::from(after.is_default), now],
+            args![organisation, id, &after.name, after.is_default, now],
         )
         .await;
     written.map_err(|error| name_taken(error, &after.name))?;
@@ -223,7 +224,7 @@ async fn with_stages(db: &mut impl Query, organisation: OrganisationId, rows: Ve
         pipelines.push(Pipeline {
             id: row.get("id")?,
             name: row.get("name")?,
-            is_default: row.get::<i64>("is_default")? == 1,
+            is_default: row.get("is_default")?,
             stages: Vec::new(),
             created_at: row.get("created_at")?,
             updated_at: row.get("updated_at")?,

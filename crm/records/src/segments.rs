@@ -54,7 +54,7 @@ pub async fn create(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, na
         updated_at: now,
     };
     let written = tx
-        .execute(
+        .attempt(
             "INSERT INTO segments (organisation, id, name, description, kind, created_at, updated_at) VALUES ($1, $2, $3, $4, 'static', $5, $5)",
             args![organisation, segment.id, &segment.name, &segment.description, now],
         )
@@ -88,7 +88,7 @@ pub async fn update(
     }
     after.updated_at = tx.now();
     let written = tx
-        .execute(
+        .attempt(
             "UPDATE segments SET name = $3, description = $4, updated_at = $5 WHERE organisation = $1 AND id = $2",
             args![organisation, id, &after.name, &after.description, after.updated_at],
         )

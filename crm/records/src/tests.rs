@@ -26,15 +26,16 @@ const WHATSAPP: ConnectionId = ConnectionId(uuid::Uuid::from_u128(1));
 
 pub(crate) struct World {
     pub(crate) tx: Tx,
+    _database: Database,
     pub(crate) organisation: OrganisationId,
 }
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let database = Database::open("sqlite::memory:", Arc::new(SystemIds::new())).await.unwrap();
+        let database = onward_database::testing::database().await;
         let mut tx = database.begin(START).await.unwrap();
         let organisation = organisations::ensure_default(&mut tx).await.unwrap().id;
-        Self { tx, organisation }
+        Self { tx, _database: database, organisation }
     }
     fn events(&mut self) -> Vec<NewEvent> {
         std::mem::take(&mut self.tx.outbox().events)

@@ -107,7 +107,7 @@ pub(crate) async fn queues(tx: &mut Tx, after: Option<&(OrganisationId, HeldQueu
 pub(crate) async fn bursts(tx: &mut Tx, limit: usize) -> Result<Vec<(OrganisationId, HeldQueue, Timestamp)>, StoreError> {
     let rows = tx
         .fetch_all(
-            "SELECT organisation, queue, queue_name, queue_key, not_before FROM held_starts WHERE queue = 'debounce' ORDER BY not_before, id LIMIT $1",
+            "SELECT organisation, queue, queue_name, queue_key, not_before FROM held_starts WHERE queue = 'debounce' ORDER BY not_before NULLS FIRST, id LIMIT $1",
             args![limit as i64],
         )
         .await?;

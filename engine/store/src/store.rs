@@ -135,7 +135,7 @@ impl Store for SqlStore {
     // ---- runs ----
 
     async fn write_runs(&self, tx: &mut Tx, writes: &[RunWrite]) -> Result<(), StoreError> {
-        runs::write::write_all(tx, writes).await
+        runs::write::write_all(tx, self.database.reader(), writes).await
     }
     async fn load_runs(&self, tx: &mut Tx, ids: &[RunId]) -> Result<Vec<Result<StoredRun, (RunId, StoreError)>>, StoreError> {
         runs::load(tx, ids).await

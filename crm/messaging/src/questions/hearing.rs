@@ -36,7 +36,7 @@ pub(crate) async fn hear(
         None if consent::read_text(text).is_some() => None,
         None => {
             tx.fetch_optional(
-                columns!("AND contact_id = $2 AND connection_id = $3 AND sent_at IS NOT NULL AND answer IS NULL AND for_person = 0 ORDER BY sent_at DESC, id DESC LIMIT 1"),
+                columns!("AND contact_id = $2 AND connection_id = $3 AND sent_at IS NOT NULL AND answer IS NULL AND NOT for_person ORDER BY sent_at DESC, id DESC LIMIT 1"),
                 args![organisation, contact, connection],
             )
             .await?

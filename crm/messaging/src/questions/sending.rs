@@ -66,7 +66,7 @@ pub(crate) async fn sent(tx: &mut Tx, organisation: OrganisationId, errand: &Err
     let ((run_id, step), now) = (errand.key(), tx.now());
     tx.execute(
         "UPDATE contact_questions SET message_id = $4, connection_id = $5, sent_before = sent_at, sent_at = $6, sender_run = NULL, sender_step = NULL,
-                problem = CASE WHEN for_person = 1 THEN problem ELSE NULL END
+                problem = CASE WHEN for_person THEN problem ELSE NULL END
          WHERE organisation = $1 AND run_id = $2 AND step = $3",
         args![organisation, run_id, step, sent.message, sent.connection, now],
     )
@@ -78,7 +78,7 @@ pub(crate) async fn sent(tx: &mut Tx, organisation: OrganisationId, errand: &Err
 pub(crate) async fn held(tx: &mut Tx, ctx: &StepContext, errand: &Errand, message: Option<MessageId>, why: &str) -> Result<(), DatabaseError> {
     let (run_id, step) = errand.key();
     tx.execute(
-        "UPDATE contact_questions SET message_id = $4, sender_run = $5, sender_step = $6, problem = CASE WHEN for_person = 1 THEN problem ELSE $7 END
+        "UPDATE contact_questions SET message_id = $4, sender_run = $5, sender_step = $6, problem = CASE WHEN for_person THEN problem ELSE $7 END
          WHERE organisation = $1 AND run_id = $2 AND step = $3",
         args![ctx.organisation, run_id, step, message, ctx.run_id, &*ctx.step, why],
     )
@@ -89,7 +89,7 @@ pub(crate) async fn held(tx: &mut Tx, ctx: &StepContext, errand: &Errand, messag
 /// A message did not leave, or will not arrive: what the contact writes answers what they saw before, or nothing.
 pub(crate) async fn not_sent(tx: &mut Tx, organisation: OrganisationId, message: MessageId, why: &str) -> Result<(), DatabaseError> {
     tx.execute(
-        "UPDATE contact_questions SET sent_at = sent_before, problem = CASE WHEN for_person = 1 THEN problem ELSE $3 END
+        "UPDATE contact_questions SET sent_at = sent_before, problem = CASE WHEN for_person THEN problem ELSE $3 END
          WHERE organisation = $1 AND message_id = $2",
         args![organisation, message, why],
     )

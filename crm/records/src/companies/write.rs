@@ -149,7 +149,7 @@ async fn create(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, patch:
     };
     fields::check(&company.fields)?;
     let written = tx
-        .execute(
+        .attempt(
             "INSERT INTO companies (organisation, id, name, domain, phone, address, owner, fields, created_at, updated_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)",
             args![
@@ -195,7 +195,7 @@ async fn store(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, before:
     fields::check(&after.fields)?;
     after.updated_at = tx.now();
     let written = tx
-        .execute(
+        .attempt(
             "UPDATE companies SET name = $3, domain = $4, phone = $5, address = $6, owner = $7, fields = $8, updated_at = $9
              WHERE organisation = $1 AND id = $2",
             args![

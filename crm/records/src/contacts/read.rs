@@ -81,14 +81,15 @@ async fn add_parts(db: &mut impl Query, organisation: OrganisationId, contacts: 
     let ids = Rows::of(contacts.keys());
     let rows = db
         .fetch_all(
-            "SELECT a.contact_id, a.kind AS what, a.value AS value, NULL AS channel, NULL AS connection_id, a.position AS position, NULL AS username, NULL AS replaced_at
+            "SELECT i.contact_id, 'identity' AS what, i.external_id AS value, i.channel AS channel, i.connection_id AS connection_id, i.strength AS position,
+                i.username AS username, i.replaced_at AS replaced_at
+             FROM {$2: id uuid} AS w CROSS JOIN identities AS i WHERE i.organisation = $1 AND i.contact_id = w.id
+             UNION ALL
+             SELECT a.contact_id, a.kind, a.value, NULL, NULL, a.position, NULL, NULL
              FROM {$2: id uuid} AS w CROSS JOIN contact_addresses AS a WHERE a.organisation = $1 AND a.contact_id = w.id
              UNION ALL
              SELECT t.contact_id, 'tag', t.tag, NULL, NULL, 0, NULL, NULL
              FROM {$2: id uuid} AS w CROSS JOIN contact_tags AS t WHERE t.organisation = $1 AND t.contact_id = w.id
-             UNION ALL
-             SELECT i.contact_id, 'identity', i.external_id, i.channel, i.connection_id, i.strength, i.username, i.replaced_at
-             FROM {$2: id uuid} AS w CROSS JOIN identities AS i WHERE i.organisation = $1 AND i.contact_id = w.id
              ORDER BY position, value",
             args![organisation, ids],
         )

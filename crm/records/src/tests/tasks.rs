@@ -70,7 +70,7 @@ async fn a_task_is_made_given_done_and_opened_again() {
 
 #[tokio::test]
 async fn overdue_is_told_once_for_each_due_time() {
-    let database = Database::open("sqlite::memory:", Arc::new(SystemIds::new())).await.unwrap();
+    let database = onward_database::testing::database().await;
     let mut tx = database.begin(START).await.unwrap();
     let organisation = organisations::ensure_default(&mut tx).await.unwrap().id;
     let other = organisations::create(&mut tx, &Actor::System, "other", "Other").await.unwrap().id;

@@ -6,16 +6,18 @@ use onward_core::{
     cause::Cause,
     ports::{OpenWait, RunRow, RunStatus, RunWrite, StoreError, Transaction as _},
 };
-use onward_database::{DatabaseError, Query, Rows, Tx, args};
+use onward_database::{DatabaseError, Query, Reader, Rows, Tx, args};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Writes them all.
-pub(crate) async fn write_all(tx: &mut Tx, writes: &[RunWrite]) -> Result<(), StoreError> {
+///
+/// `committed` is asked which transition collided where the collision has ended the transaction.
+pub(crate) async fn write_all(tx: &mut Tx, committed: Reader, writes: &[RunWrite]) -> Result<(), StoreError> {
     let mut batch = Batch::default();
     for write in writes {
         batch.add(write)?;
     }
-    batch.history(tx, writes).await?;
+    batch.history(tx, committed, writes).await?;
     batch.payloads(tx).await?;
     batch.rows(tx).await?;
     batch.timers(tx).await?;
@@ -79,7 +81,7 @@ impl<'w> Batch<'w> {
         place.1 |= write.personal;
     }
 
-    async fn history(&mut self, tx: &mut Tx, writes: &[RunWrite]) -> Result<(), StoreError> {
+    async fn history(&mut self, tx: &mut Tx, mut committed: Reader, writes: &[RunWrite]) -> Result<(), StoreError> {
         if self.history.is_empty() {
             return Ok(());
         }
@@ -92,7 +94,11 @@ impl<'w> Batch<'w> {
             .await;
         match inserted {
             Ok(_) => Ok(()),
-            Err(error) if error.is_unique_violation_of("history") => Err(conflict(tx, writes).await?),
+            Err(error) if error.is_unique_violation_of("history") => Err(match conflict(tx, writes).await {
+                // PostgreSQL answers nothing more in this transaction.
+                Err(DatabaseError::TransactionLost(_)) => conflict(&mut committed, writes).await?,
+                found => found?,
+            }),
             Err(error) => Err(error.into()),
         }
     }
@@ -227,10 +233,10 @@ impl<'w> Batch<'w> {
 }
 
 /// Which transition collided: with a stored one, or else with another of its own batch.
-async fn conflict(tx: &mut Tx, writes: &[RunWrite]) -> Result<StoreError, DatabaseError> {
+async fn conflict<Q: Query>(db: &mut Q, writes: &[RunWrite]) -> Result<StoreError, DatabaseError> {
     let firsts = || writes.iter().filter_map(|write| write.entries.first().map(|first| (write.run_id, first.seq)));
     let rows: Rows = firsts().map(|(run, seq)| args![run, seq as i64]).collect();
-    let stored = tx
+    let stored = db
         .fetch_optional(
             "SELECT h.run, h.seq FROM {$1: run uuid, seq bigint} AS r JOIN history h ON h.run = r.run AND h.seq = r.seq ORDER BY h.run, h.seq LIMIT 1",
             args![rows],

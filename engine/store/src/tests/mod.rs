@@ -12,9 +12,8 @@ use onward_core::{
     history::Entry,
     ports::{RunRow, RunStatus, RunWrite, Store as _},
 };
-use onward_database::{Database, Reader, SystemIds, Tx};
+use onward_database::{Reader, Tx};
 use serde_json::json;
-use std::sync::Arc;
 use uuid::Uuid;
 
 const ORG: OrganisationId = OrganisationId(Uuid::from_u128(1));
@@ -28,7 +27,7 @@ fn run_id(number: u128) -> RunId {
 }
 
 async fn store() -> (SqlStore, Reader) {
-    let database = Database::open("sqlite::memory:", Arc::new(SystemIds::new())).await.unwrap();
+    let database = onward_database::testing::database().await;
     (SqlStore::new(database.clone()), database.reader())
 }
 

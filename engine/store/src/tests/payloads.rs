@@ -14,7 +14,7 @@ async fn erasing_a_person_leaves_sequence_kinds_and_decisions() {
     let (personal, plain) = (RunWrite { personal: true, ..write(&run, entries[..1].to_vec()) }, RunWrite { row: None, ..write(&run, entries[1..].to_vec()) });
     commit(&store, async |tx| store.write_runs(tx, &[personal, plain]).await.unwrap()).await;
     let texts: Vec<String> = reader
-        .fetch_all("SELECT entries || (SELECT group_concat(input) FROM runs) AS text FROM history", args![])
+        .fetch_all("SELECT h.entries || r.input AS text FROM history AS h, runs AS r", args![])
         .await
         .unwrap()
         .iter()
