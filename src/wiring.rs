@@ -17,7 +17,7 @@ use onward_core::{
     NodeId,
     ports::{self, Clock, Ids as _, Lane, NoInventory, Node},
 };
-use onward_database::{Database, DatabaseError, SystemClock, SystemIds, Tx};
+use onward_database::{Database, DatabaseError, SystemClock, SystemIds, Tx, without_password};
 use onward_messaging::{Channels, ContactDesk, CrmInventory, CrmRecords, OpenWork};
 use onward_runtime::{Duty, Engine, EngineConfig, EngineHandle, EngineLimits, Registry, TokioExecutor, debug_nodes};
 use onward_store::SqlStore;
@@ -93,7 +93,7 @@ pub(crate) fn beside(file: &Path, extension: &str) -> PathBuf {
 pub(crate) async fn open_database(url: &str) -> Result<Database, Failure> {
     Database::open(url, Arc::new(SystemIds::new())).await.map_err(|error| match &error {
         DatabaseError::Url { .. } => Failure::wrong_use(error.to_string()),
-        _ => Failure::because(format!("the database {url} cannot be opened"), &error),
+        _ => Failure::because(format!("the database {} cannot be opened", without_password(url)), &error),
     })
 }
 
@@ -168,8 +168,8 @@ async fn furnish(settings: &Settings, database: &Database) -> Result<App, Failur
         inventory: if settings.knows_things { Arc::new(CrmInventory::new(database.reader())) } else { Arc::new(NoInventory) },
         disk: Arc::new(database.clone()),
         node_id: NodeId(ids.fresh(clock.now())),
-        // The file lock proves whoever had the shards dead.
-        take_all: true,
+        // A file's lock proves whoever had the shards dead; on PostgreSQL they may live elsewhere.
+        take_all: database.path().is_some(),
         duty: settings.duty,
         limits: EngineLimits::default(),
     });

@@ -3,6 +3,7 @@
 use super::{Context, Failure};
 use crate::wiring;
 use clap::Args;
+use onward_database::without_password;
 use serde_json::json;
 
 /// Bring the database's schema up to date. `serve` does so by itself; this is for doing it apart.
@@ -18,8 +19,9 @@ impl Migrate {
         let report = database.report().await;
         database.close().await;
         let report = report.map_err(|error| Failure::because("the database was brought up to date and cannot be read", &error))?;
-        let document = json!({ "database": context.place.database, "migration": report.migration });
-        context.print(&document, |_| format!("{} is at migration {}", context.place.database, report.migration));
+        let shown = without_password(&context.place.database);
+        let document = json!({ "database": shown, "migration": report.migration });
+        context.print(&document, |_| format!("{shown} is at migration {}", report.migration));
         Ok(())
     }
 }

@@ -14,7 +14,7 @@ use crate::{
 use axum::{Router, extract::connect_info::IntoMakeServiceWithConnectInfo, serve::ListenerExt as _};
 use control_socket::SocketPath;
 use onward_core::ports::Clock as _;
-use onward_database::SystemClock;
+use onward_database::{SystemClock, without_password};
 use onward_runtime::Duty;
 use serde_json::json;
 use std::{
@@ -108,12 +108,12 @@ async fn serve_rooms(
     };
     if options.json {
         print_json(&json!({
-            "url": local_url, "database": options.database, "process": std::process::id(),
+            "url": local_url, "database": without_password(&options.database), "process": std::process::id(),
             "demo": running.as_ref().map(demonstration::Running::document),
         }));
     } else {
         let text = running.as_ref().map_or_else(String::new, demonstration::Running::text);
-        terminal::print(&format!("Onward serves {local_url}  (database {}, process {})\n{text}", options.database, std::process::id()));
+        terminal::print(&format!("Onward serves {local_url}  (database {}, process {})\n{text}", without_password(&options.database), std::process::id()));
     }
     stopping.clone().wait().await;
     let clock = SystemClock::new();

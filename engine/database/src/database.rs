@@ -192,7 +192,7 @@ impl<'u> Location<'u> {
 }
 
 /// The URL as it may be shown.
-pub(crate) fn without_password(url: &str) -> String {
+pub fn without_password(url: &str) -> String {
     match url.rsplit_once('@') {
         Some((before, host)) => format!("{}://…@{host}", before.split(':').next().unwrap_or_default()),
         None => url.to_owned(),

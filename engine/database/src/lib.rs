@@ -29,7 +29,7 @@ mod tx;
 mod value;
 
 pub use clock::SystemClock;
-pub use database::{Database, Report};
+pub use database::{Database, Report, without_password};
 pub use error::DatabaseError;
 pub use identifiers::SystemIds;
 pub use lists::Rows;
