@@ -15,7 +15,7 @@ use onward_core::{
     NodeId, OrganisationId, Value,
     ports::{Clock as _, Disk, Ids as _, Lane, write},
 };
-use onward_database::{Database, SystemClock, SystemIds};
+use onward_database::{SystemClock, SystemIds};
 use onward_messaging::{Channels, ContactDesk, CrmInventory, CrmRecords};
 use onward_runtime::{Duty, Engine, EngineConfig, EngineLimits, Registry, TokioExecutor, debug_nodes};
 use onward_store::SqlStore;

@@ -9,9 +9,8 @@ use onward_core::{
     ConnectionId, ErrorCode, Object, OrganisationId, Timestamp, Value,
     ports::{Credentials as _, Transaction as _},
 };
-use onward_database::{Database, Query as _, SystemIds, Tx, args};
+use onward_database::{Database, Query as _, Tx, args};
 use serde_json::json;
-use std::sync::Arc;
 use uuid::Uuid;
 
 struct World {

@@ -9,8 +9,7 @@ use crate::{
     users::{self, NewUser, User},
 };
 use onward_core::{NewEvent, RunId, StepError, Timestamp, Value};
-use onward_database::{Database, Query as _, SystemIds, Tx, args};
-use std::sync::Arc;
+use onward_database::{Database, Query as _, Tx, args};
 
 const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 

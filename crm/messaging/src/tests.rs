@@ -21,7 +21,7 @@ use onward_core::{
     ConnectionId, ErrorCode, NewEvent, Object, OrganisationId, RunId, StepError, Timestamp, Value,
     ports::{Connection, Credentials, Effect, Node, Outcome, RecordRef, Records as _, StepContext, Transaction as _},
 };
-use onward_database::{Database, SystemIds, Tx, args};
+use onward_database::{Database, Tx, args};
 use onward_records::{Contact, ContactChange, ContactId, contacts};
 use serde_json::json;
 use std::{

@@ -17,7 +17,7 @@ use onward_core::{
     ConnectionId, ErrorCode, NewEvent, Object, OrganisationId, RunId, StepError, Timestamp, Value,
     ports::{Connection, Credentials, Effect, Outcome, RecordRef, Records as _, StepContext, Transaction as _},
 };
-use onward_database::{Database, SystemIds, Tx};
+use onward_database::{Database, Tx};
 use serde_json::json;
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 //! `ONWARD_TEST_DATABASE=postgres` runs the same tests on PostgreSQL: on the server that `ONWARD_TEST_POSTGRES` names, else on a
 //! throwaway one that lives as long as this process. Not part of the product: only with the feature `testing`.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a test without its database fails")]
+#![allow(clippy::expect_used, clippy::panic, clippy::missing_panics_doc, reason = "a test without its database fails")]
 
 use crate::{Database, SystemIds};
 use onward_core::ports::Ids;

@@ -10,9 +10,7 @@ use onward_accounts::{
     users::{self, NewUser},
 };
 use onward_core::ports::Transaction as _;
-use onward_database::{Database, SystemIds};
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 fn titled(title: &str) -> NewTask {
     NewTask { title: title.into(), ..NewTask::default() }
