@@ -11,6 +11,7 @@ mod logging;
 mod server;
 mod terminal;
 mod timeline;
+mod traces;
 mod wiring;
 
 use std::process::ExitCode;

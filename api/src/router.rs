@@ -9,7 +9,7 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
 };
-use onward_core::OrganisationId;
+use onward_core::{OrganisationId, trace};
 use std::any::Any;
 use tower_http::{catch_panic::CatchPanicLayer, trace::TraceLayer};
 use tracing::{Span, field};
@@ -39,7 +39,19 @@ fn guarded(routes: Router<App>, app: App) -> Router {
 /// query, which may hold a verify token, and no path, which may hold a webhook's secret part.
 fn span(request: &Request) -> Span {
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
-    tracing::info_span!("request", method = %request.method(), route, organisation = field::Empty)
+    let span = tracing::info_span!(
+        "request", method = %request.method(), route, organisation = field::Empty, status = field::Empty, traceparent = field::Empty, trace = field::Empty,
+        id = field::Empty, error = field::Empty
+    );
+    // A program of ours may trace its requests; a provider's trace is none of our business.
+    if tracing::enabled!(target: trace::TARGET, tracing::Level::INFO)
+        && route.starts_with(endpoints::PREFIX)
+        && let Some(caller) = request.headers().get("traceparent").and_then(|header| header.to_str().ok())
+        && trace::read_traceparent(caller).is_some()
+    {
+        span.record("traceparent", caller);
+    }
+    span
 }
 
 /// Adds to the log's word on the request under way whose data it means.
@@ -76,6 +88,12 @@ async fn measure(State(app): State<App>, request: Request, next: Next) -> Respon
     let response = next.run(request).await;
     let seconds = app.now().millis_since(began) as f64 / 1_000.0;
     let status = response.status().as_u16().to_string();
+    if tracing::enabled!(target: trace::TARGET, tracing::Level::INFO) {
+        Span::current().record("status", response.status().as_u16());
+        if response.status().is_server_error() {
+            Span::current().record("error", response.status().as_u16());
+        }
+    }
     metrics::histogram!("onward_http_request_seconds", "method" => method.clone(), "route" => route.clone()).record(seconds);
     metrics::counter!("onward_http_requests_total", "method" => method, "route" => route, "status" => status).increment(1);
     response

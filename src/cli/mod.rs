@@ -35,7 +35,7 @@ mod tests;
 pub(crate) use arguments::{Arguments, Place};
 pub(crate) use failure::Failure;
 
-use crate::{client::Client, logging, terminal};
+use crate::{client::Client, logging, terminal, traces};
 use arguments::Command;
 use clap::Parser as _;
 use serde_json::Value;
@@ -79,7 +79,8 @@ pub(crate) fn main() -> ExitCode {
 fn dispatch(arguments: Arguments) -> Result<(), Failure> {
     // A server tells what it does; any other command only what is wrong.
     let usual = if matches!(arguments.command, Command::Serve(_)) { "info" } else { "warn" };
-    logging::start(arguments.log.as_deref().unwrap_or(usual)).map_err(Failure::wrong_use)?;
+    let traces = if matches!(arguments.command, Command::Serve(_)) { traces::layer().map_err(Failure::wrong_use)? } else { None };
+    logging::start(arguments.log.as_deref().unwrap_or(usual), traces).map_err(Failure::wrong_use)?;
     // The only TLS provider that is compiled in; a second call would find it there already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let context = Context { place: arguments.place, json: arguments.json };

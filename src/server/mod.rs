@@ -8,7 +8,7 @@ mod stopping;
 use crate::{
     cli::{Failure, print_json},
     demonstration::{self, Demonstration},
-    terminal,
+    terminal, traces,
     wiring::{self, Rooms, Settings},
 };
 use axum::{Router, extract::connect_info::IntoMakeServiceWithConnectInfo, serve::ListenerExt as _};
@@ -51,6 +51,7 @@ pub(crate) async fn serve(options: Options) -> Result<(), Failure> {
     let local_url = format!("http://{}", reachable(address));
     let demonstration = if options.demo { Some(Demonstration::prepare().await?) } else { None };
     let metrics = metrics::start()?;
+    let traces = traces::export()?;
     let rooms = wiring::open(&Settings {
         database: options.database.clone(),
         secret_key: wiring::secret_key(),
@@ -76,6 +77,9 @@ pub(crate) async fn serve(options: Options) -> Result<(), Failure> {
     repairs.abort();
     rooms.close().await;
     tracing::info!("stopped");
+    if let Some(traces) = traces {
+        traces.end().await;
+    }
     served
 }
 

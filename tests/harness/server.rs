@@ -32,11 +32,21 @@ impl Server {
         Self::try_start(home, listen, more).await.unwrap_or_else(|log| panic!("the server did not start:\n{log}"))
     }
 
+    /// Starts it with more in its environment.
+    pub(crate) async fn start_within(home: &Home, environment: &[(&str, &str)]) -> Self {
+        Self::spawn(home, "127.0.0.1:0", &[], environment).await.unwrap_or_else(|log| panic!("the server did not start:\n{log}"))
+    }
+
     /// Starts it; what it said when it ended instead.
     pub(crate) async fn try_start(home: &Home, listen: &str, more: &[&str]) -> Result<Self, String> {
+        Self::spawn(home, listen, more, &[]).await
+    }
+
+    async fn spawn(home: &Home, listen: &str, more: &[&str], environment: &[(&str, &str)]) -> Result<Self, String> {
         let mut command = onward(home.folder());
         command.args(["serve", "--listen", listen]).args(more);
         command.env("ONWARD_LOG", std::env::var("ONWARD_TEST_LOG").unwrap_or_else(|_| "info".into()));
+        command.envs(environment.iter().copied());
         let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let errors = tokio::spawn(collect(process.stderr.take().unwrap(), Arc::clone(&log)));

@@ -3,7 +3,9 @@
 use super::guard::{AllowPrivate, GuardedResolver, PrivateAddress};
 use ::http::{HeaderMap, Method};
 use bytes::Bytes;
+use onward_core::trace::TARGET;
 use std::{error::Error as _, net::SocketAddr, sync::Arc, time::Duration};
+use tracing::{Instrument as _, field};
 use url::{Host, Url};
 
 /// How long connecting may take, TLS included.
@@ -89,6 +91,15 @@ impl HttpError {
     pub fn surely_not_sent(&self) -> bool {
         matches!(self, Self::Refused(_) | Self::NotSent { .. })
     }
+    /// One word for it.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "refused",
+            Self::NotSent { .. } => "not_sent",
+            Self::TimedOut { .. } => "timed_out",
+            Self::Broken { .. } => "broken",
+        }
+    }
 }
 
 /// Why the client could not be made.
@@ -131,6 +142,27 @@ impl HttpClient {
 
     /// Makes one call. Any status is an answer.
     pub async fn call(&self, request: HttpRequest) -> Result<HttpReply, HttpError> {
+        // Told only where somebody traces. The path may hold a secret, the query even more so.
+        let span = tracing::info_span!(
+            target: TARGET, "http", method = %request.method, host = request.url.host_str(), port = request.url.port_or_known_default(),
+            status = field::Empty, error = field::Empty
+        );
+        let result = self.make(request).instrument(span.clone()).await;
+        match &result {
+            Ok(reply) => {
+                span.record("status", reply.status);
+                if reply.status >= 400 {
+                    span.record("error", field::display(reply.status));
+                }
+            }
+            Err(error) => {
+                span.record("error", error.word());
+            }
+        }
+        result
+    }
+
+    async fn make(&self, request: HttpRequest) -> Result<HttpReply, HttpError> {
         let host = self.check(&request.url)?;
         let timeout = request.timeout;
         let mut builder = self.inner.request(request.method, request.url).headers(request.headers).timeout(timeout);

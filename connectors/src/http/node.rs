@@ -4,6 +4,7 @@ use super::{client::HttpClient, reply, request};
 use onward_core::{
     StepError, Value,
     ports::{Connection, Effect, Node, NodeDescriptor, Outcome, StepContext, Transaction},
+    trace::{self, SpanId, TraceId},
 };
 use serde_json::json;
 
@@ -39,10 +40,17 @@ impl<T: Transaction> Node<T> for HttpRequestNode {
             Ok(connection) => connection,
             Err(error) => return error.into(),
         };
-        let call = match request::prepare(prepared, connection.as_ref(), &ctx.idempotency_key) {
+        let mut call = match request::prepare(prepared, connection.as_ref(), &ctx.idempotency_key) {
             Ok(call) => call,
             Err(error) => return error.into(),
         };
+        if tracing::enabled!(target: trace::TARGET, tracing::Level::INFO) {
+            let own = trace::traceparent(TraceId::of_run(ctx.run_id, ctx.event_id), SpanId::of_attempt(&ctx.idempotency_key, ctx.attempt));
+            // One that the workflow gives itself goes before ours.
+            if let Ok(own) = own.parse() {
+                call.request.headers.entry("traceparent").or_insert(own);
+            }
+        }
         match self.client.call(call.request).await {
             Ok(answer) => reply::outcome(&answer, &call.expect, ctx.now, connection.as_ref()),
             Err(error) => reply::failure(&error),

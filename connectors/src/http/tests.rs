@@ -125,6 +125,7 @@ async fn call(server: &TestServer, input: Value) -> Outcome {
         step: "s".into(),
         attempt: 1,
         idempotency_key: "0123456789abcdef0123456789abcdef".into(),
+        event_id: None,
         now: Timestamp::from_millis(0),
         contact: None,
         company: None,

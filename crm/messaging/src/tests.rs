@@ -93,6 +93,7 @@ impl World {
             step: "greet".into(),
             attempt: 1,
             idempotency_key: key.to_owned(),
+            event_id: None,
             now: self.tx.now(),
             contact: contact.map(|id| id.to_string()),
             company: None,

@@ -442,6 +442,7 @@ fn context(organisation: OrganisationId, contact: Option<ContactId>) -> StepCont
         step: "lead".into(),
         attempt: 1,
         idempotency_key: "k".into(),
+        event_id: None,
         now: START,
         contact: contact.map(|id| id.to_string()),
         company: None,

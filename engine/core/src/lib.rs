@@ -17,6 +17,7 @@ pub mod machine;
 pub mod ports;
 pub mod schedule;
 pub mod time;
+pub mod trace;
 
 pub use async_trait::async_trait;
 pub use error::{ErrorCode, StepError};

@@ -6,6 +6,7 @@ use crate::{
     children::Child,
     engine::Engine,
     questions, size,
+    traces::Traced,
 };
 use onward_core::{
     Event, OrganisationId, RunId, Timestamp, Value,
@@ -126,6 +127,9 @@ impl<S: Store> Engine<S> {
             let end = self.rollouts.ended(live.organisation, &live.state.workflow, live.state.version, status);
             batch.ended_on_trial.extend(end);
             batch.tally.run_ended(status);
+            if let Some(traced) = &mut batch.traced {
+                traced.push(Traced::run(&live.state));
+            }
         }
         let too_long = live.state.seq > limits::RUN_ENTRIES || live.history_bytes > limits::RUN_HISTORY_BYTES;
         if too_long && live.state.paused.is_none() && !status.is_final() {
@@ -179,7 +183,7 @@ impl<S: Store> Engine<S> {
                     }
                 }
                 Action::CloseWait { target } => batch.close_wait(live, target),
-                Action::Emit(event) => batch.arriving.push(crate::batch::Arriving { event, told: None, addressee: None }),
+                Action::Emit(event) => batch.arriving.push(crate::batch::Arriving { event, told: None, addressee: None, request: tracing::Span::none() }),
                 Action::Abandon { step } => batch.abandoned.push((run_id, step)),
                 Action::Ended => {
                     batch.ended.push(run_id);

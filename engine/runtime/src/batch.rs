@@ -1,6 +1,13 @@
 //! One transaction under way: what it will write, and what follows once it is committed.
 
-use crate::{calls::PlannedCall, held_counts::HeldChanges, live::Live, meters::Tally, release::Looking};
+use crate::{
+    calls::PlannedCall,
+    held_counts::HeldChanges,
+    live::Live,
+    meters::Tally,
+    release::Looking,
+    traces::{self, Traced},
+};
 use indexmap::IndexMap;
 use onward_core::{
     EventId, NewEvent, OrganisationId, RunId, Shard, Timestamp, Value,
@@ -12,6 +19,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
+use tracing::Span;
 
 /// Something to be done to a run within the transaction.
 #[derive(Debug)]
@@ -40,6 +48,8 @@ pub(crate) struct Arriving {
     pub(crate) told: Option<(usize, usize)>,
     /// The trigger that it is meant for.
     pub(crate) addressee: Option<crate::definitions::Addressee>,
+    /// The request that brought it, where somebody traces that.
+    pub(crate) request: Span,
 }
 
 /// What one run will write.
@@ -148,6 +158,10 @@ pub(crate) struct Batch<T: onward_core::ports::Transaction> {
     pub(crate) chain: BTreeMap<RunId, usize>,
     /// For the counters.
     pub(crate) tally: Tally,
+    /// What is told to whoever traces; `None`: nobody does.
+    pub(crate) traced: Option<Vec<Traced>>,
+    /// The request whose message is handled now.
+    pub(crate) request: Span,
     writes: IndexMap<RunId, Pending>,
     opened: BTreeMap<Correlation, Vec<OpenWait>>,
 }
@@ -196,6 +210,8 @@ impl<T: onward_core::ports::Transaction> Batch<T> {
             touched: BTreeSet::new(),
             chain: BTreeMap::new(),
             tally: Tally::default(),
+            traced: traces::are_on().then(Vec::new),
+            request: Span::none(),
             writes: IndexMap::new(),
             opened: BTreeMap::new(),
         }

@@ -1,6 +1,6 @@
 //! Calls of nodes to the outside: after the commit, beside the loop, bounded, fair between organisations.
 
-use crate::{message::Item, meters::seconds};
+use crate::{message::Item, meters::seconds, traces};
 use futures_util::{
     FutureExt,
     future::{Either, select},
@@ -8,6 +8,7 @@ use futures_util::{
 use onward_core::{
     ErrorCode, OrganisationId, RunId, StepError, Timestamp, Value,
     ports::{Clock, Effect, Executor, Node, Outcome, Reconciled, StepContext, Transaction},
+    trace::{SpanId, TraceId},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -15,7 +16,7 @@ use std::{
     sync::Arc,
 };
 use tokio::sync::mpsc::UnboundedSender;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, field};
 
 /// One attempt of one step of one run.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -174,13 +175,22 @@ pub(crate) fn start<T: Transaction>(
     // Whatever a node or a client logs meanwhile says for whom.
     let span = tracing::info_span!(
         "call", organisation = %context.organisation, workflow = &*context.workflow, run = %context.run_id, step = &*context.step,
-        node = call.node.descriptor().id, attempt = context.attempt
+        node = call.node.descriptor().id, attempt = context.attempt, outcome = field::Empty, trace = field::Empty, id = field::Empty, parent = field::Empty,
+        error = field::Empty
     );
+    if traces::are_on() {
+        span.record("trace", field::display(TraceId::of_run(context.run_id, context.event_id)));
+        span.record("id", field::display(SpanId::of_attempt(&context.idempotency_key, context.attempt)));
+        span.record("parent", field::display(SpanId::of_run(context.run_id)));
+    }
     let work = async move {
         let began = clock.ticks();
         let outcome = run(&call, clock.as_ref()).await;
         took.record(seconds(clock.ticks() - began));
         tracing::debug!(outcome = outcome.word(), "the call ended");
+        if traces::are_on() {
+            traces::note_outcome(&outcome);
+        }
         // The loop has gone only when the process ends; recovery finds the call then.
         drop(outcomes.send(Item::Outcome { key: call.key, outcome }));
     };
@@ -248,6 +258,7 @@ mod tests {
             step: "s".into(),
             attempt: 1,
             idempotency_key: String::new(),
+            event_id: None,
             now: Timestamp::default(),
             contact: None,
             company: None,

@@ -208,6 +208,12 @@ impl<S: Store> Engine<S> {
         }
         self.meters.quarantined.increment(batch.quarantined.len() as u64);
         self.meters.count(batch.tally);
+        if let Some(traced) = batch.traced {
+            let now = self.shared.clock.now();
+            for traced in traced {
+                traced.tell(now);
+            }
+        }
     }
 
     /// A timer that was handed to its run too early, because the clock went back, is set again.

@@ -6,6 +6,7 @@ use crate::{
     engine::{Lanes, Phase, Shared},
     message::{Command, Item, Mending, event_bytes},
     schedules::fired_event,
+    traces,
 };
 use onward_core::{
     NewEvent, OrganisationId, RunId, Timestamp, Value,
@@ -79,7 +80,7 @@ impl<S: Store> EngineHandle<S> {
     pub async fn ingest_guarded(&self, events: Vec<NewEvent>, guard: Option<Guard<S::Tx>>) -> Result<Vec<Ingested>, EngineError> {
         events.iter().try_for_each(check_event)?;
         self.refuse_when_low()?;
-        self.ask(|reply| Item::Ingest { events, addressee: None, guard, reply }).await
+        self.ask(|reply| Item::Ingest { events, addressee: None, guard, request: traces::request(), reply }).await
     }
     /// The trigger that listens at a path: the version and the trigger's place.
     pub fn webhook(&self, organisation: OrganisationId, path: &str) -> Option<(Arc<Current>, usize)> {
@@ -90,7 +91,7 @@ impl<S: Store> EngineHandle<S> {
         check_event(&event)?;
         self.refuse_when_low()?;
         let addressee = Some(Addressee::Webhook { path: path.to_owned() });
-        let ingested = self.ask(|reply| Item::Ingest { events: vec![event], addressee, guard: None, reply }).await?;
+        let ingested = self.ask(|reply| Item::Ingest { events: vec![event], addressee, guard: None, request: traces::request(), reply }).await?;
         ingested.into_iter().next().ok_or_else(|| WriteError::Database("a delivery was stored and not answered".into()).into())
     }
     /// Fires due times of a schedule that are past, as they would have fired then: one that did fires no more.
@@ -101,7 +102,7 @@ impl<S: Store> EngineHandle<S> {
         let events = due.iter().map(|due| fired_event(organisation, workflow, trigger, *due, None)).collect();
         let addressee = Some(Addressee::Trigger { workflow: workflow.to_owned(), trigger });
         self.refuse_when_low()?;
-        self.ask(|reply| Item::Ingest { events, addressee, guard: None, reply }).await
+        self.ask(|reply| Item::Ingest { events, addressee, guard: None, request: traces::request(), reply }).await
     }
     fn refuse_when_low(&self) -> Result<(), EngineError> {
         self.disk_low().map_or(Ok(()), |low| Err(WriteError::Unavailable { retry_after_ms: low.retry_after_ms() }.into()))
@@ -313,7 +314,7 @@ fn check_event(event: &NewEvent) -> Result<(), EngineError> {
 impl<S: Store> Writer<S::Tx> for EngineHandle<S> {
     fn submit(&self, lane: Lane, body: Body<S::Tx>) -> BoxFuture<'static, Result<(), WriteError>> {
         let (reply, answer) = oneshot::channel();
-        let queued = self.send(lane, Item::Write { body, reply });
+        let queued = self.send(lane, Item::Write { body, request: traces::request(), reply });
         Box::pin(async move {
             queued?;
             answer.await.unwrap_or(Err(WriteError::OutcomeUnknown))

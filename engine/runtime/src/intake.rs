@@ -6,6 +6,7 @@ use crate::{
     definitions::{Addressee, Current, Snapshot},
     engine::Engine,
     rollout::lot,
+    traces::{self, Traced},
     turn::ingested,
 };
 use onward_core::{
@@ -34,7 +35,7 @@ impl<S: Store> Engine<S> {
         for arrived in arriving {
             let event = self.planted_event(arrived.event);
             let correlations = self.correlations(&event);
-            told.push((event.organisation, arrived.told, arrived.addressee));
+            told.push((event.organisation, arrived.told, arrived.addressee, arrived.request));
             events.push((event, correlations));
         }
         let correlations: Vec<Vec<Correlation>> = events.iter().map(|(_, correlations)| correlations.clone()).collect();
@@ -44,12 +45,17 @@ impl<S: Store> Engine<S> {
             return Err(StoreError::Corrupt { what: "events".into(), reason: format!("{count} were handed in and {} answered", inserted.len()) });
         }
         let mut duplicates = Vec::new();
-        for ((inserted, correlations), (organisation, told, addressee)) in inserted.into_iter().zip(correlations).zip(told) {
+        for ((inserted, correlations), (organisation, told, addressee, request)) in inserted.into_iter().zip(correlations).zip(told) {
             match inserted {
                 Inserted::Stored(event) => {
                     batch.tally.events += 1;
                     let event_id = event.event_id;
+                    let heading = batch.traced.is_some().then(|| (event.body.kind.clone(), event.body.cause, event.taken_in_at));
                     let run_ids = self.route(tx, batch, &Arc::new(event), &correlations, addressee.as_ref(), &snapshot).await?;
+                    if let (Some(traced), Some((kind, cause, taken_in_at))) = (&mut batch.traced, heading) {
+                        let asked = traces::brought(&request, event_id, traced);
+                        traced.push(Traced::Event { event: event_id, kind, asked, cause, runs: run_ids.len(), began: traces::micros(taken_in_at) });
+                    }
                     if let Some(told) = told {
                         batch.ingested.insert(told, ingested(event_id, false, run_ids));
                     }

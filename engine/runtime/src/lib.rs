@@ -49,6 +49,7 @@ mod schedules;
 mod size;
 mod steps;
 mod timers;
+mod traces;
 mod turn;
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use onward_core::{
 use serde::Serialize;
 use std::sync::Arc;
 use tokio::sync::oneshot;
+use tracing::Span;
 
 /// What became of an event that was handed in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -112,9 +113,9 @@ pub(crate) type Reply<R> = oneshot::Sender<Result<R, EngineError>>;
 /// engine's own and are kept until they took effect.
 pub(crate) enum Item<T: Transaction> {
     /// A room's write.
-    Write { body: Body<T>, reply: oneshot::Sender<Result<(), WriteError>> },
+    Write { body: Body<T>, request: Span, reply: oneshot::Sender<Result<(), WriteError>> },
     /// Events from outside.
-    Ingest { events: Vec<NewEvent>, addressee: Option<Addressee>, guard: Option<Guard<T>>, reply: Reply<Vec<Ingested>> },
+    Ingest { events: Vec<NewEvent>, addressee: Option<Addressee>, guard: Option<Guard<T>>, request: Span, reply: Reply<Vec<Ingested>> },
     /// A start by hand.
     Start { request: StartRequest, guard: Option<Guard<T>>, reply: Reply<StartedRun> },
     /// Something that a person wants of a run.

@@ -181,7 +181,7 @@ impl<S: Store> Engine<S> {
         let data = serde_json::json!({ "workflow": workflow, "version": version, "ended": ended, "failed": failed, "reason": reason });
         let mut event = NewEvent::new(*organisation, ROLLOUT_HELD, format!("workflows/{workflow}"), data).with_id(format!("{ROLLOUT_HELD}/{version}"));
         event.subject = Some(workflow.clone());
-        batch.arriving.push(crate::batch::Arriving { event, told: None, addressee: None });
+        batch.arriving.push(crate::batch::Arriving { event, told: None, addressee: None, request: tracing::Span::none() });
         let current = self.shared.definitions.snapshot().current(*organisation, workflow).cloned();
         let standing = current.map(|current| Standing::whole(Current::clone(&current)));
         batch.published.push(Published { organisation: *organisation, workflow: workflow.clone(), standing });

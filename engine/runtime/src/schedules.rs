@@ -296,7 +296,7 @@ impl<S: Store> Engine<S> {
 
 fn arrive<T: onward_core::ports::Transaction>(batch: &mut Batch<T>, event: NewEvent, workflow: &str, trigger: usize) {
     let addressee = Addressee::Trigger { workflow: workflow.to_owned(), trigger };
-    batch.arriving.push(Arriving { event, told: None, addressee: Some(addressee) });
+    batch.arriving.push(Arriving { event, told: None, addressee: Some(addressee), request: tracing::Span::none() });
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use crate::{
     batch::{Batch, Work},
     calls::{self, CallKey, PlannedCall},
     engine::Engine,
+    traces::Traced,
     turn::collect_outbox,
 };
 use futures_util::FutureExt;
@@ -56,14 +57,14 @@ impl<S: Store> Engine<S> {
             Effect::Pure => {
                 let ticks = self.shared.clock.ticks();
                 let outcome = catch_unwind(AssertUnwindSafe(|| node.eval(&call.input))).unwrap_or_else(|_| panicked(node.as_ref()));
-                self.inline_ended(batch, &call, ticks, &outcome);
+                self.inline_ended(batch, run_id, &call, ticks, &outcome);
                 batch.work.push_front(ended(run_id, &call, outcome));
             }
             Effect::Transactional => {
                 let Some(context) = self.step_context(run_id, &call, batch.now) else { return Ok(()) };
                 let ticks = self.shared.clock.ticks();
                 let outcome = self.apply(tx, batch, node.as_ref(), &context, &call.input).await?;
-                self.inline_ended(batch, &call, ticks, &outcome);
+                self.inline_ended(batch, run_id, &call, ticks, &outcome);
                 batch.work.push_front(ended(run_id, &call, outcome));
             }
             Effect::AtMostOnce if call.unsure && !prepares && !node.reconciles() => {
@@ -80,9 +81,14 @@ impl<S: Store> Engine<S> {
         Ok(())
     }
 
-    fn inline_ended(&mut self, batch: &mut Batch<S::Tx>, call: &InFlight, began: i64, outcome: &Outcome) {
-        self.meters.took(&call.node, self.shared.clock.ticks() - began);
+    fn inline_ended(&mut self, batch: &mut Batch<S::Tx>, run_id: RunId, call: &InFlight, began: i64, outcome: &Outcome) {
+        let took = self.shared.clock.ticks() - began;
+        self.meters.took(&call.node, took);
         batch.tally.attempt(&call.node, outcome);
+        if let Some(traced) = &mut batch.traced {
+            let event = self.runs.get(run_id).and_then(|live| live.state.event_id);
+            traced.push(Traced::step(run_id, event, call, batch.now, took, outcome));
+        }
     }
 
     /// A transactional step, within the transaction that records it: on anything but `Done` its writes are undone.
@@ -256,6 +262,7 @@ impl<S: Store> Engine<S> {
             step: Arc::clone(&call.step),
             attempt: call.attempt,
             idempotency_key: call.idempotency_key(),
+            event_id: live.state.event_id,
             now,
             contact: live.state.bindings.get("contact").cloned(),
             company: live.state.bindings.get("company").cloned(),

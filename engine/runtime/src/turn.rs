@@ -17,6 +17,7 @@ use onward_core::{
 };
 use serde::Serialize;
 use std::{panic::AssertUnwindSafe, sync::Arc};
+use tracing::Span;
 
 impl<S: Store> Engine<S> {
     /// The runs that the messages name: loaded together, in as few reads as possible.
@@ -43,6 +44,10 @@ impl<S: Store> Engine<S> {
 
     /// Takes one message in. Its answer is given after the commit.
     pub(crate) async fn handle(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, index: usize, item: &mut Item<S::Tx>) -> Result<Answer, StoreError> {
+        batch.request = match item {
+            Item::Write { request, .. } | Item::Ingest { request, .. } => request.clone(),
+            _ => Span::none(),
+        };
         Ok(match item {
             Item::Write { body, .. } => Answer::Write(self.run_body(tx, batch, body).await?),
             Item::Ingest { events, addressee, guard, .. } => {
@@ -53,7 +58,12 @@ impl<S: Store> Engine<S> {
                     return Ok(Answer::Ingest(Err(EngineError::TooMany(reason))));
                 }
                 for (place, event) in events.iter().enumerate() {
-                    batch.arriving.push(Arriving { event: event.clone(), told: Some((index, place)), addressee: addressee.clone() });
+                    batch.arriving.push(Arriving {
+                        event: event.clone(),
+                        told: Some((index, place)),
+                        addressee: addressee.clone(),
+                        request: batch.request.clone(),
+                    });
                 }
                 Answer::Ingest(Ok(Vec::new()))
             }
@@ -399,7 +409,8 @@ pub(crate) fn collect_outbox<T: Transaction>(tx: &mut T, batch: &mut Batch<T>, c
             event.cause.get_or_insert(run_id);
             event.depth = event.depth.max(depth.saturating_add(1));
         }
-        batch.arriving.push(Arriving { event, told: None, addressee: None });
+        let request = if cause.is_none() { batch.request.clone() } else { Span::none() };
+        batch.arriving.push(Arriving { event, told: None, addressee: None, request });
     }
 }
 

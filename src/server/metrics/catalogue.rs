@@ -72,6 +72,8 @@ pub(super) const CATALOGUE: &[(&str, Kind, &str)] = &[
     ("onward_shards_owned", Gauge, "Shards that this node owns, of 256."),
     ("onward_lease_remaining_seconds", Gauge, "How long this node's leases last unless they are prolonged."),
     ("onward_leases_lost_total", Counter, "Times that another node took this one's shards."),
+    ("onward_spans_exported_total", Counter, "Spans that the collector took."),
+    ("onward_spans_dropped_total", Counter, "Spans that were dropped because the collector did not take them."),
     // The house.
     ("onward_database_bytes", Gauge, "Size of the database."),
     ("onward_database_free_bytes", Gauge, "Bytes of the database that are free for use again."),

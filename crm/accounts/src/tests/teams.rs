@@ -40,6 +40,7 @@ fn context(organisation: OrganisationId) -> StepContext {
         step: "who".into(),
         attempt: 1,
         idempotency_key: "k".into(),
+        event_id: None,
         now: Timestamp::from_millis(0),
         contact: None,
         company: None,

@@ -1,7 +1,7 @@
 //! Nodes: what a `do` step runs. A node's effect is its type (DESIGN.md, "A node's effect is its type").
 
 use super::{Credentials, Transaction};
-use crate::{ErrorCode, OrganisationId, RunId, StepError, Timestamp, Value};
+use crate::{ErrorCode, EventId, OrganisationId, RunId, StepError, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -147,6 +147,8 @@ pub struct StepContext {
     pub attempt: u32,
     /// Constant over all attempts of a generation (SEMANTICS.md 15); 32 hex digits.
     pub idempotency_key: String,
+    /// The event that started the run.
+    pub event_id: Option<EventId>,
     /// Engine time when the attempt started.
     pub now: Timestamp,
     /// The run's contact, when it has one.
