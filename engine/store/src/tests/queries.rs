@@ -1,12 +1,13 @@
 use super::{ORG, OTHER, at, commit, row, run_id, store, write};
 use crate::{
     drafts,
-    queries::{self, EventFilter, RunFilter, StepStats},
+    queries::{self, Backlog, EventFilter, RunFilter, StepStats},
 };
 use onward_core::{
-    NewEvent, RunId,
+    NewEvent, NodeId, RunId, Shard,
     history::Fact,
-    ports::{Inserted, RoutingNote, RunRow, RunStatus, Store as _},
+    machine::LimitKey,
+    ports::{HeldQueue, HeldStart, Inserted, RoutingNote, RunRow, RunStatus, Store as _},
 };
 use onward_testkit::HistoryBuilder;
 use serde_json::json;
@@ -164,4 +165,54 @@ async fn steps_are_counted_over_the_newest_runs() {
     assert_eq!(stats["loop"], StepStats { entered: 2, waiting: 1, left: 1, failed: 0 });
     assert_eq!(queries::step_stats(&mut reader, ORG, "welcome", 1).await.unwrap()["a"], StepStats { entered: 1, waiting: 0, left: 0, failed: 1 });
     assert!(queries::step_stats(&mut reader, OTHER, "welcome", 99).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn who_is_ahead_who_has_it_and_how_much_waits() {
+    let (store, mut reader) = store().await;
+    let limit = LimitKey { name: "workflow:welcome".into(), key: "one".into() };
+    let queue = HeldQueue::concurrency(&limit);
+    let held = |number: u128, organisation, priority| HeldStart {
+        id: 0,
+        organisation,
+        workflow: "welcome".into(),
+        key: "k".into(),
+        trigger: None,
+        event_id: None,
+        input: json!({}),
+        run_id: run_id(number),
+        queue: queue.clone(),
+        reason: "limits.concurrency".into(),
+        not_before: None,
+        priority,
+        depth: 0,
+        held_at: at(0),
+        parent: None,
+    };
+    let mut writes = vec![write(&row(1, RunStatus::Running), Vec::new()), write(&row(2, RunStatus::Paused), Vec::new())];
+    writes[0].timers_set = vec![("a".into(), at(5)), ("b".into(), at(50))];
+    let node = NodeId(run_id(99).0);
+    let leases = store.acquire_leases(node, at(0), 60_000, true).await.unwrap();
+    assert_eq!(leases.len(), usize::from(Shard::COUNT));
+    commit(&store, async |tx| {
+        store.write_runs(tx, &writes).await.unwrap();
+        assert!(store.take_permit(tx, ORG, &limit, Shard(0), run_id(1), 1).await.unwrap());
+        for start in [held(3, ORG, 5), held(4, ORG, 5), held(5, ORG, 1), held(6, OTHER, 1)] {
+            store.hold_start(tx, &start).await.unwrap();
+        }
+    })
+    .await;
+    let ids = |numbers: &[u128]| numbers.iter().copied().map(run_id).collect::<Vec<_>>();
+    let start = queries::held_start(&mut reader, ORG, run_id(4)).await.unwrap().unwrap();
+    assert_eq!(queries::ahead_of(&mut reader, &start, 5).await.unwrap(), (2, ids(&[5, 3])), "the more urgent first, no stranger among them");
+    assert_eq!(queries::ahead_of(&mut reader, &start, 1).await.unwrap(), (2, ids(&[5])));
+    assert_eq!(queries::held_start(&mut reader, ORG, run_id(6)).await.unwrap(), None);
+    assert_eq!(queries::holders(&mut reader, ORG, &queue, 5).await.unwrap(), ids(&[1]));
+    let key = HeldQueue::Key { workflow: "welcome".into(), key: "k".into() };
+    assert_eq!(queries::holders(&mut reader, ORG, &key, 5).await.unwrap(), ids(&[1, 2]));
+    assert_eq!(queries::holders(&mut reader, OTHER, &key, 5).await.unwrap(), ids(&[]));
+    assert_eq!(queries::owner(&mut reader, Shard(7)).await.unwrap().0, Some(node));
+    let backlog = queries::backlog(&mut reader, at(10), 100).await.unwrap();
+    assert_eq!(backlog, Backlog { running: 1, paused: 1, inbox: 0, held_starts: 4, timers_overdue: 1 });
+    assert_eq!(queries::backlog(&mut reader, at(10), 3).await.unwrap().held_starts, 3, "not counted further");
 }
