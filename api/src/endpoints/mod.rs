@@ -16,6 +16,7 @@ pub(crate) mod gallery;
 mod health;
 mod home;
 mod hooks;
+mod jobs;
 mod migrate;
 mod nodes;
 mod notifications;
@@ -59,6 +60,7 @@ pub(crate) fn described() -> OpenApiRouter<App> {
         .merge(results::routes())
         .merge(asks::routes())
         .merge(operating::routes())
+        .merge(jobs::routes())
         .merge(pauses::routes())
         .merge(repair::routes())
         .merge(bulk::routes())

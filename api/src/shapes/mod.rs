@@ -5,6 +5,7 @@
 
 mod accounts;
 mod events;
+mod operations;
 mod records;
 mod runs;
 mod trials;
@@ -12,6 +13,7 @@ mod workflows;
 
 pub use accounts::*;
 pub use events::*;
+pub use operations::*;
 pub use records::*;
 pub use runs::*;
 pub use trials::*;

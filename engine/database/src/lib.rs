@@ -11,12 +11,14 @@
 //! }
 //! ```
 //!
-//! What this crate must never know: any table. Its one exception is the migrations, which it embeds and runs at open.
+//! What this crate must never know: any room's table. It embeds the migrations and runs them at open; the one table of its own is
+//! that of background [`jobs`], which every room may want.
 
 mod clock;
 mod database;
 mod error;
 mod identifiers;
+pub mod jobs;
 mod lists;
 mod migrations;
 mod postgres;
