@@ -14,6 +14,7 @@ mod passwords;
 mod presence;
 mod problem;
 mod request;
+pub mod retention;
 mod router;
 pub mod shapes;
 pub mod sweep;

@@ -2,6 +2,7 @@
 
 mod contacts;
 mod idle;
+mod jobs;
 mod machine;
 mod recovery;
 mod scripts;
@@ -50,7 +51,7 @@ pub(crate) struct Measure {
 type Measuring<'b> = Pin<Box<dyn Future<Output = Result<()>> + 'b>>;
 
 /// All of them, in the order in which they run.
-pub(crate) fn all() -> [Measure; 13] {
+pub(crate) fn all() -> [Measure; 14] {
     [
         Measure { name: "steps", about: "durable steps a second: ten sequential debug.echo, 64 runs at a time", run: |bench| Box::pin(steps::many(bench, 64)) },
         Measure { name: "steps_1000", about: "the same with 1,000 runs at a time", run: |bench| Box::pin(steps::many(bench, 1_000)) },
@@ -80,6 +81,7 @@ pub(crate) fn all() -> [Measure; 13] {
             about: "in this process: taking up a run of 60,000 steps, with a checkpoint and without",
             run: |bench| Box::pin(recovery::measure(bench)),
         },
+        Measure { name: "jobs", about: "in this process: background jobs that do nothing, wanted and done", run: |bench| Box::pin(jobs::measure(bench)) },
         Measure {
             name: "scripts",
             about: "in this process: whole runs of scripts with 10, 100 and 1,000 steps",

@@ -1,9 +1,10 @@
 //! `onward serve`: listens, serves until it is told to stop, and stops in order.
 
+mod background;
 pub(crate) mod control_socket;
-mod housekeeping;
 mod metrics;
 mod stopping;
+mod watching;
 
 use crate::{
     cli::{Failure, print_json},
@@ -12,6 +13,7 @@ use crate::{
     wiring::{self, Rooms, Settings},
 };
 use axum::{Router, extract::connect_info::IntoMakeServiceWithConnectInfo, serve::ListenerExt as _};
+use background::Background;
 use control_socket::SocketPath;
 use onward_core::ports::Clock as _;
 use onward_database::{SystemClock, without_password};
@@ -67,14 +69,14 @@ pub(crate) async fn serve(options: Options) -> Result<(), Failure> {
     })
     .await?;
     metrics.watch(rooms.app().clone(), rooms.database().clone());
-    let housekeeping = tokio::spawn(housekeeping::go_round(rooms.app().clone(), rooms.database().clone()));
-    let due = tokio::spawn(housekeeping::watch_due(rooms.app().clone()));
-    let repairs = tokio::spawn(housekeeping::repair_runs(rooms.app().clone()));
+    let background = Background::start(&rooms).await?;
+    let due = tokio::spawn(watching::watch_due(rooms.app().clone()));
+    let repairs = tokio::spawn(watching::repair_runs(rooms.app().clone()));
     let served = serve_rooms(&options, &rooms, listener, &local_url, demonstration, stopping).await;
     tracing::info!("stopping: calls in flight end first");
-    housekeeping.abort();
     due.abort();
     repairs.abort();
+    background.stop().await;
     rooms.close().await;
     tracing::info!("stopped");
     if let Some(traces) = traces {

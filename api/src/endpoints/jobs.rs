@@ -144,8 +144,6 @@ async fn control(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id: J
 }
 
 async fn control_server(app: &App, id: JobId, what: Control) -> Result<Answer, Problem> {
-    let job = ports::write(app.engine(), Lane::Normal, move |tx: &mut Tx| {
-        Box::pin(async move { control(tx, SERVER, &Actor::System, id, what).await })
-    });
+    let job = ports::write(app.engine(), Lane::Normal, move |tx: &mut Tx| Box::pin(async move { control(tx, SERVER, &Actor::System, id, what).await }));
     Ok(Answer::ok(job.await??.to_value()))
 }

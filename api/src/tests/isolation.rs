@@ -26,6 +26,7 @@ async fn furnish(server: &Server) -> BTreeMap<&'static str, String> {
     let deal = server.post("/api/v1/deals", json!({ "title": "Private", "contact_id": conversation["contact_id"] })).await.expect(201).json();
     let task = server.post("/api/v1/tasks", json!({ "title": "Private", "deal_id": deal["id"] })).await.expect(201).json();
     let segment = server.post("/api/v1/segments", json!({ "name": "private" })).await.expect(201).json();
+    let job = super::jobs::want(server, server.organisation).await;
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     [
         ("contacts", text(&conversation["contact_id"])),
@@ -44,6 +45,7 @@ async fn furnish(server: &Server) -> BTreeMap<&'static str, String> {
         ("tasks", text(&task["id"])),
         ("segments", text(&segment["id"])),
         ("workflows", "hello".to_owned()),
+        ("jobs", job),
     ]
     .into()
 }

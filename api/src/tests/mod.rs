@@ -15,6 +15,7 @@ mod harness;
 mod hooks;
 mod idempotency;
 mod isolation;
+mod jobs;
 mod pages;
 mod pauses;
 mod privacy;

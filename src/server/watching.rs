@@ -1,4 +1,4 @@
-//! What a server does in quiet moments: forgets what has had its time, and gives room back to the disk.
+//! What a server watches: tasks that fall due, and repairs of many runs that have their turn.
 
 use onward_accounts::organisations;
 use onward_api::App;
@@ -6,23 +6,20 @@ use onward_core::{
     OrganisationId, Timestamp,
     ports::{self, Clock as _, Lane, WriteError},
 };
-use onward_database::{Database, DatabaseError, SystemClock, Tx};
+use onward_database::{DatabaseError, SystemClock, Tx};
 use onward_records::tasks;
-use onward_store::{forget_events, forget_rates, idempotency};
 use std::collections::BTreeMap;
 use tokio::sync::broadcast::error::RecvError;
 
-/// Milliseconds between two rounds: what is forgotten is days old, so that minutes do not count.
-const ROUND_MS: i64 = 600_000;
-/// Rows of each kind in one write: the low lane takes pieces of a few milliseconds (SEMANTICS.md 7).
-const PIECE: usize = 500;
+/// Milliseconds after which all is read anew.
+const ANEW_MS: i64 = 600_000;
 
 /// Overdue tasks in one write: each is an event that is routed in it.
 const OVERDUE_PIECE: u32 = 50;
 
-/// Why a round ended early; the next one goes on where it stopped.
+/// Why it could not be told; it is tried again.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum RoundError {
+pub(super) enum DueError {
     /// It could not be written.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -55,13 +52,13 @@ pub(super) async fn watch_due(app: App) {
 
 /// Watches until everything must be read anew; `false`: the engine has ended. All is read anew now and then, too: whatever a
 /// clock that was set or another process did is found then.
-async fn until_changes_are_missed(app: &App, clock: &SystemClock) -> Result<bool, RoundError> {
+async fn until_changes_are_missed(app: &App, clock: &SystemClock) -> Result<bool, DueError> {
     let mut changes = app.engine().subscribe();
     let mut due = BTreeMap::new();
     for organisation in organisations::list(&mut app.reader()).await? {
         look_ahead(app, organisation.id, &mut due).await?;
     }
-    let anew = clock.now().plus_millis(ROUND_MS);
+    let anew = clock.now().plus_millis(ANEW_MS);
     loop {
         let next = due.values().min().copied().map_or(anew, |next| anew.min(next));
         tokio::select! {
@@ -87,7 +84,7 @@ async fn until_changes_are_missed(app: &App, clock: &SystemClock) -> Result<bool
 }
 
 /// Asks when the next task of an organisation falls due.
-async fn look_ahead(app: &App, organisation: OrganisationId, due: &mut BTreeMap<OrganisationId, Timestamp>) -> Result<(), RoundError> {
+async fn look_ahead(app: &App, organisation: OrganisationId, due: &mut BTreeMap<OrganisationId, Timestamp>) -> Result<(), DueError> {
     match tasks::next_due(&mut app.reader(), organisation).await? {
         Some(at) => due.insert(organisation, at),
         None => due.remove(&organisation),
@@ -96,7 +93,7 @@ async fn look_ahead(app: &App, organisation: OrganisationId, due: &mut BTreeMap<
 }
 
 /// Tells of every task of an organisation that is overdue by now and was not told of; how many.
-async fn tell_due(app: &App, organisation: OrganisationId) -> Result<usize, RoundError> {
+async fn tell_due(app: &App, organisation: OrganisationId) -> Result<usize, DueError> {
     let mut told = 0;
     loop {
         let piece =
@@ -133,61 +130,13 @@ pub(super) async fn repair_runs(app: App) {
     }
 }
 
-/// Goes round for ever.
-pub(super) async fn go_round(app: App, database: Database) {
-    let clock = SystemClock::new();
-    loop {
-        clock.sleep_until(clock.now().plus_millis(ROUND_MS)).await;
-        if let Err(error) = round(&app, &database).await {
-            tracing::warn!(%error, "house-keeping ended early; it is tried again later");
-        }
-    }
-}
-
-/// One round; how many rows went.
-pub(super) async fn round(app: &App, database: &Database) -> Result<u64, RoundError> {
-    let mut gone = 0;
-    for organisation in organisations::list(&mut app.reader()).await? {
-        let id = organisation.id;
-        loop {
-            let piece = ports::write(app.engine(), Lane::Low, move |tx: &mut Tx| Box::pin(async move { forget_events(tx, id, PIECE).await })).await??;
-            gone += piece;
-            if piece == 0 {
-                break;
-            }
-        }
-        gone += ports::write(app.engine(), Lane::Low, move |tx: &mut Tx| Box::pin(async move { idempotency::forget(tx, id).await })).await??;
-        gone += ports::write(app.engine(), Lane::Low, move |tx: &mut Tx| Box::pin(async move { forget_rates(tx, id, PIECE).await })).await??;
-    }
-    database.tidy().await?;
-    Ok(gone)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::wiring::{self, LeapingClock, Settings};
     use onward_accounts::Actor;
-    use onward_core::{NewEvent, Value, limits};
     use onward_records::tasks::NewTask;
     use std::sync::Arc;
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn identities_are_forgotten_after_their_time_and_not_before() {
-        let folder = tempfile::tempdir().unwrap();
-        let clock = Arc::new(LeapingClock::default());
-        let database = format!("sqlite://{}", folder.path().join("onward.db").display());
-        let rooms = wiring::open(&Settings { clock: Some(Arc::clone(&clock)), ..Settings::for_commands(&database) }).await.unwrap();
-        let organisation = organisations::list(&mut rooms.app().reader()).await.unwrap()[0].id;
-        let event = || NewEvent::new(organisation, "a.b", "test", Value::Null).with_id("1");
-        assert!(!rooms.app().engine().ingest(vec![event()]).await.unwrap()[0].duplicate);
-        assert_eq!(round(rooms.app(), rooms.database()).await.unwrap(), 0);
-        assert!(rooms.app().engine().ingest(vec![event()]).await.unwrap()[0].duplicate);
-        clock.leap_to(clock.now().plus_millis((limits::DEDUPE_DAYS + 1) * 86_400_000));
-        assert!(round(rooms.app(), rooms.database()).await.unwrap() >= 1);
-        assert!(!rooms.app().engine().ingest(vec![event()]).await.unwrap()[0].duplicate);
-        rooms.close().await;
-    }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn an_overdue_task_starts_the_workflow_that_waits_for_it_once() {

@@ -1,0 +1,61 @@
+//! Background jobs of this server: who does what, and who tells them that there is something to do.
+
+use crate::{cli::Failure, wiring::Rooms};
+use onward_api::retention::{self, Retention};
+use onward_core::{
+    NodeId,
+    ports::{self, Ids as _, Lane, Writer},
+};
+use onward_database::{
+    SystemIds, Tx,
+    jobs::{self, JobHandler, JobParts, Jobs},
+};
+use std::sync::Arc;
+use tokio::{sync::broadcast::error::RecvError, task::JoinHandle};
+
+/// Background jobs, being done.
+pub(super) struct Background {
+    jobs: Jobs,
+    telling: JoinHandle<()>,
+}
+
+impl Background {
+    /// Begins to do them, and wants those that every server has.
+    pub(super) async fn start(rooms: &Rooms) -> Result<Self, Failure> {
+        let app = rooms.app();
+        let writer: Arc<dyn Writer<Tx>> = Arc::new(app.engine().clone());
+        let handlers: Vec<Arc<dyn JobHandler>> = vec![Arc::new(Retention::new(app.clone()))];
+        let mut changes = app.engine().subscribe();
+        let jobs = Jobs::start(JobParts {
+            database: rooms.database().clone(),
+            writer,
+            clock: Arc::clone(&app.parts.clock),
+            worker: NodeId(SystemIds::new().fresh(app.now())),
+            // The lock beside the file proves whoever had jobs of it dead.
+            alone: rooms.database().path().is_some(),
+            handlers,
+        })
+        .await;
+        let waker = jobs.waker();
+        let telling = tokio::spawn(async move {
+            loop {
+                match changes.recv().await {
+                    Ok(change) => waker.changed(&change),
+                    Err(RecvError::Lagged(_)) => waker.missed(),
+                    Err(RecvError::Closed) => return,
+                }
+            }
+        });
+        let wanted = ports::write(app.engine(), Lane::Normal, |tx: &mut Tx| Box::pin(async move { jobs::enqueue(tx, retention::job()).await })).await;
+        wanted
+            .map_err(|error| Failure::because("the database cannot be written", &error))?
+            .map_err(|error| Failure::because("jobs cannot be stored", &error))?;
+        Ok(Self { jobs, telling })
+    }
+
+    /// Stops in order.
+    pub(super) async fn stop(self) {
+        self.jobs.stop().await;
+        self.telling.abort();
+    }
+}
