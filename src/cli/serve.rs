@@ -3,7 +3,7 @@
 use super::{Context, Failure};
 use crate::server::{self, Options};
 use clap::{Args, ValueEnum, builder::BoolishValueParser};
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 /// Serve: the API, webhooks, and the engine that runs the workflows.
 #[derive(Args, Debug)]
@@ -32,6 +32,9 @@ pub(crate) struct Serve {
     /// Let outgoing calls reach loopback and private addresses.
     #[arg(long, env = "ONWARD_ALLOW_PRIVATE_URLS", value_parser = BoolishValueParser::new())]
     allow_private_urls: bool,
+    /// Write runs into this folder, as they can be exported, before they are forgotten: one a line, in `.jsonl.gz` files.
+    #[arg(long, env = "ONWARD_ARCHIVE_FOLDER", value_name = "FOLDER")]
+    archive_folder: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -62,6 +65,7 @@ impl Serve {
             public_url: self.public_url,
             allow_private_urls: self.allow_private_urls,
             json: context.json,
+            archive_folder: self.archive_folder,
         })
         .await
     }

@@ -1,7 +1,8 @@
 //! Background jobs of this server: who does what, and who tells them that there is something to do.
 
+use super::Options;
 use crate::{cli::Failure, wiring::Rooms};
-use onward_api::retention::{self, Retention};
+use onward_api::retention::{self, Archive, Retention};
 use onward_core::{
     NodeId,
     ports::{self, Ids as _, Lane, Writer},
@@ -21,10 +22,12 @@ pub(super) struct Background {
 
 impl Background {
     /// Begins to do them, and wants those that every server has.
-    pub(super) async fn start(rooms: &Rooms) -> Result<Self, Failure> {
+    pub(super) async fn start(rooms: &Rooms, options: &Options) -> Result<Self, Failure> {
         let app = rooms.app();
+        let archive = options.archive_folder.clone().map(Archive::open).transpose();
+        let archive = archive.map_err(|error| Failure::because("the archive folder cannot be used", &error))?;
         let writer: Arc<dyn Writer<Tx>> = Arc::new(app.engine().clone());
-        let handlers: Vec<Arc<dyn JobHandler>> = vec![Arc::new(Retention::new(app.clone()))];
+        let handlers: Vec<Arc<dyn JobHandler>> = vec![Arc::new(Retention::new(app.clone(), archive))];
         let mut changes = app.engine().subscribe();
         let jobs = Jobs::start(JobParts {
             database: rooms.database().clone(),

@@ -22,6 +22,7 @@ use serde_json::json;
 use std::{
     io::ErrorKind,
     net::{IpAddr, SocketAddr},
+    path::PathBuf,
 };
 use stopping::Stopping;
 use tokio::net::TcpListener;
@@ -43,6 +44,8 @@ pub(crate) struct Options {
     pub(crate) allow_private_urls: bool,
     /// Say what is served as a JSON document.
     pub(crate) json: bool,
+    /// Where runs are written before they are forgotten.
+    pub(crate) archive_folder: Option<PathBuf>,
 }
 
 /// Serves until a signal says stop.
@@ -69,7 +72,7 @@ pub(crate) async fn serve(options: Options) -> Result<(), Failure> {
     })
     .await?;
     metrics.watch(rooms.app().clone(), rooms.database().clone());
-    let background = Background::start(&rooms).await?;
+    let background = Background::start(&rooms, &options).await?;
     let due = tokio::spawn(watching::watch_due(rooms.app().clone()));
     let repairs = tokio::spawn(watching::repair_runs(rooms.app().clone()));
     let served = serve_rooms(&options, &rooms, listener, &local_url, demonstration, stopping).await;

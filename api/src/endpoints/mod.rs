@@ -26,6 +26,7 @@ mod pipelines;
 mod repair;
 mod replay;
 pub(crate) mod results;
+mod retention;
 mod runs;
 mod segments;
 mod session;
@@ -39,6 +40,8 @@ mod webhooks;
 mod why;
 mod workflows;
 mod ws;
+
+pub(crate) use runs::exported;
 
 use crate::App;
 use axum::Router;
@@ -61,6 +64,7 @@ pub(crate) fn described() -> OpenApiRouter<App> {
         .merge(asks::routes())
         .merge(operating::routes())
         .merge(jobs::routes())
+        .merge(retention::routes())
         .merge(pauses::routes())
         .merge(repair::routes())
         .merge(bulk::routes())

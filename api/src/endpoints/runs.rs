@@ -135,15 +135,20 @@ pub(crate) async fn stored(app: &App, organisation: OrganisationId, id: RunId) -
 #[utoipa::path(get, path = "/runs/{id}/export", tag = "Runs", params(("id" = String, Path, format = "uuid")), responses((status = 200, body = shapes::Export)))]
 async fn export_run(State(app): State<App>, caller: Caller, Id(id): Id<RunId>) -> Result<Answer, Problem> {
     caller.may(Action::ReadEngine)?;
-    let run = stored(&app, caller.organisation, id).await?;
-    let version = queries::version(&mut app.reader(), caller.organisation, &run.row.workflow, run.row.version)
+    Ok(Answer::ok(exported(&app, caller.organisation, id).await?))
+}
+
+/// The export of a run, as it stands now.
+pub(crate) async fn exported(app: &App, organisation: OrganisationId, id: RunId) -> Result<Value, Problem> {
+    let run = stored(app, organisation, id).await?;
+    let version = queries::version(&mut app.reader(), organisation, &run.row.workflow, run.row.version)
         .await?
         .ok_or_else(|| Problem::conflict("no_definition", format!("version {} of {} is not stored any more", run.row.version, run.row.workflow)))?;
     let mut earlier = Vec::new();
     for number in machine::versions_of(&run.entries).into_iter().filter(|number| *number != run.row.version) {
-        earlier.extend(queries::version(&mut app.reader(), caller.organisation, &run.row.workflow, number).await?);
+        earlier.extend(queries::version(&mut app.reader(), organisation, &run.row.workflow, number).await?);
     }
-    Ok(Answer::ok(export::render(shape(&run.row), &version, &earlier, &run.entries)?))
+    export::render(shape(&run.row), &version, &earlier, &run.entries)
 }
 
 /// How a run is to end.

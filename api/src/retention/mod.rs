@@ -1,29 +1,42 @@
 //! Retention: a background job that forgets what has had its time, and gives the room back to the disk.
 //!
 //! It goes in small pieces through the low-priority lane, each a transaction of its own, so that it holds nobody up; killed between
-//! two of them, it goes on with the next.
+//! two of them, it goes on with the next. What is to go is looked for beside the writer. Where runs are archived, they go when the
+//! file that has them is on the disk.
+
+mod archive;
+mod pieces;
+
+pub use archive::{Archive, ArchiveError};
 
 use crate::App;
 use onward_accounts::organisations;
 use onward_core::{
-    OrganisationId, Timestamp,
-    ports::{self, BoxFuture, Lane, WriteError},
+    RunId, Timestamp,
+    limits::{CORRELATION_DAYS, DEDUPE_DAYS, EVENT_DAYS},
+    ports::WriteError,
 };
 use onward_database::{
-    DatabaseError, Tx, async_trait,
+    DatabaseError, async_trait,
     jobs::{self, Done, JobFailure, JobHandler, JobRun, NewJob, SERVER},
 };
-use onward_store::{forget_events, forget_rates, idempotency, pauses};
+use onward_store::{forget_rates, idempotency, pauses, retention};
+use pieces::Pieces;
+use std::sync::Arc;
 
 /// The queue of its job.
 pub const QUEUE: &str = "retention";
 /// Milliseconds between two rounds: what is forgotten is a day old at least, so that minutes do not count.
 const ROUND_MS: i64 = 600_000;
+/// Milliseconds between two walks over all identities of events.
+const WALK_MS: i64 = 20 * 3_600_000;
 /// Days for which jobs that are over can still be looked at.
 const JOB_DAYS: i64 = 7;
 const DAY_MS: i64 = 86_400_000;
-/// Rows of each kind in one piece: the low lane takes pieces of a few milliseconds (SEMANTICS.md 7).
-const PIECE: usize = 500;
+/// Rows that are looked at in one read, beside the writer.
+const LOOKED_AT: usize = 2_000;
+/// Runs that are archived in one file and then forgotten.
+const RUNS_AT_ONCE: usize = 200;
 
 /// Why a round ended early; the next one goes on where it stopped.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +47,22 @@ pub enum RoundError {
     /// The database failed.
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    /// Runs could not be archived, so they stay.
+    #[error("runs cannot be archived, and are kept: {0}")]
+    Archive(#[from] ArchiveError),
+}
+
+/// What a round has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Runs.
+    pub runs: u64,
+    /// Of these, how many are in an archive file.
+    pub archived: u64,
+    /// Events.
+    pub events: u64,
+    /// Rows of all other kinds.
+    pub rows: u64,
 }
 
 /// The job that is there on every server: it comes again and again, and never dies of a failure.
@@ -45,12 +74,75 @@ pub fn job() -> NewJob {
 #[derive(Debug)]
 pub struct Retention {
     app: App,
+    archive: Option<Archive>,
 }
 
 impl Retention {
-    /// For the organisations of this server.
-    pub fn new(app: App) -> Self {
-        Self { app }
+    /// For the organisations of this server; with an archive, runs are written there before they go.
+    pub fn new(app: App, archive: Option<Archive>) -> Self {
+        Self { app, archive }
+    }
+
+    /// One round over every organisation. While everything is paused, after a restore say, nothing goes: somebody may want to look at
+    /// what was. `walk`: identities of events are looked at, too.
+    pub async fn round(&self, walk: bool, stop: &(dyn Fn() -> bool + Sync)) -> Result<Forgotten, RoundError> {
+        let app = &self.app;
+        let mut forgotten = Forgotten::default();
+        if pauses::everything(&mut app.reader()).await.map_err(|error| DatabaseError::Failed(error.to_string()))?.is_some() {
+            return Ok(forgotten);
+        }
+        let now = app.now();
+        let all = organisations::list(&mut app.reader()).await?.into_iter().map(|organisation| organisation.id);
+        for id in all.chain([SERVER]) {
+            let mut pieces = Pieces::new(app, id, stop);
+            self.runs(&mut pieces, now, &mut forgotten).await?;
+            forgotten.events += events(&mut pieces, now).await?;
+            if walk {
+                forgotten.rows += identities(&mut pieces, now).await? + correlations(&mut pieces, now).await?;
+            }
+            let jobs_before = now.plus_millis(-JOB_DAYS * DAY_MS);
+            forgotten.rows += pieces.repeat(|tx, id, limit| Box::pin(idempotency::forget(tx, id, limit))).await?;
+            forgotten.rows += pieces.repeat(|tx, id, limit| Box::pin(forget_rates(tx, id, limit))).await?;
+            forgotten.rows += pieces.repeat(move |tx, id, limit| Box::pin(jobs::forget(tx, id, jobs_before, limit))).await?;
+        }
+        app.parts.database.tidy().await?;
+        Ok(forgotten)
+    }
+
+    async fn runs(&self, pieces: &mut Pieces<'_>, now: Timestamp, forgotten: &mut Forgotten) -> Result<(), RoundError> {
+        let (app, organisation) = (&self.app, pieces.organisation);
+        let rules = retention::rules(&mut app.reader(), organisation).await?;
+        let mut workflow = String::new();
+        while let Some(next) = retention::next_workflow(&mut app.reader(), organisation, &workflow).await? {
+            workflow = next;
+            let ended_before = now.plus_millis(-i64::from(rules.days_of(&workflow)) * DAY_MS);
+            let mut after = None;
+            while !pieces.stopped() {
+                let found = retention::old_runs(&mut app.reader(), organisation, &workflow, ended_before, after, RUNS_AT_ONCE).await?;
+                after = found.last;
+                if after.is_none() {
+                    break;
+                }
+                self.forget_runs(pieces, found.over, ended_before, forgotten).await?;
+            }
+        }
+        // Also what a process left that ended in the middle of it.
+        forgotten.rows += pieces.repeat(|tx, id, limit| Box::pin(retention::forget_remains(tx, id, limit))).await?;
+        Ok(())
+    }
+
+    async fn forget_runs(&self, pieces: &mut Pieces<'_>, runs: Vec<RunId>, ended_before: Timestamp, forgotten: &mut Forgotten) -> Result<(), RoundError> {
+        let runs = match &self.archive {
+            Some(archive) => {
+                let kept = archive.keep(&self.app, pieces.organisation, runs).await?;
+                forgotten.archived += kept.len() as u64;
+                kept
+            }
+            None => runs,
+        };
+        forgotten.runs +=
+            pieces.each(runs, move |tx, id, runs: Arc<Vec<RunId>>| Box::pin(async move { retention::forget_runs(tx, id, &runs, ended_before).await })).await?;
+        Ok(())
     }
 }
 
@@ -60,51 +152,54 @@ impl JobHandler for Retention {
         QUEUE
     }
     async fn run(&self, run: JobRun) -> Result<Done, JobFailure> {
-        let gone = round(&self.app, &|| run.is_stopping()).await.map_err(JobFailure::passing)?;
+        let now = self.app.now();
+        let walked_at = run.job.output["walked_at"].as_i64();
+        let walk = walked_at.is_none_or(|at| now.millis_since(Timestamp::from_millis(at)) >= WALK_MS);
+        let gone = self.round(walk, &|| run.is_stopping()).await.map_err(JobFailure::passing)?;
         if run.is_stopping() {
             return Ok(Done::Interrupted);
         }
-        Ok(Done::Again { at: self.app.now().plus_millis(ROUND_MS), output: serde_json::json!({ "rows": gone }) })
+        let output = serde_json::json!({
+            "runs": gone.runs, "archived": gone.archived, "events": gone.events, "rows": gone.rows,
+            "walked_at": if walk { Some(now.as_millis()) } else { walked_at },
+        });
+        Ok(Done::Again { at: self.app.now().plus_millis(ROUND_MS), output })
     }
 }
 
-/// One round over every organisation; how many rows went. While everything is paused, after a restore say, nothing goes: somebody may
-/// want to look at what was.
-pub async fn round(app: &App, stop: &(dyn Fn() -> bool + Sync)) -> Result<u64, RoundError> {
-    if pauses::everything(&mut app.reader()).await.map_err(|error| DatabaseError::Failed(error.to_string()))?.is_some() {
-        return Ok(0);
-    }
-    let now = app.now();
+async fn events(pieces: &mut Pieces<'_>, now: Timestamp) -> Result<u64, RoundError> {
+    let before = now.plus_millis(-EVENT_DAYS * DAY_MS);
     let mut gone = 0;
-    let all = organisations::list(&mut app.reader()).await?.into_iter().map(|organisation| organisation.id);
-    for id in all.chain([SERVER]) {
-        gone += pieces(app, stop, move |tx| Box::pin(forget_events(tx, id, PIECE))).await?;
-        gone += pieces(app, stop, move |tx| Box::pin(idempotency::forget(tx, id))).await?;
-        gone += pieces(app, stop, move |tx| Box::pin(forget_rates(tx, id, PIECE))).await?;
-        gone += pieces(app, stop, move |tx| Box::pin(forget_jobs(tx, id, now))).await?;
+    while !pieces.stopped() {
+        let old = retention::old_events(&mut pieces.app.reader(), pieces.organisation, before, LOOKED_AT).await?;
+        if old.is_empty() {
+            break;
+        }
+        gone += pieces.each(old, |tx, id, events: Arc<Vec<_>>| Box::pin(async move { retention::forget_events(tx, id, &events).await })).await?;
     }
-    app.parts.database.tidy().await?;
     Ok(gone)
 }
 
-async fn forget_jobs(tx: &mut Tx, organisation: OrganisationId, now: Timestamp) -> Result<u64, DatabaseError> {
-    jobs::forget(tx, organisation, now.plus_millis(-JOB_DAYS * DAY_MS), PIECE).await
+async fn identities(pieces: &mut Pieces<'_>, now: Timestamp) -> Result<u64, RoundError> {
+    let before = now.plus_millis(-DEDUPE_DAYS * DAY_MS);
+    let (mut gone, mut after) = (0, [0; 16]);
+    while !pieces.stopped() {
+        let (old, last) = retention::old_identities(&mut pieces.app.reader(), pieces.organisation, before, after, LOOKED_AT).await?;
+        gone += pieces.each(old, move |tx, id, keys: Arc<Vec<_>>| Box::pin(async move { retention::forget_identities(tx, id, &keys, before).await })).await?;
+        let Some(last) = last else { break };
+        after = last;
+    }
+    Ok(gone)
 }
 
-/// Repeats a piece, each in a write of its own, until nothing is left for it to do; how many rows went.
-async fn pieces(
-    app: &App,
-    stop: &(dyn Fn() -> bool + Sync),
-    piece: impl for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<u64, DatabaseError>> + Clone + Send + Sync + 'static,
-) -> Result<u64, RoundError> {
-    let mut gone = 0;
-    while !stop() {
-        let piece = piece.clone();
-        let went = ports::write(app.engine(), Lane::Low, move |tx: &mut Tx| piece(tx)).await??;
-        gone += went;
-        if went == 0 {
-            break;
-        }
+async fn correlations(pieces: &mut Pieces<'_>, now: Timestamp) -> Result<u64, RoundError> {
+    let before = now.plus_millis(-CORRELATION_DAYS * DAY_MS);
+    let (mut gone, mut after) = (0, ([0; 16], Timestamp::MIN, uuid::Uuid::nil()));
+    while !pieces.stopped() {
+        let (old, last) = retention::old_correlations(&mut pieces.app.reader(), pieces.organisation, before, after, LOOKED_AT).await?;
+        gone += pieces.each(old, |tx, id, keys: Arc<Vec<_>>| Box::pin(async move { retention::forget_correlations(tx, id, &keys).await })).await?;
+        let Some(last) = last else { break };
+        after = last;
     }
     Ok(gone)
 }

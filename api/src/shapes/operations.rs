@@ -3,10 +3,19 @@
 use super::shapes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 shapes! {
+    /// How many days runs are kept after their end.
+    Retention {
+        /// Where a workflow has no rule of its own.
+        days: u32,
+        /// Rules of workflows, by name.
+        workflows: BTreeMap<String, u32>,
+    }
+
     /// Work in the background that is no workflow.
     Job {
         /// Its id.

@@ -21,6 +21,7 @@ mod pauses;
 mod privacy;
 mod repair;
 mod results;
+mod retention;
 mod sales;
 mod simulating;
 mod sockets;

@@ -62,6 +62,10 @@ pub const FAN_OUT_TARGETS: usize = 200;
 pub const EVENTS_PER_REQUEST: usize = 1_000;
 /// Days for which an event's identity is remembered.
 pub const DEDUPE_DAYS: i64 = 90;
+/// Days for which a run is kept after its end, where its organisation says nothing else.
+pub const RETENTION_DAYS: u32 = 30;
+/// Days for which events are kept: as long as their identity.
+pub const EVENT_DAYS: i64 = DEDUPE_DAYS;
 /// Days for which events of awaited types can still be found by a wait.
 pub const CORRELATION_DAYS: i64 = 30;
 /// Bytes of disk that intake leaves alone: what was admitted must be able to end, and somebody must be able to clean up

@@ -3,10 +3,10 @@
 use crate::{corrupt, to_json};
 use onward_core::{
     Event, EventId, NewEvent, OrganisationId, RunId, Timestamp,
-    limits::{CORRELATION_DAYS, DEDUPE_DAYS, EVENT_BYTES},
+    limits::{DEDUPE_DAYS, EVENT_BYTES},
     ports::{Correlation, Inserted, RoutingNote, StoreError, Transaction as _},
 };
-use onward_database::{Args, DatabaseError, Query, Row, Rows, Tx, args};
+use onward_database::{DatabaseError, Query, Row, Rows, Tx, args};
 use std::collections::{BTreeMap, HashMap};
 
 const DAY_MS: i64 = 86_400_000;
@@ -204,27 +204,4 @@ pub(crate) fn event(row: &Row) -> Result<Event, StoreError> {
         })
     };
     read(row).map_err(|error| corrupt(format!("event {event_id}"), error))
-}
-
-/// Forgets identities and correlations that have had their time, at most `limit` rows of each; how many went. For the
-/// low-priority lane.
-pub async fn forget(tx: &mut Tx, organisation: OrganisationId, limit: usize) -> Result<u64, DatabaseError> {
-    let now = tx.now();
-    let before = |days: i64| now.plus_millis(-days * DAY_MS);
-    let limited = |days: i64| -> Args { args![organisation, before(days), limit as i64] };
-    let keys = tx
-        .execute(
-            "DELETE FROM event_keys WHERE organisation = $1 AND key IN
-                (SELECT key FROM event_keys WHERE organisation = $1 AND taken_in_at <= $2 LIMIT $3)",
-            limited(DEDUPE_DAYS),
-        )
-        .await?;
-    let correlations = tx
-        .execute(
-            "DELETE FROM event_correlations WHERE organisation = $1 AND (hash, taken_in_at, event) IN
-                (SELECT hash, taken_in_at, event FROM event_correlations WHERE organisation = $1 AND taken_in_at <= $2 LIMIT $3)",
-            limited(CORRELATION_DAYS),
-        )
-        .await?;
-    Ok(keys + correlations)
 }

@@ -84,8 +84,13 @@ pub async fn complete(tx: &mut Tx, request: &RequestKey, status: u16, response: 
     Ok(())
 }
 
-/// Forgets keys that have had their time; how many. For the low-priority lane.
-pub async fn forget(tx: &mut Tx, organisation: OrganisationId) -> Result<u64, DatabaseError> {
+/// Forgets keys that have had their time, at most `limit`; how many. For the low-priority lane.
+pub async fn forget(tx: &mut Tx, organisation: OrganisationId, limit: usize) -> Result<u64, DatabaseError> {
     let before = tx.now().plus_millis(-KEPT_MS);
-    tx.execute("DELETE FROM idempotency_keys WHERE organisation = $1 AND created_at <= $2", args![organisation, before]).await
+    tx.execute(
+        "DELETE FROM idempotency_keys WHERE organisation = $1 AND (token, route, key) IN
+            (SELECT token, route, key FROM idempotency_keys WHERE organisation = $1 AND created_at <= $2 LIMIT $3)",
+        args![organisation, before, limit as i64],
+    )
+    .await
 }

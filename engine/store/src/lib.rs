@@ -27,10 +27,10 @@ pub mod idempotency;
 pub mod pauses;
 pub mod queries;
 pub mod repairs;
+pub mod retention;
 pub mod rollouts;
 
 pub use definitions::set_paused as set_workflow_paused;
-pub use events::forget as forget_events;
 pub use flow_limits::forget_rates;
 pub use payloads::erase as erase_payloads;
 pub use store::SqlStore;

@@ -26,6 +26,11 @@ const PREPARED_STATEMENTS: usize = 1_000;
 /// How long a connection waits for a lock that another process holds for a moment (a backup, a checkpoint).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Free pages (1 MiB) that stay in the file.
+const FREE_PAGES_KEPT: i64 = 256;
+/// Pieces of 64 pages that one tidying gives back at the most: 1 GiB.
+const PIECES_OF_A_TIDY: usize = 4_096;
+
 #[derive(Debug)]
 pub(crate) struct Backend {
     path: PathBuf,
@@ -103,12 +108,24 @@ impl Backend {
         Ok(ReadTransaction(transaction))
     }
 
-    /// Moves the write-ahead log into the file and cuts it back; gives pages that deletions freed back to the disk.
+    /// Gives pages that deletions freed back to the disk, in pieces between which others write, and moves the write-ahead log into the
+    /// file. Some free pages stay, to be written next.
     pub(crate) async fn tidy(&self) -> Result<(), DatabaseError> {
+        for _ in 0..PIECES_OF_A_TIDY {
+            let mut slot = self.writer.lock().await;
+            let connection = slot.connection()?;
+            let free = connection.run("SELECT freelist_count FROM pragma_freelist_count", Args::new()).map_err(Failure::translate)?;
+            let free: i64 = free.rows.first().ok_or(DatabaseError::NoRow)?.get("freelist_count")?;
+            if free <= FREE_PAGES_KEPT {
+                break;
+            }
+            connection.run("PRAGMA incremental_vacuum(64)", Args::new()).map_err(Failure::translate)?;
+            drop(slot);
+            tokio::task::yield_now().await;
+        }
         let mut slot = self.writer.lock().await;
-        let connection = slot.connection()?;
-        connection.run("PRAGMA incremental_vacuum(2000)", Args::new()).map_err(Failure::translate)?;
-        connection.run("PRAGMA wal_checkpoint(TRUNCATE)", Args::new()).map_err(Failure::translate)?;
+        // Waits for nobody: a reader that stays on an older moment keeps its part of the log until the next time.
+        slot.connection()?.run("PRAGMA wal_checkpoint(PASSIVE)", Args::new()).map_err(Failure::translate)?;
         Ok(())
     }
 

@@ -2,9 +2,9 @@
 
 use super::{ORG, OTHER, at, commit, store};
 use crate::{
-    SqlStore, forget_events,
+    SqlStore,
     idempotency::{self, Claim, RequestKey},
-    set_workflow_paused,
+    retention, set_workflow_paused,
 };
 use onward_core::{NewEvent, ports::Store as _};
 use onward_database::{Query as _, args};
@@ -38,7 +38,7 @@ async fn a_repeated_request_gets_the_first_answer() {
     assert_eq!(claim(&store, DAY_MS, &request("t"), 2).await, Claim::New);
     assert_eq!(claim(&store, DAY_MS, &request("t"), 2).await, Claim::Running);
     let mut tx = store.begin(at(2 * DAY_MS)).await.unwrap();
-    assert_eq!(idempotency::forget(&mut tx, ORG).await.unwrap(), 2);
+    assert_eq!(idempotency::forget(&mut tx, ORG, 9).await.unwrap(), 2);
 }
 
 #[tokio::test]
@@ -47,17 +47,27 @@ async fn identities_and_correlations_have_their_time() {
     let correlation = onward_core::ports::Correlation { event: "a".into(), paths: vec![], hash: [1; 16] };
     let event = NewEvent::new(ORG, "a", "s", json!(1)).with_id("1");
     commit(&store, async |tx| store.insert_events(tx, vec![(event, vec![correlation])]).await.unwrap()).await;
-    for (day, gone, keys, correlations) in [(29, 0, 1, 1), (30, 1, 1, 0), (89, 0, 1, 0), (90, 1, 0, 0)] {
-        let mut tx = store.begin(at(day * DAY_MS)).await.unwrap();
-        assert_eq!(forget_events(&mut tx, OTHER, 9).await.unwrap(), 0);
-        assert_eq!(forget_events(&mut tx, ORG, 9).await.unwrap(), gone, "day {day}");
-        store.commit(tx).await.unwrap();
-        let row = reader
-            .fetch_one("SELECT (SELECT count(*) FROM event_keys) AS keys, (SELECT count(*) FROM event_correlations) AS correlations", args![])
-            .await
-            .unwrap();
-        assert_eq!((row.get::<i64>("keys").unwrap(), row.get::<i64>("correlations").unwrap()), (keys, correlations), "day {day}");
+    let first = ([0; 16], at(0), uuid::Uuid::nil());
+    for day in [0, 29, 30, 90] {
+        let before = at(day * DAY_MS);
+        let (keys, last) = retention::old_identities(&mut reader, ORG, before, [0; 16], 9).await.unwrap();
+        assert_eq!((keys.is_empty(), last.is_some()), (day == 0 && at(0) > before, true));
+        assert_eq!(retention::old_identities(&mut reader, OTHER, before, [0; 16], 9).await.unwrap(), (vec![], None));
+        assert_eq!(retention::old_correlations(&mut reader, OTHER, before, first, 9).await.unwrap(), (vec![], None));
     }
+    let (keys, _) = retention::old_identities(&mut reader, ORG, at(-1), [0; 16], 9).await.unwrap();
+    assert_eq!(keys, [[0; 16]; 0], "not before its time");
+    let (keys, last) = retention::old_identities(&mut reader, ORG, at(0), [0; 16], 9).await.unwrap();
+    let (rows, _) = retention::old_correlations(&mut reader, ORG, at(0), first, 9).await.unwrap();
+    assert_eq!((keys.len(), last, rows.len()), (1, Some(keys[0]), 1));
+    assert_eq!(retention::old_identities(&mut reader, ORG, at(0), keys[0], 9).await.unwrap(), (vec![], None), "the walk ends");
+    assert_eq!(retention::old_correlations(&mut reader, ORG, at(0), rows[0], 9).await.unwrap(), (vec![], None));
+    let mut tx = store.begin(at(DAY_MS)).await.unwrap();
+    assert_eq!(retention::forget_identities(&mut tx, OTHER, &keys, at(0)).await.unwrap(), 0);
+    assert_eq!(retention::forget_identities(&mut tx, ORG, &keys, at(-1)).await.unwrap(), 0, "it was renewed meanwhile");
+    assert_eq!(retention::forget_identities(&mut tx, ORG, &keys, at(0)).await.unwrap(), 1);
+    assert_eq!(retention::forget_correlations(&mut tx, OTHER, &rows).await.unwrap(), 0);
+    assert_eq!(retention::forget_correlations(&mut tx, ORG, &rows).await.unwrap(), 1);
 }
 
 #[tokio::test]
