@@ -12,6 +12,7 @@ mod disk_full;
 mod epoch;
 mod gallery_payloads;
 mod kill;
+mod kill_jobs;
 mod kill_long;
 mod kill_scripts;
 mod layering;
