@@ -4,6 +4,7 @@
 mod harness;
 
 mod asks;
+mod backup;
 mod bad_input;
 mod command_line;
 mod contact_asks;

@@ -1,7 +1,8 @@
 //! What can be typed: one parser for the whole command line (DESIGN.md, "Command line").
 
 use super::{
-    completions, connection, doctor, event, migrate, nodes, publish, replay, resume, run, runs, schema, serve, simulate, test, token, user, validate, workflows,
+    backup, completions, connection, doctor, event, migrate, nodes, publish, replay, resume, run, runs, schema, serve, simulate, test, token, user, validate,
+    workflows,
 };
 use clap::{Args, Parser, Subcommand, builder::BoolishValueParser};
 
@@ -94,6 +95,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Token(token::Token),
     Migrate(migrate::Migrate),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
     Doctor(doctor::Doctor),
     Completions(completions::Completions),
 }

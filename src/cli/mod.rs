@@ -2,6 +2,7 @@
 
 mod arguments;
 mod asks;
+mod backup;
 mod completions;
 mod connection;
 mod doctor;
@@ -106,6 +107,8 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::User(user) => block_on(user.run(context)),
         Command::Token(token) => block_on(token.run(context)),
         Command::Migrate(migrate) => block_on(migrate.run(context)),
+        Command::Backup(backup) => block_on(backup.run(context)),
+        Command::Restore(restore) => block_on(restore.run(context)),
         Command::Doctor(doctor) => block_on(doctor.run(context)),
         Command::Completions(completions) => {
             completions.run();

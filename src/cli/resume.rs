@@ -1,7 +1,8 @@
 //! `onward pause|resume`: holds an organisation or everything on the server, and lets it go on after that or after a restore
 //! (SEMANTICS.md 29, 33).
 
-use super::{Context, Failure, table::text};
+use super::{Context, Failure, backup, table::text};
+use crate::client::Client;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -39,7 +40,7 @@ impl Pause {
 
 Examples:
   onward resume --dry-run      what would be set going?
-  onward resume
+  onward resume                after a restore: everything
   onward resume --everything")]
 pub(crate) struct Resume {
     /// Every organisation; only on the machine that the server runs on.
@@ -54,7 +55,9 @@ impl Resume {
     pub(crate) async fn run(self, context: Context) -> Result<(), Failure> {
         let client = context.client().await?;
         let result = async {
-            let (state, resume) = if self.everything { ("/api/v1/server", "/api/v1/server/resume") } else { ("/api/v1/pauses", "/api/v1/resume") };
+            // After a restore it is everything that waits for this word.
+            let everything = self.everything || restored(&client).await;
+            let (state, resume) = if everything { ("/api/v1/server", "/api/v1/server/resume") } else { ("/api/v1/pauses", "/api/v1/resume") };
             let before = client.get(state).await?;
             if !context.json {
                 crate::terminal::say(&due(&before));
@@ -62,17 +65,22 @@ impl Resume {
             if !self.dry_run {
                 client.post(resume, &json!({})).await?;
             }
-            Ok(json!({ "resumed": !self.dry_run, "due": before.get("due") }))
+            Ok(json!({ "resumed": !self.dry_run, "everything": everything, "due": before.get("due") }))
         }
         .await;
         client.close().await;
         context.print(&result?, |document| match document.get("resumed").and_then(Value::as_bool) {
-            Some(true) if self.everything => "everything goes on".to_owned(),
+            Some(true) if document["everything"] == true => "everything goes on".to_owned(),
             Some(true) => "the organisation goes on".to_owned(),
             _ => "nothing was changed".to_owned(),
         });
         Ok(())
     }
+}
+
+/// Whether everything is paused since a restore. Only the server's own command line is told.
+async fn restored(client: &Client) -> bool {
+    client.get("/api/v1/server").await.is_ok_and(|server| server["paused"] == true && server["by"] == backup::BY)
 }
 
 fn due(before: &Value) -> String {

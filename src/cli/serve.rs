@@ -1,8 +1,9 @@
 //! `onward serve`: the server.
 
 use super::{Context, Failure};
-use crate::server::{self, Options};
+use crate::server::{self, Backups, Options};
 use clap::{Args, ValueEnum, builder::BoolishValueParser};
+use onward_core::definition::Span;
 use std::{net::SocketAddr, path::PathBuf};
 
 /// Serve: the API, webhooks, and the engine that runs the workflows.
@@ -35,6 +36,23 @@ pub(crate) struct Serve {
     /// Write runs into this folder, as they can be exported, before they are forgotten: one a line, in `.jsonl.gz` files.
     #[arg(long, env = "ONWARD_ARCHIVE_FOLDER", value_name = "FOLDER")]
     archive_folder: Option<PathBuf>,
+    /// Back the database up into this folder, now and then.
+    #[arg(long, env = "ONWARD_BACKUP_FOLDER", value_name = "FOLDER")]
+    backup_folder: Option<PathBuf>,
+    /// How often, with --backup-folder: `6h`, `1d`; a minute at least.
+    #[arg(long, env = "ONWARD_BACKUP_EVERY", value_name = "DURATION", default_value = "1d", value_parser = every)]
+    backup_every: i64,
+    /// How many backups are kept; older ones are removed.
+    #[arg(long, env = "ONWARD_BACKUP_KEEP", value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    backup_keep: u32,
+}
+
+/// Milliseconds of a duration.
+fn every(text: &str) -> Result<i64, String> {
+    match Span::parse(text)?.fixed_millis() {
+        Some(millis) if millis >= 60_000 => Ok(millis),
+        _ => Err(format!("{text:?} is no fixed duration of a minute or more; write for example 6h or 1d")),
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -66,6 +84,7 @@ impl Serve {
             allow_private_urls: self.allow_private_urls,
             json: context.json,
             archive_folder: self.archive_folder,
+            backups: self.backup_folder.map(|folder| Backups { folder, every_ms: self.backup_every, keep: self.backup_keep as usize }),
         })
         .await
     }

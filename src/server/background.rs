@@ -1,6 +1,6 @@
 //! Background jobs of this server: who does what, and who tells them that there is something to do.
 
-use super::Options;
+use super::{Backups, Options};
 use crate::{cli::Failure, wiring::Rooms};
 use onward_api::retention::{self, Archive, Retention};
 use onward_core::{
@@ -9,6 +9,7 @@ use onward_core::{
 };
 use onward_database::{
     SystemIds, Tx,
+    backup::ScheduledBackups,
     jobs::{self, JobHandler, JobParts, Jobs},
 };
 use std::sync::Arc;
@@ -27,7 +28,13 @@ impl Background {
         let archive = options.archive_folder.clone().map(Archive::open).transpose();
         let archive = archive.map_err(|error| Failure::because("the archive folder cannot be used", &error))?;
         let writer: Arc<dyn Writer<Tx>> = Arc::new(app.engine().clone());
-        let handlers: Vec<Arc<dyn JobHandler>> = vec![Arc::new(Retention::new(app.clone(), archive))];
+        let mut wanted = vec![retention::job()];
+        let mut handlers: Vec<Arc<dyn JobHandler>> = vec![Arc::new(Retention::new(app.clone(), archive))];
+        if let Some(Backups { folder, every_ms, keep }) = &options.backups {
+            let backups = ScheduledBackups::new(rooms.database().clone(), Arc::clone(&app.parts.clock), folder.clone(), *every_ms, *keep);
+            handlers.push(Arc::new(backups.map_err(|error| Failure::because("the backup folder cannot be used", &error))?));
+            wanted.push(ScheduledBackups::job());
+        }
         let mut changes = app.engine().subscribe();
         let jobs = Jobs::start(JobParts {
             database: rooms.database().clone(),
@@ -49,10 +56,16 @@ impl Background {
                 }
             }
         });
-        let wanted = ports::write(app.engine(), Lane::Normal, |tx: &mut Tx| Box::pin(async move { jobs::enqueue(tx, retention::job()).await })).await;
-        wanted
-            .map_err(|error| Failure::because("the database cannot be written", &error))?
-            .map_err(|error| Failure::because("jobs cannot be stored", &error))?;
+        for job in wanted {
+            let enqueued = ports::write(app.engine(), Lane::Normal, move |tx: &mut Tx| {
+                let job = job.clone();
+                Box::pin(async move { jobs::enqueue(tx, job).await })
+            });
+            enqueued
+                .await
+                .map_err(|error| Failure::because("jobs cannot be stored", &error))?
+                .map_err(|error| Failure::because("jobs cannot be stored", &error))?;
+        }
         Ok(Self { jobs, telling })
     }
 

@@ -46,6 +46,18 @@ pub(crate) struct Options {
     pub(crate) json: bool,
     /// Where runs are written before they are forgotten.
     pub(crate) archive_folder: Option<PathBuf>,
+    /// Scheduled backups.
+    pub(crate) backups: Option<Backups>,
+}
+
+/// Backups that are made now and then.
+pub(crate) struct Backups {
+    /// Where they go.
+    pub(crate) folder: PathBuf,
+    /// Milliseconds between two.
+    pub(crate) every_ms: i64,
+    /// How many are kept.
+    pub(crate) keep: usize,
 }
 
 /// Serves until a signal says stop.

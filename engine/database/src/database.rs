@@ -132,9 +132,9 @@ impl Database {
         }
     }
 
-    /// Writes a copy of the committed state into a new file; may run beside everything else. SQLite only: PostgreSQL brings its
-    /// own tools.
-    pub async fn backup(&self, file: &Path) -> Result<(), DatabaseError> {
+    /// Writes a copy of the committed state into a new file; may run beside everything else. Its size in bytes. SQLite only:
+    /// PostgreSQL brings its own tools.
+    pub async fn backup(&self, file: &Path) -> Result<u64, DatabaseError> {
         match self.dialect() {
             Dialect::Sqlite(backend) => backend.backup(file).await,
             Dialect::Postgres(backend) => {

@@ -14,6 +14,7 @@
 //! What this crate must never know: any room's table. It embeds the migrations and runs them at open; the one table of its own is
 //! that of background [`jobs`], which every room may want.
 
+pub mod backup;
 mod clock;
 mod database;
 mod error;

@@ -31,7 +31,9 @@ pub async fn everything<Q: Query>(db: &mut Q) -> Result<Option<Pause>, StoreErro
     row.as_ref().map(pause).transpose()
 }
 
-pub(crate) async fn add(tx: &mut Tx, pause: &Pause) -> Result<(), StoreError> {
+/// Pauses what `pause` names; a pause that is there stays as it was. Through the engine where one runs: it keeps what is paused in
+/// memory.
+pub async fn add(tx: &mut Tx, pause: &Pause) -> Result<(), StoreError> {
     let (kind, workflow, target) = pause.scope.parts();
     tx.execute(
         "INSERT INTO pauses (organisation, scope, workflow, target, paused_at, paused_by, reason) VALUES ($1, $2, $3, $4, $5, $6, $7)

@@ -2,7 +2,7 @@
 
 use super::{
     errors::{translate, translate_written},
-    execute, fetch_all,
+    fetch_all,
     lock::FileLock,
     write::{Slot, WriteConnection},
     writing::{Failure, Writing},
@@ -129,12 +129,9 @@ impl Backend {
         Ok(())
     }
 
-    /// A copy of the committed state as a new file.
-    pub(crate) async fn backup(&self, file: &Path) -> Result<(), DatabaseError> {
-        let text = file.to_str().ok_or_else(|| DatabaseError::Unfit(format!("{}: the name is no UTF-8 text", file.display())))?;
-        let mut connection = options(&self.path).connect().await.map_err(|error| translate(&error))?;
-        execute(&mut connection, "VACUUM INTO $1", crate::args![text]).await?;
-        connection.close().await.map_err(|error| translate(&error))
+    /// A copy of the committed state as a new file; its size in bytes.
+    pub(crate) async fn backup(&self, file: &Path) -> Result<u64, DatabaseError> {
+        super::backup::copy(&self.path, file).await
     }
 
     pub(crate) async fn report(&self) -> Result<Report, DatabaseError> {
@@ -192,7 +189,13 @@ fn make_private(path: &Path) -> Result<(), DatabaseError> {
     }
 }
 
-fn options(path: &Path) -> SqliteConnectOptions {
+/// Makes a name in a file's folder durable.
+pub(super) fn sync_folder(file: &Path) -> std::io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::File::open(folder)?.sync_all()
+}
+
+pub(super) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .foreign_keys(true)

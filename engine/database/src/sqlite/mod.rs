@@ -1,6 +1,7 @@
 //! The SQLite dialect: everything that knows sqlx and rusqlite.
 
 mod backend;
+pub(crate) mod backup;
 mod checkpoint;
 mod errors;
 mod lock;
@@ -9,6 +10,7 @@ mod write;
 mod writing;
 
 pub(crate) use backend::{Backend, ReadTransaction};
+pub(crate) use lock::FileLock;
 pub(crate) use row::Row;
 pub(crate) use write::WriteConnection;
 

@@ -1,7 +1,7 @@
 //! A writer without an engine, a clock that is set by hand, and handlers that do as they are told.
 
 use crate::{
-    Database, DatabaseError, Query as _, SystemIds, Tx, args,
+    Database, DatabaseError, Query as _, Tx, args,
     jobs::{Done, Job, JobFailure, JobFilter, JobHandler, JobId, JobParts, JobRun, JobWaker, Jobs, NewJob, enqueue, list},
 };
 use onward_core::{
@@ -102,7 +102,7 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) async fn open() -> Self {
-        let database = Database::open("sqlite::memory:", Arc::new(SystemIds::new())).await.unwrap();
+        let database = crate::testing::database().await;
         let clock = HandClock::new();
         let writer = DirectWriter {
             database: database.clone(),
@@ -135,7 +135,8 @@ impl Place {
     }
     /// Somewhere to leave effects.
     pub(super) async fn with_effects(self) -> Self {
-        self.write(|tx| Box::pin(async move { tx.execute("CREATE TABLE effects (job BLOB NOT NULL) STRICT", args![]).await.map(drop) })).await;
+        let table = if self.database.path().is_some() { "CREATE TABLE effects (job BLOB NOT NULL) STRICT" } else { "CREATE TABLE effects (job UUID NOT NULL)" };
+        self.write(move |tx| Box::pin(async move { tx.execute(table, args![]).await.map(drop) })).await;
         self
     }
     /// Does jobs as this worker.
