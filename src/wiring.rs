@@ -168,6 +168,8 @@ async fn furnish(settings: &Settings, database: &Database) -> Result<App, Failur
         inventory: if settings.knows_things { Arc::new(CrmInventory::new(database.reader())) } else { Arc::new(NoInventory) },
         disk: Arc::new(database.clone()),
         node_id: NodeId(ids.fresh(clock.now())),
+        role: onward_core::ports::NodeRole::All,
+        about: format!("onward {}", env!("CARGO_PKG_VERSION")),
         // A file's lock proves whoever had the shards dead; on PostgreSQL they may live elsewhere.
         take_all: database.path().is_some(),
         duty: settings.duty,

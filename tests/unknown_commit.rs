@@ -112,6 +112,8 @@ impl World {
             inventory: Arc::new(NoInventory),
             disk: Arc::new(BoundlessDisk),
             node_id: NodeId(ids.fresh(clock.now())),
+            role: onward_core::ports::NodeRole::All,
+            about: String::new(),
             take_all: true,
             duty: Duty::Server,
             limits: EngineLimits::default(),

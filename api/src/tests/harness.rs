@@ -134,6 +134,8 @@ impl Server {
             inventory: Arc::new(CrmInventory::new(database.reader())),
             disk: Arc::clone(&disk) as Arc<dyn Disk>,
             node_id: NodeId(ids.fresh(clock.now())),
+            role: onward_core::ports::NodeRole::All,
+            about: String::new(),
             take_all: true,
             duty: Duty::Server,
             limits: EngineLimits::default(),

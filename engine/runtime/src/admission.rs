@@ -9,7 +9,7 @@ use onward_core::{
     history::Parent,
     limits,
     machine::{self, Admission, Gates, Happening, Start, State},
-    ports::{RoutingNote, Store, StoreError, Transaction as _},
+    ports::{RoutingNote, Store, StoreError},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -86,6 +86,8 @@ pub(crate) struct Request {
     pub(crate) reads: BTreeMap<String, Value>,
     pub(crate) gates: Gates,
     pub(crate) depth: u16,
+    /// The run that it will be, where that was said.
+    pub(crate) run_id: Option<RunId>,
 }
 
 /// What became of it.
@@ -99,13 +101,22 @@ pub(crate) enum Verdict {
     Refused(String),
     /// So many are held that this one is not even that.
     TooMany(String),
+    /// The owner of its shard says what becomes of it.
+    Elsewhere(RunId),
+}
+
+/// A start by hand that another node must let in: its shard, and the id that the run gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Elsewhere {
+    pub(crate) shard: Shard,
+    pub(crate) run_id: RunId,
 }
 
 impl Verdict {
     /// The run that was started, or will be.
     pub(crate) fn run_id(&self) -> Option<RunId> {
         match self {
-            Self::Started(run_id) | Self::Held { run_id, .. } => Some(*run_id),
+            Self::Started(run_id) | Self::Held { run_id, .. } | Self::Elsewhere(run_id) => Some(*run_id),
             Self::Refused(_) | Self::TooMany(_) => None,
         }
     }
@@ -114,15 +125,30 @@ impl Verdict {
 impl<S: Store> Engine<S> {
     /// Lets a start in, holds it, or refuses it; an event shows which.
     pub(crate) async fn request_start(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, request: Request) -> Result<Verdict, StoreError> {
-        let run_id = match &request.origin {
-            Origin::Run { run_id, .. } => *run_id,
-            Origin::Event { .. } | Origin::Hand => RunId(tx.fresh_id()),
+        let (organisation, workflow) = (request.current.organisation, request.current.workflow.name.as_str());
+        let bounded = request.key.as_deref().map(bounded_key);
+        let known = request.run_id.or(match &request.origin {
+            Origin::Run { run_id, .. } => Some(*run_id),
+            Origin::Event { .. } | Origin::Hand => None,
+        });
+        let (run_id, shard) = match known {
+            Some(run_id) => (run_id, Shard::of(organisation, workflow, &bounded.clone().unwrap_or_else(|| run_id.to_string()))),
+            None => {
+                let bursts = request.current.workflow.limits.debounce.is_some() && matches!(request.origin, Origin::Event { .. });
+                self.place_start(tx, organisation, workflow, bounded.as_deref(), bursts && self.is_in_company())
+            }
         };
-        let key = request.key.as_deref().map_or_else(|| run_id.to_string(), bounded_key);
+        let key = bounded.unwrap_or_else(|| run_id.to_string());
         let Request { current, origin, input, reads, gates, depth, .. } = request;
         let candidate = Candidate { current, origin, input, key, reads, gates, depth, run_id, held: None, since: batch.now };
         let (organisation, workflow, key) = (candidate.organisation(), candidate.workflow().to_owned(), candidate.key.clone());
         let event_id = candidate.event_id();
+        if !self.leases.own(shard) && self.is_in_company() {
+            self.announce_start(tx, batch, candidate, shard).await?;
+            let reason = "it is on its way to the node that owns its shard".to_owned();
+            batch.notes.extend(event_id.map(|event_id| (organisation, event_id, RoutingNote::Held { workflow, key, reason })));
+            return Ok(Verdict::Elsewhere(run_id));
+        }
         let (verdict, note) = match self.pass(tx, batch, &candidate).await? {
             Passage::Start => {
                 self.begin_run(batch, candidate);
@@ -144,37 +170,52 @@ impl<S: Store> Engine<S> {
         Ok(verdict)
     }
 
-    /// A start by hand: its input is checked, and the answer says what became of it.
+    /// A start by hand: its input is checked, and the answer says what became of it. The outer error: another node must let it in.
     pub(crate) async fn start_by_hand(
         &mut self,
         tx: &mut S::Tx,
         batch: &mut Batch<S::Tx>,
         asked: &StartRequest,
-    ) -> Result<Result<StartedRun, EngineError>, StoreError> {
-        let start = ByHand { input: &asked.input, key: asked.key.as_deref(), run_id: None };
+        run_id: Option<RunId>,
+    ) -> Result<Result<Result<StartedRun, EngineError>, Elsewhere>, StoreError> {
+        let start = ByHand { input: &asked.input, key: asked.key.as_deref(), run_id };
         let Some((current, admission)) = self.admit_input(tx, batch, asked.organisation, &asked.workflow, start).await? else {
-            return Ok(Err(EngineError::NotFound { what: format!("a published version of workflow {:?}", asked.workflow) }));
+            return Ok(Ok(Err(EngineError::NotFound { what: format!("a published version of workflow {:?}", asked.workflow) })));
         };
         let (input, key, reads, gates) = match admission {
             Admission::Yes { input, key, reads, gates } => (input, key, reads, gates),
-            Admission::Error(message) => return Ok(Err(EngineError::InvalidInput(message))),
+            Admission::Error(message) => return Ok(Ok(Err(EngineError::InvalidInput(message)))),
             Admission::No | Admission::Need(_) => {
-                return Ok(Err(EngineError::InvalidInput(format!("workflow {:?} does not start with this input", asked.workflow))));
+                return Ok(Ok(Err(EngineError::InvalidInput(format!("workflow {:?} does not start with this input", asked.workflow)))));
             }
         };
         let key = asked.key.clone().or(key);
         if key.as_deref() == Some("") {
-            return Ok(Err(EngineError::InvalidInput("the key is empty; leave it out, or name what the run is about".into())));
+            return Ok(Ok(Err(EngineError::InvalidInput("the key is empty; leave it out, or name what the run is about".into()))));
         }
+        let bounded = key.as_deref().map(bounded_key);
+        let run_id = if self.is_in_company() {
+            let (run_id, shard) = match run_id {
+                Some(run_id) => (run_id, Shard::of(asked.organisation, &asked.workflow, &bounded.clone().unwrap_or_else(|| run_id.to_string()))),
+                None => self.place_start(tx, asked.organisation, &asked.workflow, bounded.as_deref(), false),
+            };
+            if !self.leases.own(shard) {
+                return Ok(Err(Elsewhere { shard, run_id }));
+            }
+            Some(run_id)
+        } else {
+            run_id
+        };
         let gates =
             if asked.key.is_some() { self.gates_again(tx, batch, &current, &Origin::Hand, &input, key.as_deref()).await?.unwrap_or(gates) } else { gates };
-        let request = Request { current, origin: Origin::Hand, input, key, reads, gates, depth: 0 };
-        Ok(match self.request_start(tx, batch, request).await? {
+        let request = Request { current, origin: Origin::Hand, input, key, reads, gates, depth: 0, run_id };
+        Ok(Ok(match self.request_start(tx, batch, request).await? {
             Verdict::Started(run_id) => Ok(StartedRun { run_id, held: None }),
             Verdict::Held { run_id, reason } => Ok(StartedRun { run_id, held: Some(reason) }),
             Verdict::Refused(reason) => Err(EngineError::Conflict(format!("the start was refused: {reason}"))),
             Verdict::TooMany(reason) => Err(EngineError::TooMany(reason)),
-        })
+            Verdict::Elsewhere(run_id) => Ok(StartedRun { run_id, held: None }),
+        }))
     }
 
     /// What the limits of this version ask of a start that was admitted before. The inner error says why that cannot be told.

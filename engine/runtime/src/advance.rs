@@ -39,6 +39,9 @@ impl<S: Store> Engine<S> {
     /// Hands a happening to a run, and does what it decides.
     pub(crate) async fn happen(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, run_id: RunId, happening: Happening) -> Result<(), StoreError> {
         self.load(tx, batch, &[run_id]).await?;
+        if batch.foreign.contains_key(&run_id) {
+            return self.forward(tx, batch, run_id, happening).await;
+        }
         let Some(live) = self.runs.get(run_id) else { return Ok(()) };
         if live.state.seq == 0 && !matches!(happening, Happening::Started(_)) {
             // It begins in this very transaction, and whoever wanted to take it up was too early.
@@ -177,6 +180,11 @@ impl<S: Store> Engine<S> {
                     batch.open_wait(live, wait);
                     let shape = (live.organisation, correlation.event.clone(), correlation.paths.clone());
                     let added = self.learn_shapes([shape]);
+                    if self.is_in_company() && !added.is_empty() && batch.generation.is_none() {
+                        // Before it looks back: whoever stores an event without this shape has ended then, or knows it.
+                        let store = Arc::clone(&self.shared.store);
+                        batch.generation = Some(store.raise_generation(tx).await?);
+                    }
                     batch.shapes_added.extend(added);
                     if let Some(since) = since {
                         look_back.push(LookBack { target, which, correlation, since });

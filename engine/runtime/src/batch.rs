@@ -13,7 +13,7 @@ use onward_core::{
     EventId, NewEvent, OrganisationId, RunId, Shard, Timestamp, Value,
     history::Entry,
     machine::{Happening, State},
-    ports::{Change, Correlation, HeldQueue, OpenWait, Outcome, Pause, RolloutState, RoutingNote, RunRow, RunStatus, RunWrite},
+    ports::{Change, Correlation, HeldQueue, OpenWait, Outcome, Pause, RolloutState, RoutingNote, RunRow, RunStatus, RunWrite, ShardSet},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -127,6 +127,17 @@ pub(crate) struct Batch<T: onward_core::ports::Transaction> {
     pub(crate) ended: Vec<RunId>,
     /// Runs whose questions to contacts changed; they are told of before any event is taken in.
     pub(crate) asking: BTreeSet<RunId>,
+    /// Runs of shards that are not ours, and where they live.
+    pub(crate) foreign: BTreeMap<RunId, (OrganisationId, Shard)>,
+    /// Shards of others for which this transaction wrote inbox rows.
+    pub(crate) woken: ShardSet,
+    /// Requests of other nodes that are answered at the end.
+    pub(crate) requests: Vec<(uuid::Uuid, RunId, crate::message::Answer)>,
+    pub(crate) replies_given: bool,
+    /// Answers of other nodes to what was asked here.
+    pub(crate) replied: Vec<(uuid::Uuid, crate::message::Answer)>,
+    /// The generation that this transaction made.
+    pub(crate) generation: Option<i64>,
     pub(crate) quarantined: BTreeMap<RunId, (OrganisationId, String)>,
     pub(crate) shapes_added: Vec<Shape>,
     pub(crate) notes: Vec<(OrganisationId, EventId, RoutingNote)>,
@@ -192,6 +203,12 @@ impl<T: onward_core::ports::Transaction> Batch<T> {
             held_changes: BTreeMap::new(),
             ended: Vec::new(),
             asking: BTreeSet::new(),
+            foreign: BTreeMap::new(),
+            woken: ShardSet::EMPTY,
+            requests: Vec::new(),
+            replies_given: false,
+            replied: Vec::new(),
+            generation: None,
             quarantined: BTreeMap::new(),
             shapes_added: Vec::new(),
             notes: Vec::new(),

@@ -114,6 +114,19 @@ impl<T: Transaction> Calls<T> {
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.values().map(VecDeque::len).sum()
     }
+    /// The same of these runs alone.
+    pub(crate) fn drop_unstarted_of(&mut self, runs: &BTreeSet<RunId>) {
+        for queue in self.waiting.values_mut() {
+            queue.retain(|key| !runs.contains(&key.run_id));
+        }
+        self.waiting.retain(|_, queue| !queue.is_empty());
+        self.unstarted.retain(|key| !runs.contains(&key.run_id));
+        self.known.retain(|key, known| known.started || !runs.contains(&key.run_id));
+    }
+    /// The runs with calls whose outcome is not committed yet.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = RunId> {
+        self.known.keys().map(|key| key.run_id)
+    }
     /// Calls under way.
     pub(crate) fn running(&self) -> usize {
         self.running

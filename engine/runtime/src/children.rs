@@ -36,16 +36,37 @@ impl<S: Store> Engine<S> {
         if !self.runs.get(parent.run_id).is_some_and(stands) {
             return Ok(());
         }
+        if let Some(happening) = self.ask_for_child(tx, batch, child).await? {
+            batch.work.push_front(Work::Happen { run_id: parent.run_id, happening });
+        }
+        Ok(())
+    }
+
+    /// Starts the run that a step of a run of another shard asks for.
+    pub(crate) async fn start_announced_child(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, child: Child) -> Result<(), StoreError> {
+        let (parent, run_id) = (child.parent.clone(), child.run_id);
+        let Some(happening) = self.ask_for_child(tx, batch, child).await? else { return Ok(()) };
+        if let Happening::ChildRefused { error, .. } = &happening {
+            self.end_announced(tx, run_id, &error.message.clone()).await?;
+        }
+        batch.happen(parent.run_id, happening);
+        Ok(())
+    }
+
+    /// Asks for a child; gives what its parent is told. `None`: the owner of the child's shard will say.
+    async fn ask_for_child(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, child: Child) -> Result<Option<Happening>, StoreError> {
+        let parent = child.parent.clone();
         let refuse = |code, message: String| Happening::ChildRefused { step: Arc::clone(&parent.step), error: StepError::new(code, message) };
         let start = ByHand { input: &child.input, key: None, run_id: Some(child.run_id) };
-        let told = match self.admit_input(tx, batch, child.organisation, &child.workflow, start).await? {
+        Ok(match self.admit_input(tx, batch, child.organisation, &child.workflow, start).await? {
             None => Some(refuse(ErrorCode::NotFound, format!("there is no published workflow {:?}", child.workflow))),
             Some((current, admission)) => match admission {
                 Admission::Yes { input, key, reads, gates } => {
                     let origin = Origin::Run { run_id: child.run_id, parent: parent.clone() };
-                    let request = Request { current, origin, input, key, reads, gates, depth: child.depth };
+                    let request = Request { current, origin, input, key, reads, gates, depth: child.depth, run_id: None };
                     match self.request_start(tx, batch, request).await? {
                         Verdict::Started(_) | Verdict::Held { .. } => Some(Happening::ChildStarted { step: Arc::clone(&parent.step) }),
+                        Verdict::Elsewhere(_) => None,
                         Verdict::Refused(reason) | Verdict::TooMany(reason) => {
                             Some(refuse(ErrorCode::Conflict, format!("workflow {:?} was not started: {reason}", child.workflow)))
                         }
@@ -56,11 +77,7 @@ impl<S: Store> Engine<S> {
                     Some(refuse(ErrorCode::InvalidInput, format!("workflow {:?} does not start with this input", child.workflow)))
                 }
             },
-        };
-        if let Some(happening) = told {
-            batch.work.push_front(Work::Happen { run_id: parent.run_id, happening });
-        }
-        Ok(())
+        })
     }
 
     /// Cancels a run that a step started. One that is still held is taken out of its queue.
@@ -68,11 +85,12 @@ impl<S: Store> Engine<S> {
         let Some(organisation) = self.runs.get(parent).map(|live| live.organisation) else { return Ok(()) };
         let store = Arc::clone(&self.shared.store);
         let reason = format!("run {parent}, which waits for it, is ending");
-        if let Some(held) = store.held_start(tx, organisation, run_id).await? {
+        self.load(tx, batch, &[run_id]).await?;
+        let is_foreign = batch.foreign.contains_key(&run_id);
+        if !is_foreign && let Some(held) = store.held_start(tx, organisation, run_id).await? {
             return self.end_held(tx, batch, held, &reason).await;
         }
-        self.load(tx, batch, &[run_id]).await?;
-        if self.runs.get(run_id).is_some() {
+        if is_foreign || self.runs.get(run_id).is_some() {
             batch.happen(run_id, Happening::Cancel { by: "parent".into(), reason: Some(reason), force: false });
             return Ok(());
         }

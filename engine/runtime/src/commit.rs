@@ -8,8 +8,11 @@ use crate::{
     meters::seconds,
     release::Looking,
 };
-use onward_core::ports::{CommitError, Store, StoreError, Timer, WriteError};
+use onward_core::ports::{CommitError, Notice, NoticeKind, ShardSet, Store, StoreError, Timer, Transaction as _, WriteError};
 use std::sync::Arc;
+
+/// What this node has in memory of definitions, pauses and shapes is not what is stored: it is read again before anything is done.
+const MEMORY_IS_OLD: StoreError = StoreError::Corrupt { what: String::new(), reason: String::new() };
 
 /// Why a transaction did not end in a confirmed commit.
 enum Unconfirmed {
@@ -42,7 +45,10 @@ impl<S: Store> Engine<S> {
                 self.commit_failures = 0;
                 self.follow_up(batch);
                 for (queued, answer) in items.into_iter().zip(answers) {
-                    queued.item.answer(answer);
+                    match answer {
+                        Answer::Asked(request) => self.await_reply(request, queued.item),
+                        answer => queued.item.answer(answer),
+                    }
                 }
             }
             Err(unconfirmed) => self.recover_from(&unconfirmed, batch, items),
@@ -52,6 +58,8 @@ impl<S: Store> Engine<S> {
     async fn transact(&mut self, batch: &mut Batch<S::Tx>, items: &mut [Queued<S>]) -> Result<Vec<Answer>, Unconfirmed> {
         let store = Arc::clone(&self.shared.store);
         let mut tx = store.begin(batch.now).await.map_err(Unconfirmed::NotCommitted)?;
+        tx.has_its_turn_at(self.shared.clock.now());
+        batch.now = tx.now();
         let answers = match self.fill(&mut tx, batch, items).await {
             Ok(answers) => answers,
             Err(error) => {
@@ -74,14 +82,22 @@ impl<S: Store> Engine<S> {
         if !self.skips_lease_check() {
             store.check_leases(tx, self.leases.held()).await?;
         }
+        if self.is_in_company() && store.generation(tx).await? != self.generation {
+            return Err(MEMORY_IS_OLD);
+        }
         let addressed = Self::addressed(batch, items);
         self.load(tx, batch, &addressed).await?;
+        if self.is_in_company() && items.iter().any(|queued| queued.item.comes_after_the_inbox()) {
+            // What others brought before comes first: starts of one key keep the order of intake.
+            self.empty_the_inbox(tx, batch).await?;
+        }
         let mut answers = Vec::with_capacity(items.len());
         for (index, queued) in items.iter_mut().enumerate() {
             answers.push(self.handle(tx, batch, index, &mut queued.item).await?);
         }
         self.settle(tx, batch).await?;
         self.complete_answers(tx, batch, items, &mut answers).await?;
+        self.tell_requests(tx, batch).await?;
         if !batch.notes.is_empty() {
             store.note_routing(tx, &batch.notes).await?;
         }
@@ -110,7 +126,31 @@ impl<S: Store> Engine<S> {
         for (run_id, (organisation, reason)) in &batch.quarantined {
             store.quarantine_run(tx, *organisation, *run_id, reason).await?;
         }
+        self.tell_other_nodes(tx, batch).await?;
         Ok(answers)
+    }
+
+    /// What other nodes must hear of with this commit.
+    async fn tell_other_nodes(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>) -> Result<(), StoreError> {
+        if !self.is_in_company() {
+            return Ok(());
+        }
+        let store = Arc::clone(&self.shared.store);
+        let mut notices = Vec::new();
+        let ended_trial = batch.rollouts.values().any(Option::is_none);
+        if batch.generation.is_none() && (ended_trial || !batch.published.is_empty() || !batch.pause_changes.is_empty()) {
+            batch.generation = Some(store.raise_generation(tx).await?);
+        }
+        if batch.generation.is_some() {
+            notices.push(Notice { kind: NoticeKind::Definitions, shards: ShardSet::ALL });
+        }
+        if !batch.woken.is_empty() {
+            notices.push(Notice { kind: NoticeKind::Inbox, shards: batch.woken });
+        }
+        if batch.replies_given {
+            notices.push(Notice { kind: NoticeKind::Replies, shards: ShardSet::EMPTY });
+        }
+        if notices.is_empty() { Ok(()) } else { store.notify(tx, &notices).await }
     }
 
     #[cfg(not(test))]
@@ -125,6 +165,18 @@ impl<S: Store> Engine<S> {
 
     /// What follows a confirmed commit.
     fn follow_up(&mut self, mut batch: Batch<S::Tx>) {
+        if let Some(generation) = batch.generation {
+            // Where another one lies between, something else changed, too.
+            self.rollouts.unread |= generation != self.generation + 1;
+            if generation == self.generation + 1 {
+                self.generation = generation;
+            }
+        }
+        for (request, answer) in std::mem::take(&mut batch.replied) {
+            if let Some(asked) = self.asked.remove(&request) {
+                asked.item.answer(answer);
+            }
+        }
         for (organisation, run_id, shard, key, due) in batch.timer_changes.iter().cloned() {
             match due {
                 Some(due) => self.timers.set(Timer { run_id, organisation, shard, key, due }),
@@ -162,7 +214,8 @@ impl<S: Store> Engine<S> {
         }
         self.held_counts.apply(batch.held_changes());
         for ((organisation, workflow), rows) in &batch.schedules {
-            self.schedules.replace(*organisation, workflow, rows);
+            let ours: Vec<_> = rows.iter().filter(|row| self.leases.own(row.shard)).cloned().collect();
+            self.schedules.replace(*organisation, workflow, &ours);
         }
         for key in &batch.settled {
             self.calls.settle(key);
@@ -235,9 +288,18 @@ impl<S: Store> Engine<S> {
         // What was planned to be asked about may have been made before this process: that stays so.
         self.calls.note_unstarted(batch.calls.iter().filter(|call| !call.reconcile).map(|call| call.key.clone()));
         self.unlearn_shapes(&batch.shapes_added);
+        if matches!(unconfirmed, Unconfirmed::Failed(error) if *error == MEMORY_IS_OLD) {
+            self.rollouts.unread = true;
+            for queued in items.into_iter().rev() {
+                self.own.push_front(queued);
+            }
+            self.shared.load.batch_ended(true);
+            return;
+        }
         if matches!(unconfirmed, Unconfirmed::Unknown(_)) && !(batch.rollouts.is_empty() && batch.published.is_empty() && batch.pause_changes.is_empty()) {
             // What takes starts, and what is paused, may be otherwise now.
             self.rollouts.unread = true;
+            self.memory_is_doubtful = true;
         }
         self.held_counts.clear();
         self.drop_touched(&batch);
@@ -280,7 +342,10 @@ impl<S: Store> Engine<S> {
             // Something of our own must find out when commits work again: until then, nothing is taken in.
             self.own.push_back(Queued { item: Item::Inbox, failures: 0 });
         }
-        if lease_lost {
+        if lease_lost && self.is_in_company() {
+            // The next beat says what is left.
+            self.beat_now = true;
+        } else if lease_lost {
             self.lose_everything();
         }
     }

@@ -3,7 +3,7 @@
 use crate::Registry;
 use onward_core::{
     NodeId,
-    ports::{Clock, ContactQuestions, Credentials, Disk, Executor, Ids, Inventory, Records, Segments, Store},
+    ports::{Clock, ContactQuestions, Credentials, Disk, Executor, Ids, Inventory, NodeRole, Records, Segments, Store},
 };
 use std::sync::Arc;
 
@@ -33,8 +33,12 @@ pub struct EngineConfig<S: Store> {
     pub disk: Arc<dyn Disk>,
     /// This process.
     pub node_id: NodeId,
-    /// Take shards that another node left behind, expired or not: right on `SQLite`, where the file lock proves that node
-    /// dead.
+    /// What this process does.
+    pub role: NodeRole,
+    /// What it says of itself, for people who look at the list of nodes.
+    pub about: String,
+    /// It is alone on its store, and takes shards that another node left behind, expired or not: right on `SQLite`, where the
+    /// file lock proves that node dead.
     pub take_all: bool,
     /// Whose work it does.
     pub duty: Duty,

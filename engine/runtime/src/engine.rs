@@ -11,15 +11,20 @@ use crate::{
     load::Load,
     message::Item,
     meters::Meters,
+    nodes::Rung,
     pauses::Pauses,
     ready::Ready,
+    remote::Pending,
     rollout::Rollouts,
     schedules::Schedules,
+    time::EngineTime,
     timers::Timers,
 };
 use onward_core::{
-    ErrorCode, NodeId, OrganisationId, RunId, StepError, Timestamp,
-    ports::{Change, Clock, ContactQuestions, Credentials, Disk, Executor, Ids, Inventory, Outcome, Records, Segments, Store},
+    ErrorCode, NodeId, OrganisationId, RunId, Shard, StepError, Timestamp,
+    ports::{
+        Change, Clock, ContactQuestions, Credentials, Disk, Executor, Ids, Inventory, Lease, NodeRole, NoticeKind, Outcome, Records, Segments, ShardSet, Store,
+    },
 };
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -31,10 +36,16 @@ use tokio::sync::{broadcast, mpsc, watch};
 /// not come again in this process.
 const AFTER_STOP_MS: i64 = 1_000;
 
+/// Milliseconds until a call that was left to another node is due.
+const AFTER_HAND_OVER_MS: i64 = 100;
+
 /// What the loop and its handles share.
 pub(crate) struct Shared<S: Store> {
     pub(crate) store: Arc<S>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// The same clock, with what it is made of.
+    pub(crate) time: EngineTime,
+    pub(crate) rung: Rung,
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) executor: Arc<dyn Executor>,
     pub(crate) nodes: Registry<S::Tx>,
@@ -46,6 +57,8 @@ pub(crate) struct Shared<S: Store> {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) node_id: NodeId,
     pub(crate) take_all: bool,
+    pub(crate) role: NodeRole,
+    pub(crate) about: String,
     pub(crate) duty: Duty,
     pub(crate) limits: EngineLimits,
     pub(crate) definitions: Definitions,
@@ -128,6 +141,25 @@ pub struct Engine<S: Store> {
     incoming: Incoming<S>,
     pub(crate) outcomes: mpsc::UnboundedSender<Item<S::Tx>>,
     pub(crate) recovery: Recovery,
+    /// The shards whose running runs are being taken up.
+    pub(crate) recovering: Vec<Lease>,
+    /// Shards that are to be given to other nodes, and when at the latest.
+    pub(crate) leaving: ShardSet,
+    pub(crate) leave_at: Option<Timestamp>,
+    /// How many shards are our fair share.
+    pub(crate) share: usize,
+    /// When the lease of another node runs out, by our own clock; and until when that was looked at.
+    pub(crate) next_expiry: Option<Timestamp>,
+    pub(crate) looked_at_expiry: Timestamp,
+    pub(crate) beat_now: bool,
+    pub(crate) beats: u32,
+    /// A commit of unknown outcome may have changed what is in memory of definitions and pauses.
+    pub(crate) memory_is_doubtful: bool,
+    /// The generation of what is in memory of definitions and pauses.
+    pub(crate) generation: i64,
+    /// What this node asked others, and waits for.
+    pub(crate) asked: Pending<S>,
+    pub(crate) replies_given: u32,
     /// Queues of held starts and whose turn it is.
     pub(crate) ready: Ready,
     pub(crate) held_counts: HeldCounts,
@@ -143,7 +175,7 @@ pub struct Engine<S: Store> {
     pub(crate) inbox_waits: bool,
     /// When a failing store is tried again.
     pub(crate) back_off_until: Timestamp,
-    pub(crate) renew_again_at: Timestamp,
+    pub(crate) beat_again_at: Timestamp,
     pub(crate) commit_failures: u32,
     stop_at: Option<Timestamp>,
     pub(crate) meters: Meters,
@@ -155,9 +187,12 @@ impl<S: Store> Engine<S> {
         let (outcomes, outcomes_in) = mpsc::unbounded_channel();
         let (normal, normal_in) = mpsc::unbounded_channel();
         let (low, low_in) = mpsc::unbounded_channel();
+        let time = EngineTime::new(config.clock);
         let shared = Arc::new(Shared {
             store: config.store,
-            clock: config.clock,
+            clock: Arc::new(time.clone()),
+            time,
+            rung: Rung::default(),
             ids: config.ids,
             executor: config.executor,
             nodes: config.nodes,
@@ -169,6 +204,8 @@ impl<S: Store> Engine<S> {
             disk: config.disk,
             node_id: config.node_id,
             take_all: config.take_all,
+            role: config.role,
+            about: config.about,
             duty: config.duty,
             definitions: Definitions::default(),
             load: Load::default(),
@@ -190,6 +227,18 @@ impl<S: Store> Engine<S> {
             incoming: Incoming { outcomes: outcomes_in, normal: normal_in, low: low_in },
             outcomes: outcomes.clone(),
             recovery: Recovery::Done,
+            recovering: Vec::new(),
+            leaving: ShardSet::EMPTY,
+            leave_at: None,
+            share: usize::from(Shard::COUNT),
+            next_expiry: None,
+            looked_at_expiry: Timestamp::MIN,
+            beat_now: false,
+            beats: 0,
+            memory_is_doubtful: false,
+            generation: 0,
+            asked: BTreeMap::new(),
+            replies_given: 0,
             ready: Ready::default(),
             held_counts: HeldCounts::default(),
             next_burst_end: None,
@@ -199,7 +248,7 @@ impl<S: Store> Engine<S> {
             rollouts: Rollouts::default(),
             inbox_waits: shared.duty == Duty::Server,
             back_off_until: Timestamp::MIN,
-            renew_again_at: Timestamp::MIN,
+            beat_again_at: Timestamp::MIN,
             commit_failures: 0,
             stop_at: None,
             meters: Meters::new(),
@@ -210,12 +259,14 @@ impl<S: Store> Engine<S> {
     }
 
     async fn run(mut self) {
+        self.listen();
         self.take_over().await;
         self.shared.phase.send_replace(Phase::Ready);
         loop {
             if self.shared.load.is_stopping() && self.is_drained() {
                 break;
             }
+            self.answer_the_bell();
             self.maintain_leases().await;
             self.read_ahead().await;
             self.start_calls();
@@ -226,13 +277,15 @@ impl<S: Store> Engine<S> {
                 self.commit_together(items).await;
             }
         }
-        if let Err(error) = self.shared.store.release_leases(self.shared.node_id).await {
-            tracing::warn!(%error, "the leases could not be given back; they run out by themselves");
+        match self.shared.store.leave(self.shared.node_id, self.now()).await {
+            Ok(()) if self.is_in_company() => self.ring(NoticeKind::Leases, ShardSet::ALL).await,
+            Ok(()) => {}
+            Err(error) => tracing::warn!(%error, "the leases could not be given back; they run out by themselves"),
         }
         self.shared.phase.send_replace(Phase::Stopped);
     }
 
-    fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.shared.clock.now()
     }
 
@@ -241,6 +294,7 @@ impl<S: Store> Engine<S> {
         let now = self.now();
         let stop_at = *self.stop_at.get_or_insert(now.plus_millis(self.shared.limits.shutdown_ms));
         let idle = self.own.is_empty()
+            && self.asked.is_empty()
             && self.held_back.is_none()
             && self.incoming.normal.is_empty()
             && self.incoming.low.is_empty()
@@ -254,11 +308,11 @@ impl<S: Store> Engine<S> {
         if self.shared.load.is_stopping() {
             return self.give_calls_back();
         }
-        if self.shared.duty == Duty::Command || !calls::may_start(self.now(), self.leases.until()) {
+        if self.shared.duty == Duty::Command || !calls::may_start(self.shared.time.own(), self.leases.until()) {
             return;
         }
         while let Some(call) = self.calls.next() {
-            if self.gives_back(&call) {
+            if self.gives_back(&call) || self.gives_to_successor(&call) {
                 continue;
             }
             let seconds = self.meters.seconds_of(&call.node.descriptor().id);
@@ -281,6 +335,23 @@ impl<S: Store> Engine<S> {
             // The receiver is our own.
             drop(self.outcomes.send(Item::Outcome { key: call.key, outcome }));
         }
+    }
+
+    /// A call of a shard that another node is about to get is left to it, without an attempt spent.
+    fn gives_to_successor(&mut self, call: &calls::PlannedCall<S::Tx>) -> bool {
+        if !self.is_leaving(call.key.run_id) {
+            return false;
+        }
+        if call.reconcile {
+            self.calls.ended();
+            self.calls.settle(&call.key);
+        } else {
+            let error = StepError::new(ErrorCode::Unavailable, "another node takes the run over before the call; it is made there");
+            let outcome = Outcome::Retry { after_ms: Some(AFTER_HAND_OVER_MS), error };
+            // The receiver is our own.
+            drop(self.outcomes.send(Item::Outcome { key: call.key.clone(), outcome }));
+        }
+        true
     }
 
     /// Everything that waits to be written for somebody outside.
@@ -317,7 +388,11 @@ impl<S: Store> Engine<S> {
                 self.own.push_front(own);
                 return gathered.items;
             }
-            let alone = own.failures > 0;
+            if own.item.is_alone() && !gathered.items.is_empty() {
+                self.own.push_front(own);
+                return gathered.items;
+            }
+            let alone = own.failures > 0 || own.item.is_alone();
             gathered.add(own);
             if alone {
                 return gathered.items;
@@ -383,11 +458,15 @@ impl<S: Store> Engine<S> {
         let now = self.now();
         let limits = &self.shared.limits;
         let backing_off = self.back_off_until > now;
-        let mut wake = if self.leases.held().is_empty() { self.back_off_until } else { self.leases.renew_at().max(self.renew_again_at) };
+        let alone_without = !self.is_in_company() && self.leases.held().is_empty();
+        let mut wake = if alone_without { self.back_off_until } else { self.shared.time.of_own(self.next_beat()) };
+        if let Some(leave_at) = self.leave_at.filter(|_| !self.leaving.is_empty()) {
+            wake = wake.min(self.shared.time.of_own(leave_at));
+        }
         if backing_off {
             wake = wake.min(self.back_off_until);
         } else {
-            if self.shared.duty == Duty::Server && !self.pauses.resuming {
+            if self.shared.duty == Duty::Server && !self.pauses.resuming && !self.leases.held().is_empty() {
                 wake = wake.min(self.timers.next_wake(limits.timer_horizon_ms));
                 if let Some(due) = self.schedules.next_wake() {
                     wake = wake.min(due);

@@ -107,7 +107,7 @@ impl<S: Store> Engine<S> {
             if let_in.contains(&current.workflow.name) {
                 continue;
             }
-            if let Some(verdict) = self.try_trigger(tx, batch, current, *trigger, event).await? {
+            if let Some(verdict) = self.try_trigger(tx, batch, current, *trigger, event, None).await? {
                 let_in.insert(&current.workflow.name);
                 run_ids.extend(verdict.run_id());
             }
@@ -132,19 +132,26 @@ impl<S: Store> Engine<S> {
                 targets.push(opened);
             }
         }
-        let rest = targets.split_off(targets.len().min(limits::FAN_OUT_TARGETS));
+        let (mut targets, elsewhere): (Vec<_>, Vec<_>) = targets.into_iter().partition(|target| self.leases.own(target.shard) || !self.is_in_company());
+        let mut rest = targets.split_off(targets.len().min(limits::FAN_OUT_TARGETS));
         let runs: Vec<RunId> = targets.iter().map(|wait| wait.run_id).collect();
         self.load(tx, batch, &runs).await?;
         for wait in targets {
             batch.notes.push((organisation, event.event_id, RoutingNote::Delivered { run_id: wait.run_id, target: wait.target.clone() }));
             batch.happen(wait.run_id, Happening::Event { target: wait.target, which: wait.which, event: Arc::clone(event) });
         }
+        for wait in &elsewhere {
+            batch.notes.push((organisation, event.event_id, RoutingNote::Delivered { run_id: wait.run_id, target: wait.target.clone() }));
+            batch.woken.insert(wait.shard);
+        }
+        let here = !rest.is_empty();
+        rest.extend(elsewhere);
         for wait in &rest {
             let cause = format!("{}:{}", event.event_id, wait.which);
             let message = InboxMessage::Event { target: wait.target.clone(), which: wait.which.clone(), event_id: event.event_id };
             store.add_inbox(tx, organisation, wait.shard, Some(wait.run_id), &cause, &message).await?;
         }
-        if !rest.is_empty() {
+        if here {
             self.inbox_waits = true;
             batch.more_inbox = true;
         }
@@ -153,6 +160,7 @@ impl<S: Store> Engine<S> {
 
     /// Asks one trigger about an event; `None` when it does not let it in, or the start falls to another version. Its mistakes are
     /// its own (SEMANTICS.md 9).
+    #[expect(clippy::too_many_arguments, reason = "what is asked, and about what")]
     pub(crate) async fn try_trigger(
         &mut self,
         tx: &mut S::Tx,
@@ -160,6 +168,7 @@ impl<S: Store> Engine<S> {
         current: &Arc<Current>,
         trigger: usize,
         event: &Arc<Event>,
+        run_id: Option<RunId>,
     ) -> Result<Option<Verdict>, StoreError> {
         let organisation = event.body.organisation;
         let envelope = Arc::new(event.envelope());
@@ -173,7 +182,7 @@ impl<S: Store> Engine<S> {
                     return Ok(None);
                 }
                 let origin = Origin::Event { trigger, event: Arc::clone(event) };
-                let request = Request { current: Arc::clone(current), origin, input, key, reads, gates, depth: event.body.depth };
+                let request = Request { current: Arc::clone(current), origin, input, key, reads, gates, depth: event.body.depth, run_id };
                 return Ok(Some(self.request_start(tx, batch, request).await?));
             }
         };

@@ -1,6 +1,9 @@
 //! The right to write: shards leased from the store, prolonged in good time (SEMANTICS.md 4).
 
-use onward_core::{Timestamp, ports::Lease};
+use onward_core::{
+    Shard, Timestamp,
+    ports::{Lease, ShardSet},
+};
 
 /// No effect starts within this many milliseconds of the lease's end.
 pub(crate) const SAFETY_MS: i64 = 1_000;
@@ -9,6 +12,7 @@ pub(crate) const SAFETY_MS: i64 = 1_000;
 #[derive(Debug, Default)]
 pub(crate) struct Leases {
     held: Vec<Lease>,
+    shards: ShardSet,
     /// Counted from when the request was sent, never from when it was answered.
     until: Timestamp,
     ttl_ms: i64,
@@ -18,10 +22,35 @@ pub(crate) struct Leases {
 
 impl Leases {
     pub(crate) fn new(ttl_ms: i64) -> Self {
-        Self { held: Vec::new(), until: Timestamp::MIN, ttl_ms, were_lost: false }
+        Self { ttl_ms, until: Timestamp::MIN, ..Self::default() }
     }
     pub(crate) fn held(&self) -> &[Lease] {
         &self.held
+    }
+    /// Which shards are ours.
+    pub(crate) fn shards(&self) -> ShardSet {
+        self.shards
+    }
+    /// Whether a shard is ours.
+    pub(crate) fn own(&self, shard: Shard) -> bool {
+        self.shards.contains(shard)
+    }
+    /// Whether all are: then there is nobody else to tell anything.
+    pub(crate) fn own_all(&self) -> bool {
+        self.held.len() == usize::from(Shard::COUNT)
+    }
+    /// Whether a beat was ever answered.
+    pub(crate) fn have_begun(&self) -> bool {
+        self.until > Timestamp::MIN
+    }
+    /// The rest is another's.
+    pub(crate) fn keep_only(&mut self, held: Vec<Lease>) {
+        self.shards = held.iter().map(|lease| lease.shard).collect();
+        self.held = held;
+    }
+    /// Another node took some of ours.
+    pub(crate) fn some_were_lost(&mut self) {
+        self.were_lost = true;
     }
     pub(crate) fn until(&self) -> Timestamp {
         self.until
@@ -31,12 +60,14 @@ impl Leases {
     }
     /// What a request that was sent at `sent_at` gave.
     pub(crate) fn granted(&mut self, held: Vec<Lease>, sent_at: Timestamp) {
+        self.shards = held.iter().map(|lease| lease.shard).collect();
         self.held = held;
         self.until = sent_at.plus_millis(self.ttl_ms);
     }
     /// Nothing is ours any more.
     pub(crate) fn lost(&mut self) {
         self.held.clear();
+        self.shards = ShardSet::EMPTY;
         self.until = Timestamp::MIN;
         self.were_lost = true;
     }
@@ -47,10 +78,6 @@ impl Leases {
     /// When to renew: after a third of the time, so that two attempts may fail.
     pub(crate) fn renew_at(&self) -> Timestamp {
         self.until.plus_millis(-self.ttl_ms * 2 / 3)
-    }
-    /// Whether both name the same shards under the same epochs.
-    pub(crate) fn are(&self, others: &[Lease]) -> bool {
-        self.held.len() == others.len() && self.held.iter().all(|lease| others.contains(lease))
     }
 }
 
@@ -73,13 +100,5 @@ mod tests {
         leases.lost();
         assert!(leases.were_lost());
         assert!(!may_start(Timestamp::from_millis(0), leases.until()));
-    }
-
-    #[test]
-    fn another_epoch_is_another_lease() {
-        let mut leases = Leases::new(4_000);
-        leases.granted(vec![Lease { shard: Shard(1), epoch: 1 }], Timestamp::from_millis(0));
-        assert!(leases.are(&[Lease { shard: Shard(1), epoch: 1 }]));
-        assert!(!leases.are(&[Lease { shard: Shard(1), epoch: 2 }]));
     }
 }

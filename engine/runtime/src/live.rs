@@ -1,9 +1,14 @@
 //! Runs in memory. Truth is the history; what is here can be dropped at any moment and loaded again.
 
 use crate::checkpoints::Kept;
-use onward_core::{OrganisationId, RunId, Shard, definition::Workflow, machine::State, ports::RunStatus};
+use onward_core::{
+    OrganisationId, RunId, Shard,
+    definition::Workflow,
+    machine::State,
+    ports::{RunStatus, ShardSet},
+};
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
@@ -58,6 +63,12 @@ impl Runs {
     pub(crate) fn clear(&mut self) {
         self.by_id.clear();
         self.resting.clear();
+    }
+    /// Drops the runs of these shards, and says which they were.
+    pub(crate) fn drop_shards(&mut self, shards: &ShardSet) -> BTreeSet<RunId> {
+        let gone: BTreeSet<RunId> = self.by_id.values().filter(|live| shards.contains(live.shard)).map(|live| live.state.run_id).collect();
+        self.by_id.retain(|_, live| !shards.contains(live.shard));
+        gone
     }
     pub(crate) fn len(&self) -> usize {
         self.by_id.len()

@@ -8,7 +8,7 @@ use onward_core::{
     machine::{Point, Repair},
     ports::{Body, BoxFuture, Outcome, Pause, RunStatus, StoredRun, Timer, Transaction, WriteError},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 use tracing::Span;
@@ -38,7 +38,7 @@ pub struct StartRequest {
 }
 
 /// A run that was started by hand.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StartedRun {
     /// The run.
     pub run_id: RunId,
@@ -99,7 +99,7 @@ pub struct Signal {
 }
 
 /// A run that was repaired; of a fork the copy.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MendedRun {
     /// The run.
     pub run_id: RunId,
@@ -150,6 +150,8 @@ pub(crate) enum Item<T: Transaction> {
     Schedules { keys: Vec<ScheduleKey> },
     /// Inbox rows wait.
     Inbox,
+    /// Other nodes may have answered.
+    Replies,
     /// Runs to be taken up where they stand: after a start, a failed commit, or a long chain of steps.
     TakeUp { runs: Vec<RunId> },
 }
@@ -167,6 +169,8 @@ pub(crate) enum Answer {
     SetPause(bool),
     Migrate(u64),
     Load(Vec<StoredRun>),
+    /// The owner of another shard is asked; the answer comes later.
+    Asked(uuid::Uuid),
     /// Nobody waits.
     Done,
 }
@@ -195,11 +199,16 @@ impl<T: Transaction> Item<T> {
                 | Self::Schedules { .. }
                 | Self::TakeUp { .. }
                 | Self::Inbox
+                | Self::Replies
                 | Self::LookAtQueues { .. }
                 | Self::ResumeRuns { .. }
                 | Self::Release { .. }
                 | Self::BurstsEnd
         )
+    }
+    /// It must not overtake what other nodes brought before.
+    pub(crate) fn comes_after_the_inbox(&self) -> bool {
+        !matches!(self, Self::Outcome { .. } | Self::TakeUp { .. } | Self::Load { .. } | Self::Replies)
     }
     /// Nobody outside waits for it: it must not be lost while the process lives.
     pub(crate) fn is_own(&self) -> bool {
@@ -238,6 +247,7 @@ impl<T: Transaction> Item<T> {
             | Self::Due { .. }
             | Self::Schedules { .. }
             | Self::Inbox
+            | Self::Replies
             | Self::TakeUp { .. }
             | Self::LookAtQueues { .. }
             | Self::ResumeRuns { .. }

@@ -8,14 +8,13 @@ use crate::{
     engine::{Engine, Queued, Recovery},
     live::Live,
     message::Item,
-    release::Looking,
     steps::call_key,
 };
 use onward_core::{
     OrganisationId, RunId, Timestamp,
     definition::Workflow,
     machine,
-    ports::{ResumedRun, RunStatus, Store, StoreError, Timer, WriteError},
+    ports::{ResumedRun, RunStatus, Store, StoreError, Timer},
 };
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -31,16 +30,19 @@ impl<S: Store> Engine<S> {
             tracing::error!(%error, "the definitions cannot be read; trying again");
             self.shared.clock.sleep_until(self.shared.clock.now().plus_millis(RETRY_MS)).await;
         }
-        while self.leases.held().is_empty() && !self.shared.load.is_stopping() {
+        let settled = |engine: &Self| !engine.leases.held().is_empty() || (engine.is_in_company() && engine.leases.have_begun());
+        while !settled(self) && !self.shared.load.is_stopping() {
             self.maintain_leases().await;
-            if self.leases.held().is_empty() {
+            if !settled(self) {
                 self.shared.clock.sleep_until(self.shared.clock.now().plus_millis(RETRY_MS)).await;
             }
         }
     }
 
-    async fn read_definitions(&mut self) -> Result<(), StoreError> {
+    pub(crate) async fn read_definitions(&mut self) -> Result<(), StoreError> {
         let store = Arc::clone(&self.shared.store);
+        // First: what changes while the rest is read is read again.
+        let generation = if self.is_in_company() { store.committed_generation().await? } else { 0 };
         let published = store.current_versions().await?;
         let rollouts = store.rollouts().await?;
         let mut on_trial = Vec::new();
@@ -57,79 +59,13 @@ impl<S: Store> Engine<S> {
             declared.extend(crate::definitions::shapes_of(&current.workflow).into_iter().map(|(event, paths)| (current.organisation, event, paths)));
         }
         self.learn_shapes(declared);
+        self.generation = generation;
         Ok(())
     }
 
-    /// Takes shards when there are none, prolongs them in good time otherwise.
-    pub(crate) async fn maintain_leases(&mut self) {
-        let sent_at = self.shared.clock.now();
-        let (store, node) = (Arc::clone(&self.shared.store), self.shared.node_id);
-        if self.leases.held().is_empty() {
-            if sent_at < self.back_off_until {
-                return;
-            }
-            let take_all = self.shared.take_all && !self.leases.were_lost();
-            match store.acquire_leases(node, sent_at, self.leases.ttl_ms(), take_all).await {
-                Ok(held) if !held.is_empty() => {
-                    tracing::info!(shards = held.len(), "shards taken");
-                    self.shared.load.batch_ended(true);
-                    self.leases.granted(held, sent_at);
-                    self.tell_leases();
-                    if self.shared.duty == Duty::Command {
-                        return;
-                    }
-                    self.recovery = Recovery::Begins;
-                    self.inbox_waits = true;
-                    self.own.push_back(Queued { item: Item::Inbox, failures: 0 });
-                    self.own.push_back(Queued { item: Item::LookAtQueues { looking: Looking::default() }, failures: 0 });
-                    self.next_burst_end = Some(sent_at);
-                    self.resume_runs();
-                    // What the store cannot tell is possible.
-                    self.starts_are_held = true;
-                    self.permits_are_out = store.permits_are_out().await.unwrap_or(true);
-                }
-                Ok(_) => {
-                    self.back_off_until = sent_at.plus_millis(RETRY_MS);
-                    self.refuse_all();
-                }
-                Err(error) => {
-                    tracing::error!(%error, "no shards could be taken");
-                    self.back_off_until = sent_at.plus_millis(RETRY_MS);
-                }
-            }
-            return;
-        }
-        if sent_at < self.leases.renew_at() || sent_at < self.renew_again_at {
-            return;
-        }
-        match store.renew_leases(node, sent_at, self.leases.ttl_ms()).await {
-            Ok(held) if self.leases.are(&held) => {
-                self.leases.granted(held, sent_at);
-                self.tell_leases();
-            }
-            Ok(_) => {
-                tracing::error!("shards were taken by another node; everything is loaded again");
-                self.lose_everything();
-            }
-            Err(error) => {
-                tracing::error!(%error, "the leases could not be prolonged");
-                self.renew_again_at = sent_at.plus_millis(RETRY_MS.min(self.leases.ttl_ms() / 6));
-            }
-        }
-    }
-
     /// For whoever watches.
-    fn tell_leases(&self) {
-        self.shared.load.leased(self.leases.held().len(), self.leases.until());
-    }
-
-    /// Without shards nothing may be written: whoever waits is told, and nobody new is let in until there are some.
-    fn refuse_all(&mut self) {
-        self.shared.load.batch_ended(false);
-        for item in self.take_waiting() {
-            self.shared.load.taken(item.bytes());
-            item.refuse(WriteError::Unavailable { retry_after_ms: RETRY_MS.unsigned_abs() });
-        }
+    pub(crate) fn tell_leases(&self) {
+        self.shared.load.leased(self.leases.held().len(), self.shared.time.of_own(self.leases.until()));
     }
 
     /// The shards are not ours any more: nothing in memory may be used, and no effect may start.
@@ -142,6 +78,7 @@ impl<S: Store> Engine<S> {
         self.schedules.reset();
         self.calls.drop_unstarted();
         self.recovery = Recovery::Done;
+        self.recovering.clear();
         // Timers are read from the store again; the outcomes of calls are kept, for they may still be ours to record.
         let own = std::mem::take(&mut self.own);
         self.own = own.into_iter().filter(|queued| !queued.item.is_of_a_lease()).collect();
@@ -155,14 +92,17 @@ impl<S: Store> Engine<S> {
     /// Reads the next timers and the next runs to be recovered, when it is time for them.
     pub(crate) async fn read_ahead(&mut self) {
         let now = self.shared.clock.now();
-        if self.shared.duty == Duty::Command || self.leases.held().is_empty() || now < self.back_off_until {
+        if now < self.back_off_until {
             return;
         }
-        if self.rollouts.unread {
-            match self.read_definitions().await {
+        if self.rollouts.unread && (self.is_in_company() || (!self.leases.held().is_empty() && self.shared.duty == Duty::Server)) {
+            match self.read_if_changed().await {
                 Ok(()) => self.rollouts.unread = false,
                 Err(error) => return self.read_failed("definitions", &error, now),
             }
+        }
+        if self.shared.duty == Duty::Command || self.leases.held().is_empty() {
+            return;
         }
         let store = Arc::clone(&self.shared.store);
         let (limit, horizon_ms) = (self.shared.limits.timer_read_ahead, self.shared.limits.timer_horizon_ms);
@@ -185,7 +125,7 @@ impl<S: Store> Engine<S> {
         };
         if !self.own.iter().any(|queued| matches!(queued.item, Item::TakeUp { .. })) {
             let page = self.shared.limits.recovery_page;
-            match store.running_runs(self.leases.held(), after, page).await {
+            match store.running_runs(&self.recovering, after, page).await {
                 Ok(runs) => {
                     self.recovery = runs.last().filter(|_| runs.len() >= page).map_or(Recovery::Done, |last| Recovery::After(*last));
                     if !runs.is_empty() {
@@ -206,9 +146,12 @@ impl<S: Store> Engine<S> {
     /// Brings runs into memory that are not there. Those whose history or program cannot be used are paused by the engine
     /// and stay out (SEMANTICS.md 21).
     pub(crate) async fn load(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, ids: &[RunId]) -> Result<(), StoreError> {
-        let wanted = |id: &RunId| !self.runs.contains(*id) && !batch.quarantined.contains_key(id) && !batch.unreadable.contains_key(id);
+        let wanted = |id: &RunId| {
+            !self.runs.contains(*id) && !batch.quarantined.contains_key(id) && !batch.unreadable.contains_key(id) && !batch.foreign.contains_key(id)
+        };
         let missing: Vec<RunId> = ids.iter().copied().filter(wanted).collect::<BTreeSet<_>>().into_iter().collect();
         let store = Arc::clone(&self.shared.store);
+        let missing = self.ours_of(tx, batch, missing).await?;
         for page in missing.chunks(LOAD_PAGE) {
             for loaded in store.resume_runs(tx, page, machine::checkpoint_revision()).await? {
                 match loaded {

@@ -16,7 +16,7 @@ use onward_core::{
     ErrorCode, OrganisationId, RunId, Shard, StepError, Value,
     history::ChildOutcome,
     machine::Happening,
-    ports::{Change, HeldQueue, HeldStart, RoutingNote, RunRow, RunStatus, RunWrite, Store, StoreError},
+    ports::{Change, HeldQueue, HeldStart, InboxMessage, RoutingNote, RunRow, RunStatus, Store, StoreError},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -95,24 +95,6 @@ impl<S: Store> Engine<S> {
         self.write_row(tx, row).await
     }
 
-    async fn write_row(&mut self, tx: &mut S::Tx, row: RunRow) -> Result<(), StoreError> {
-        let write = RunWrite {
-            organisation: row.organisation,
-            run_id: row.id,
-            shard: row.shard,
-            entries: Vec::new(),
-            personal: false,
-            row: Some(row),
-            timers_set: Vec::new(),
-            timers_cleared: Vec::new(),
-            waits_opened: Vec::new(),
-            waits_closed: Vec::new(),
-            inbox_applied: Vec::new(),
-        };
-        let store = Arc::clone(&self.shared.store);
-        store.write_runs(tx, &[write]).await
-    }
-
     /// Starts of the queues whose turn it is.
     pub(crate) async fn release_turns(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, turns: &[Turn]) -> Result<(), StoreError> {
         for turn in turns {
@@ -135,6 +117,15 @@ impl<S: Store> Engine<S> {
         let store = Arc::clone(&self.shared.store);
         for _ in 0..most {
             let Some(held) = store.next_held(tx, organisation, queue).await? else { return Ok(()) };
+            let shard = Shard::of(organisation, &held.workflow, &held.key);
+            if !self.leases.own(shard) && self.is_in_company() {
+                // Whoever is first may only be let go by its owner.
+                if !matches!(queue, HeldQueue::Debounce { .. } | HeldQueue::Person { .. }) || held.not_before.is_some_and(|end| end <= batch.now) {
+                    let message = InboxMessage::Release { queue: queue.clone() };
+                    self.address(tx, batch, organisation, shard, None, "release", &message).await?;
+                }
+                return Ok(());
+            }
             if !self.ask_again(tx, batch, held).await? {
                 return Ok(());
             }
@@ -302,16 +293,21 @@ impl<S: Store> Engine<S> {
         let first = looking.of.as_ref().map(|(organisation, _)| (*organisation, HeldQueue::Concurrency { name: String::new(), key: String::new() }));
         let page = store.held_queues(tx, looking.after.as_ref().or(first.as_ref()), QUEUES_PAGE).await?;
         let more = page.len() == QUEUES_PAGE;
-        if looking.of.is_none() && looking.after.is_none() && page.is_empty() {
+        if looking.of.is_none() && looking.after.is_none() && page.is_empty() && !self.is_in_company() {
             self.starts_are_held = false;
         }
         for (organisation, queue) in page {
             let last = (organisation, queue.clone());
-            let concerned = match &looking.of {
-                None => true,
-                Some((whose, _)) if *whose != organisation => return Ok(()),
-                Some((_, workflow)) => concerns(&queue, workflow.as_deref()),
+            let elsewhere = match &queue {
+                HeldQueue::Key { workflow, key } => self.is_in_company() && !self.leases.own(Shard::of(organisation, workflow, key)),
+                _ => false,
             };
+            let concerned = !elsewhere
+                && match &looking.of {
+                    None => true,
+                    Some((whose, _)) if *whose != organisation => return Ok(()),
+                    Some((_, workflow)) => concerns(&queue, workflow.as_deref()),
+                };
             if concerned {
                 batch.ready.push((organisation, queue));
             }

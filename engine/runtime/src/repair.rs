@@ -16,7 +16,7 @@ use onward_core::{
     history::Entry,
     limits,
     machine::{self, Context, Copied, Fork, Happening, Known, Point, Refusal, Repair, State},
-    ports::{RunStatus, Store, StoreError, Transaction as _},
+    ports::{ResumedRun, RunStatus, Store, StoreError, StoredRun, Transaction as _},
 };
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -143,7 +143,18 @@ impl<S: Store> Engine<S> {
     async fn waiting_parent(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, run_id: RunId) -> Result<Option<RunId>, StoreError> {
         let Some(parent) = self.runs.get(run_id).and_then(|live| live.state.parent.clone()) else { return Ok(None) };
         self.load(tx, batch, &[parent.run_id]).await?;
-        let verb = self.runs.get(parent.run_id).and_then(|live| live.workflow.step(&parent.step)).map(|step| &step.verb);
+        let workflow = match self.runs.get(parent.run_id) {
+            Some(live) => Some(Arc::clone(&live.workflow)),
+            None if batch.foreign.contains_key(&parent.run_id) => {
+                let store = Arc::clone(&self.shared.store);
+                match store.resume_runs(tx, &[parent.run_id], machine::checkpoint_revision()).await?.into_iter().next() {
+                    Some(Ok(ResumedRun { stored: StoredRun { row, .. }, .. })) => self.program(row.organisation, &row.workflow, row.version).await?.ok(),
+                    _ => None,
+                }
+            }
+            None => None,
+        };
+        let verb = workflow.as_ref().and_then(|workflow| workflow.step(&parent.step)).map(|step| &step.verb);
         Ok(matches!(verb, Some(Verb::Call { waits: true, .. })).then_some(parent.run_id))
     }
 

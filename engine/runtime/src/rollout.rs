@@ -12,10 +12,10 @@ use crate::{
     engine::Engine,
 };
 use onward_core::{
-    EventId, NewEvent, OrganisationId, RunId, Value,
+    EventId, NewEvent, OrganisationId, RunId, Shard, Value,
     definition::{LANGUAGE_REVISION, Workflow},
     machine::{self, Admission},
-    ports::{Pause, PauseScope, RolloutState, RunStatus, Store, StoreError, Transaction as _},
+    ports::{InboxMessage, Pause, PauseScope, RolloutState, RunStatus, Store, StoreError, Transaction as _},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -141,6 +141,15 @@ impl<S: Store> Engine<S> {
     pub(crate) async fn count_ends(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>) -> Result<(), StoreError> {
         for end in std::mem::take(&mut batch.ended_on_trial) {
             let key = (end.organisation, end.workflow.to_string());
+            let home = Shard::of(end.organisation, &end.workflow, "");
+            if self.is_in_company() && !self.leases.own(home) {
+                // One node counts for all.
+                let EndedRun { organisation, workflow, version, failed } = end;
+                let message = InboxMessage::TrialEnded { workflow: workflow.to_string(), version, failed };
+                let cause = tx.fresh_id().to_string();
+                self.address(tx, batch, organisation, home, None, &cause, &message).await?;
+                continue;
+            }
             let state = match batch.rollouts.get(&key) {
                 Some(changed) => changed.clone(),
                 None => self.rollouts.of(end.organisation, &end.workflow).cloned(),

@@ -12,7 +12,7 @@ use onward_core::{
     ErrorCode, NewEvent, OrganisationId, Shard, Timestamp, Value,
     definition::{Schedule, TriggerKind},
     digest, limits,
-    ports::{ScheduleRow, SegmentMember, Store, StoreError},
+    ports::{ScheduleRow, SegmentMember, ShardSet, Store, StoreError},
     schedule::{self, Calendar, Firing, Standing},
 };
 use std::{
@@ -28,8 +28,8 @@ pub(crate) type ScheduleKey = (OrganisationId, String, usize);
 pub(crate) struct Schedules {
     due: BTreeSet<(Timestamp, ScheduleKey)>,
     fires_at: BTreeMap<ScheduleKey, Timestamp>,
-    /// Since when somebody has been there to fire them: the take-over.
-    since: Timestamp,
+    /// By shard, since when somebody has been there to fire them: the take-over.
+    since: BTreeMap<Shard, Timestamp>,
     /// Workflows that stood still until later than that.
     resumed: BTreeMap<(OrganisationId, String), Timestamp>,
     read: bool,
@@ -44,10 +44,28 @@ impl Schedules {
     pub(crate) fn reset(&mut self) {
         *self = Self::default();
     }
-    /// A take-over read these.
-    pub(crate) fn take_over(&mut self, rows: impl IntoIterator<Item = ScheduleRow>, now: Timestamp) {
-        self.reset();
-        self.since = now;
+    /// What there is has changed; the store is asked anew.
+    pub(crate) fn read_again(&mut self) {
+        self.read = false;
+    }
+    /// Nobody was there to fire the schedules of a shard until this moment.
+    pub(crate) fn gained(&mut self, shard: Shard, since: Timestamp) {
+        self.since.insert(shard, since);
+        self.read = false;
+    }
+    /// Shards are another's now.
+    pub(crate) fn drop_shards(&mut self, shards: &ShardSet) {
+        self.since.retain(|shard, _| !shards.contains(*shard));
+        self.fires_at.retain(|key, _| !shards.contains(shard_of(key)));
+        self.due.retain(|(_, key)| !shards.contains(shard_of(key)));
+    }
+    /// These are all that there are of our shards.
+    pub(crate) fn take_over(&mut self, rows: impl IntoIterator<Item = ScheduleRow>, shards: ShardSet, now: Timestamp) {
+        self.due.clear();
+        self.fires_at.clear();
+        for shard in shards.iter() {
+            self.since.entry(shard).or_insert(now);
+        }
         self.read = true;
         for row in rows {
             self.set((row.organisation, row.workflow, row.trigger), row.fires_at);
@@ -77,8 +95,9 @@ impl Schedules {
     pub(crate) fn resumed(&mut self, organisation: OrganisationId, workflow: &str, now: Timestamp) {
         self.resumed.insert((organisation, workflow.to_owned()), now);
     }
-    fn since(&self, organisation: OrganisationId, workflow: &str) -> Timestamp {
-        self.resumed.get(&(organisation, workflow.to_owned())).copied().unwrap_or(self.since).max(self.since)
+    fn since(&self, key: &ScheduleKey) -> Timestamp {
+        let since = self.since.get(&shard_of(key)).copied().unwrap_or(Timestamp::MIN);
+        self.resumed.get(&(key.0, key.1.clone())).copied().unwrap_or(since).max(since)
     }
     /// Takes what fires now, in order, at most `limit`; each comes back with the commit that handles it.
     pub(crate) fn take_due(&mut self, now: Timestamp, limit: usize) -> Vec<ScheduleKey> {
@@ -97,6 +116,11 @@ impl Schedules {
     pub(crate) fn next_wake(&self) -> Option<Timestamp> {
         self.due.first().map(|(fires_at, _)| *fires_at)
     }
+}
+
+/// Where a schedule lives.
+fn shard_of((organisation, workflow, trigger): &ScheduleKey) -> Shard {
+    Shard::of(*organisation, workflow, &trigger.to_string())
 }
 
 /// Whose schedule it is, for hashes.
@@ -167,7 +191,7 @@ impl<S: Store> Engine<S> {
         let rows = self.shared.store.schedules(self.leases.held()).await?;
         let snapshot = self.shared.definitions.snapshot();
         let goes = |row: &ScheduleRow| snapshot.current(row.organisation, &row.workflow).is_some_and(|current| !current.paused);
-        self.schedules.take_over(rows.into_iter().filter(goes), now);
+        self.schedules.take_over(rows.into_iter().filter(goes), self.leases.shards(), now);
         Ok(())
     }
 
@@ -188,7 +212,7 @@ impl<S: Store> Engine<S> {
         for (trigger, schedule) in current.into_iter().flat_map(schedules_of) {
             let rhythm = schedule.rhythm();
             let same = old.iter().position(|row| row.rhythm == rhythm && row.trigger == trigger).or_else(|| old.iter().position(|row| row.rhythm == rhythm));
-            let shard = Shard::of(organisation, workflow, &trigger.to_string());
+            let shard = shard_of(&(organisation, workflow.to_owned(), trigger));
             if let Some(known) = same.map(|place| old.remove(place)) {
                 let fires_at = fires_at(schedule, organisation, workflow, trigger, known.next_due);
                 rows.push(ScheduleRow { trigger, shard, fires_at, ..known });
@@ -211,7 +235,7 @@ impl<S: Store> Engine<S> {
     pub(crate) async fn fire_schedules(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, keys: &[ScheduleKey]) -> Result<(), StoreError> {
         let store = Arc::clone(&self.shared.store);
         let snapshot = self.shared.definitions.snapshot();
-        for (organisation, workflow, trigger) in keys {
+        for (organisation, workflow, trigger) in keys.iter().filter(|key| self.leases.own(shard_of(key))).cloned().collect::<Vec<_>>().iter() {
             let mut rows = store.schedules_of(tx, *organisation, workflow).await?;
             let current = snapshot.current(*organisation, workflow).filter(|current| !current.paused);
             let schedule = current.and_then(|current| schedules_of(current).find(|(place, _)| place == trigger));
@@ -239,7 +263,7 @@ impl<S: Store> Engine<S> {
         let calendar = Calendar::of(schedule, &zone);
         let when = |due| fires_at(schedule, organisation, &workflow, trigger, due);
         // A due time that is half served is served to its end, whatever became of the clock meanwhile.
-        let since = if row.position.is_some() { Timestamp::MIN } else { self.schedules.since(organisation, &workflow) };
+        let since = if row.position.is_some() { Timestamp::MIN } else { self.schedules.since(&(organisation, workflow.clone(), trigger)) };
         let standing = Standing { next: row.next_due, now: batch.now, since };
         let page = if schedule.each.is_some() { 1 } else { limits::SCHEDULE_PAGE };
         let plan = match &row.position {
@@ -324,7 +348,7 @@ mod tests {
     fn what_fires_is_taken_in_order_and_comes_back_with_its_workflow() {
         let mut schedules = Schedules::default();
         assert!(schedules.are_unread());
-        schedules.take_over([row("a", 0, 20), row("a", 1, 10), row("b", 0, 30)], at(5));
+        schedules.take_over([row("a", 0, 20), row("a", 1, 10), row("b", 0, 30)], ShardSet::ALL, at(5));
         assert_eq!(schedules.next_wake(), Some(at(10)));
         assert!(schedules.take_due(at(9), 9).is_empty());
         let taken: Vec<usize> = schedules.take_due(at(25), 9).into_iter().map(|key| key.2).collect();
@@ -336,7 +360,7 @@ mod tests {
         schedules.replace(nobody, "a", &[]);
         assert_eq!(schedules.next_wake(), Some(at(30)));
         schedules.resumed(nobody, "b", at(50));
-        assert_eq!((schedules.since(nobody, "a"), schedules.since(nobody, "b")), (at(5), at(50)));
+        assert_eq!((schedules.since(&(nobody, "a".into(), 0)), schedules.since(&(nobody, "b".into(), 0))), (at(5), at(50)));
         schedules.reset();
         assert!(schedules.are_unread() && schedules.next_wake().is_none());
     }

@@ -1,6 +1,9 @@
 //! The near horizon of timers in memory; the rest lies in the store, by due time, and is read ahead.
 
-use onward_core::{RunId, Timestamp, ports::Timer};
+use onward_core::{
+    RunId, Timestamp,
+    ports::{ShardSet, Timer},
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The timers that fall due soon.
@@ -79,6 +82,15 @@ impl Timers {
     pub(crate) fn next_wake(&self, horizon_ms: i64) -> Timestamp {
         let read_ahead = if self.due.is_empty() { self.horizon.plus_millis(-horizon_ms / 2) } else { self.horizon.plus_millis(1) };
         self.due.first().map_or(read_ahead, |(due, _, _)| (*due).min(read_ahead))
+    }
+    /// Forgets the timers of shards that are another's now.
+    pub(crate) fn drop_shards(&mut self, shards: &ShardSet) {
+        let gone = |timer: &Timer| shards.contains(timer.shard);
+        let gone: Vec<(RunId, String)> =
+            self.of_run.values().flat_map(BTreeMap::values).filter(|timer| gone(timer)).map(|timer| (timer.run_id, timer.key.clone())).collect();
+        for (run_id, key) in gone {
+            self.clear(run_id, &key);
+        }
     }
     /// Forgets everything; the next page starts anew.
     pub(crate) fn reset(&mut self) {

@@ -1,12 +1,14 @@
 //! What each message does within the transaction.
 
 use crate::{
-    EngineError, Guard, Ingested,
+    EngineError, Guard, Ingested, StartRequest,
+    admission::Elsewhere,
     batch::{Arriving, Batch, Published, Work},
     definitions::{self, Current, Standing},
     engine::{Engine, Queued},
     message::{Answer, Command, Item},
     migration::Move,
+    remote::Ask,
 };
 use futures_util::FutureExt;
 use onward_core::{
@@ -71,11 +73,20 @@ impl<S: Store> Engine<S> {
                 if let Err(error) = self.guard_before(tx, batch, guard.as_mut()).await? {
                     return Ok(Answer::Start(Err(error.into())));
                 }
-                Answer::Start(self.start_by_hand(tx, batch, request).await?)
+                match self.start_by_hand(tx, batch, request, None).await? {
+                    Ok(result) => Answer::Start(result),
+                    Err(Elsewhere { shard, run_id }) => {
+                        let StartRequest { organisation, workflow, input, key } = request.clone();
+                        self.ask_owner(tx, batch, organisation, shard, run_id, &Ask::Start { workflow, input, key, run_id }).await?
+                    }
+                }
             }
             Item::Control { organisation, run_id, command, guard, .. } => {
                 if let Err(error) = self.guard_before(tx, batch, guard.as_mut()).await? {
                     return Ok(Answer::Control(Err(error.into())));
+                }
+                if let Some((_, shard)) = batch.foreign.get(run_id).copied().filter(|(whose, _)| whose == organisation) {
+                    return self.ask_owner(tx, batch, *organisation, shard, *run_id, &Ask::of_command(command)).await;
                 }
                 Answer::Control(match self.control_held(tx, batch, *organisation, *run_id, command).await? {
                     Some(answer) => answer,
@@ -85,6 +96,9 @@ impl<S: Store> Engine<S> {
             Item::Mend { organisation, run_id, mending, guard, .. } => {
                 if let Err(error) = self.guard_before(tx, batch, guard.as_mut()).await? {
                     return Ok(Answer::Mend(Err(error.into())));
+                }
+                if let Some((_, shard)) = batch.foreign.get(run_id).copied().filter(|(whose, _)| whose == organisation) {
+                    return self.ask_owner(tx, batch, *organisation, shard, *run_id, &Ask::of_mending(mending)).await;
                 }
                 Answer::Mend(self.mend(tx, batch, *organisation, *run_id, mending).await?)
             }
@@ -124,10 +138,9 @@ impl<S: Store> Engine<S> {
                 Answer::Done
             }
             Item::Due { timers } => {
-                // Before a deadline fires, what waits for the run is applied (SEMANTICS.md 12).
-                while self.inbox_waits {
-                    self.apply_inbox(tx, batch).await?;
-                    self.settle(tx, batch).await?;
+                // Before a deadline fires, what waits for the run is applied (SEMANTICS.md 12); in company it was, before anything.
+                if self.inbox_waits && !self.is_in_company() {
+                    self.empty_the_inbox(tx, batch).await?;
                 }
                 for timer in timers.iter() {
                     self.due(tx, batch, timer).await?;
@@ -141,6 +154,10 @@ impl<S: Store> Engine<S> {
             Item::Inbox => {
                 self.apply_inbox(tx, batch).await?;
                 batch.more_inbox |= self.inbox_waits;
+                Answer::Done
+            }
+            Item::Replies => {
+                self.take_replies(tx, batch).await?;
                 Answer::Done
             }
             Item::TakeUp { runs } => {
@@ -242,7 +259,13 @@ impl<S: Store> Engine<S> {
         }
     }
 
-    fn control(&mut self, batch: &mut Batch<S::Tx>, organisation: OrganisationId, run_id: RunId, command: &Command) -> Result<RunStatus, EngineError> {
+    pub(crate) fn control(
+        &mut self,
+        batch: &mut Batch<S::Tx>,
+        organisation: OrganisationId,
+        run_id: RunId,
+        command: &Command,
+    ) -> Result<RunStatus, EngineError> {
         let unreadable = batch.unreadable.contains_key(&run_id);
         let live = self.runs.get(run_id).filter(|live| live.organisation == organisation);
         if let Some((_, status)) = batch.unbegun.get(&run_id).filter(|(whose, _)| *whose == organisation) {
@@ -383,7 +406,7 @@ impl<S: Store> Engine<S> {
     }
 }
 
-async fn guard_after<T: Transaction>(tx: &mut T, guard: Option<&mut Guard<T>>, answer: &impl Serialize) -> Result<(), StoreError> {
+pub(crate) async fn guard_after<T: Transaction>(tx: &mut T, guard: Option<&mut Guard<T>>, answer: &impl Serialize) -> Result<(), StoreError> {
     let Some(guard) = guard else { return Ok(()) };
     let answer: Value = serde_json::to_value(answer).unwrap_or_default();
     let work = AssertUnwindSafe(async { (guard.after)(tx, &answer).await }).catch_unwind().await;

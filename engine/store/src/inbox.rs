@@ -3,7 +3,7 @@
 use crate::{corrupt, leases, to_json};
 use onward_core::{
     OrganisationId, RunId, Shard,
-    ports::{InboxMessage, InboxRow, Lease, StoreError},
+    ports::{InboxMessage, InboxRow, Lease, StoreError, Transaction as _},
 };
 use onward_database::{Query, Rows, Tx, args};
 
@@ -15,10 +15,11 @@ pub(crate) async fn add(
     cause: &str,
     message: &InboxMessage,
 ) -> Result<(), StoreError> {
+    let now = tx.now();
     tx.execute(
-        "INSERT INTO inbox (organisation, shard, run, cause, target, message) VALUES ($1, $2, $3, $4, $5, $6)
+        "INSERT INTO inbox (organisation, shard, run, cause, target, message, at) VALUES ($1, $2, $3, $4, $5, $6, $7)
             ON CONFLICT (organisation, cause, target) DO NOTHING",
-        args![organisation, shard, run, cause, message.target(run), to_json(message)?],
+        args![organisation, shard, run, cause, message.target(run), to_json(message)?, now],
     )
     .await?;
     Ok(())

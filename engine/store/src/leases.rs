@@ -1,8 +1,9 @@
-//! Who owns which shard.
+//! Who owns which shard, and what nodes tell each other.
 
+use crate::{corrupt, to_json};
 use onward_core::{
-    NodeId, Shard, Timestamp,
-    ports::{Lease, StoreError},
+    NodeId, OrganisationId, RunId, Shard, Timestamp, Value,
+    ports::{Beat, Lease, NodeRole, NodeRow, ShardOwner, Standing, StoreError, Take, Transaction as _, to_take},
 };
 use onward_database::{Database, DatabaseError, Query, Row, Rows, Tx, args};
 
@@ -55,38 +56,133 @@ fn ranges(leases: &[Lease]) -> Vec<Range> {
     ranges
 }
 
-pub(crate) async fn acquire(database: &Database, node: NodeId, now: Timestamp, ttl_ms: i64, take_all: bool) -> Result<Vec<Lease>, StoreError> {
+/// Milliseconds after which a node that was not heard of is forgotten.
+const FORGOTTEN_MS: i64 = 600_000;
+
+/// A node's sign of life ([`onward_core::ports::Store::beat`]).
+pub(crate) async fn beat(database: &Database, beat: &Beat<'_>) -> Result<Standing, StoreError> {
+    let (node, now) = (beat.node, beat.now);
     let mut tx = database.begin(now).await?;
-    tx.execute("INSERT INTO nodes (id, started_at, seen_at) VALUES ($1, $2, $2) ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at", args![node, now])
-        .await?;
     tx.execute(
-        "UPDATE leases SET epoch = CASE WHEN node = $1 THEN epoch ELSE epoch + 1 END, node = $1, expires_at = $2
-            WHERE node = $1 OR node IS NULL OR expires_at <= $3 OR $4",
-        args![node, now.plus_millis(ttl_ms), now, take_all],
+        "INSERT INTO nodes (id, started_at, seen_at, role, takes, about) VALUES ($1, $2, $2, $3, $4, $5)
+            ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, role = excluded.role, takes = excluded.takes, about = excluded.about",
+        args![node, now, beat.role.as_str(), beat.take != Take::Nothing, beat.about],
     )
     .await?;
-    finish(tx, node).await
-}
-
-pub(crate) async fn renew(database: &Database, node: NodeId, now: Timestamp, ttl_ms: i64) -> Result<Vec<Lease>, StoreError> {
-    let mut tx = database.begin(now).await?;
-    tx.execute("UPDATE leases SET expires_at = $2 WHERE node = $1", args![node, now.plus_millis(ttl_ms)]).await?;
-    tx.execute("UPDATE nodes SET seen_at = $2 WHERE id = $1", args![node, now]).await?;
-    finish(tx, node).await
-}
-
-pub(crate) async fn release(database: &Database, node: NodeId) -> Result<(), StoreError> {
-    let mut tx = database.begin(Timestamp::default()).await?;
-    tx.execute("UPDATE leases SET node = NULL, expires_at = 0 WHERE node = $1", args![node]).await?;
-    tx.execute("DELETE FROM nodes WHERE id = $1", args![node]).await?;
-    finish(tx, node).await.map(drop)
-}
-
-/// What the node owns, after the commit that made it so.
-async fn finish(mut tx: Tx, node: NodeId) -> Result<Vec<Lease>, StoreError> {
-    let rows = tx.fetch_all("SELECT shard, epoch FROM leases WHERE node = $1 ORDER BY shard", args![node]).await?;
+    tx.execute("DELETE FROM nodes WHERE seen_at <= $1", args![now.plus_millis(-FORGOTTEN_MS.max(beat.ttl_ms))]).await?;
+    if !beat.give.is_empty() {
+        tx.execute(
+            "UPDATE leases SET node = NULL, expires_at = $2 WHERE node = $1 AND shard IN (SELECT shard FROM {$3: shard bigint} AS given)",
+            args![node, now, Rows::of(beat.give.iter().copied())],
+        )
+        .await?;
+    }
+    let expires_at = now.plus_millis(beat.ttl_ms);
+    tx.execute("UPDATE leases SET expires_at = $2 WHERE node = $1", args![node, expires_at]).await?;
+    let before = owners(&mut tx).await?;
+    let living = tx.fetch_one("SELECT count(*) AS living FROM nodes WHERE takes AND seen_at > $1", args![now.plus_millis(-beat.ttl_ms)]).await?;
+    let living: i64 = living.get("living")?;
+    let (wanted, share) = to_take(beat, now, usize::try_from(living).unwrap_or(1), &before);
+    let after = if wanted.is_empty() {
+        before.clone()
+    } else {
+        // Asked again as it is taken: another node may have been quicker.
+        tx.execute(
+            "UPDATE leases SET epoch = epoch + 1, node = $1, expires_at = $2
+                WHERE shard IN (SELECT shard FROM {$3: shard bigint} AS wanted) AND (node IS NULL OR expires_at <= $4 OR $5)",
+            args![node, expires_at, Rows::of(wanted.iter().copied()), now, beat.take == Take::Everything],
+        )
+        .await?;
+        owners(&mut tx).await?
+    };
     tx.commit().await.map_err(|error| StoreError::Failed(error.to_string()))?;
-    Ok(rows.iter().map(lease).collect::<Result<_, _>>()?)
+    let ours = |owner: &&ShardOwner| owner.node == Some(node);
+    Ok(Standing {
+        now,
+        leases: after.iter().filter(ours).map(|owner| Lease { shard: owner.shard, epoch: owner.epoch }).collect(),
+        unserved_since: before.iter().filter(|owner| wanted.contains(&owner.shard)).map(|owner| (owner.shard, owner.expires_at)).collect(),
+        share,
+        next_expiry: after.iter().filter(|owner| owner.node.is_some() && !ours(owner)).map(|owner| owner.expires_at).min(),
+    })
+}
+
+/// Gives everything back; the node is gone.
+pub(crate) async fn leave(database: &Database, node: NodeId, now: Timestamp) -> Result<(), StoreError> {
+    let mut tx = database.begin(now).await?;
+    tx.execute("UPDATE leases SET node = NULL, expires_at = $2 WHERE node = $1", args![node, now]).await?;
+    tx.execute("DELETE FROM nodes WHERE id = $1", args![node]).await?;
+    tx.commit().await.map_err(|error| StoreError::Failed(error.to_string()))
+}
+
+/// Who owns each shard.
+pub(crate) async fn owners<Q: Query>(db: &mut Q) -> Result<Vec<ShardOwner>, StoreError> {
+    let rows = db.fetch_all("SELECT shard, node, epoch, expires_at FROM leases ORDER BY shard", args![]).await?;
+    let owner = |row: &Row| Ok(ShardOwner { shard: row.get("shard")?, node: row.get("node")?, epoch: row.get("epoch")?, expires_at: row.get("expires_at")? });
+    Ok(rows.iter().map(owner).collect::<Result<_, DatabaseError>>()?)
+}
+
+/// The nodes, as they were last heard of.
+pub(crate) async fn nodes<Q: Query>(db: &mut Q) -> Result<Vec<NodeRow>, StoreError> {
+    let rows = db.fetch_all("SELECT id, role, takes, about, started_at, seen_at FROM nodes ORDER BY id", args![]).await?;
+    let node = |row: &Row| {
+        let role: String = row.get("role")?;
+        let role = NodeRole::parse(&role).unwrap_or_default();
+        let (takes, about) = (row.get("takes")?, row.get("about")?);
+        Ok(NodeRow { id: row.get("id")?, role, takes, about, started_at: row.get("started_at")?, seen_at: row.get("seen_at")? })
+    };
+    Ok(rows.iter().map(node).collect::<Result<_, DatabaseError>>()?)
+}
+
+/// The shards of stored runs.
+pub(crate) async fn shards_of(tx: &mut Tx, runs: &[RunId]) -> Result<Vec<(RunId, OrganisationId, Shard)>, StoreError> {
+    let rows = tx.fetch_all("SELECT id, organisation, shard FROM runs WHERE id IN (SELECT id FROM {$1: id uuid} AS asked)", args![Rows::of(runs)]).await?;
+    Ok(rows.iter().map(|row| Ok((row.get("id")?, row.get("organisation")?, row.get("shard")?))).collect::<Result<_, DatabaseError>>()?)
+}
+
+/// The number of what every node keeps in memory; locked, so that it cannot rise until this transaction ends.
+pub(crate) async fn generation(tx: &mut Tx) -> Result<i64, StoreError> {
+    let row = tx.fetch_one("SELECT generation FROM engine_generation WHERE id = 1 {for share of engine_generation}", args![]).await?;
+    Ok(row.get("generation")?)
+}
+
+/// The same, as committed.
+pub(crate) async fn committed_generation<Q: Query>(db: &mut Q) -> Result<i64, StoreError> {
+    Ok(db.fetch_one("SELECT generation FROM engine_generation WHERE id = 1", args![]).await?.get("generation")?)
+}
+
+/// Raises it.
+pub(crate) async fn raise_generation(tx: &mut Tx) -> Result<i64, StoreError> {
+    tx.execute("UPDATE engine_generation SET generation = generation + 1 WHERE id = 1", args![]).await?;
+    committed_generation(tx).await
+}
+
+/// Keeps the answer to a request of another node.
+pub(crate) async fn keep_reply(tx: &mut Tx, request: uuid::Uuid, answer: &Value) -> Result<(), StoreError> {
+    let now = tx.now();
+    tx.execute(
+        "INSERT INTO replies (request, answered_at, answer) VALUES ($1, $2, $3) ON CONFLICT (request) DO NOTHING",
+        args![request, now, to_json(answer)?],
+    )
+    .await?;
+    Ok(())
+}
+
+/// The answers to these requests, as far as there are any.
+pub(crate) async fn replies(tx: &mut Tx, requests: &[uuid::Uuid]) -> Result<Vec<(uuid::Uuid, Value)>, StoreError> {
+    let rows = tx
+        .fetch_all("SELECT request, answer FROM replies WHERE request IN (SELECT id FROM {$1: id uuid} AS asked)", args![Rows::of(requests.iter().copied())])
+        .await?;
+    let reply = |row: &Row| {
+        let request: uuid::Uuid = row.get("request")?;
+        let answer = serde_json::from_str(&row.get::<String>("answer")?).map_err(|error| corrupt(format!("the answer to request {request}"), error))?;
+        Ok((request, answer))
+    };
+    rows.iter().map(reply).collect()
+}
+
+/// Forgets answers given before this moment.
+pub(crate) async fn forget_replies(tx: &mut Tx, before: Timestamp) -> Result<u64, StoreError> {
+    Ok(tx.execute("DELETE FROM replies WHERE answered_at < $1", args![before]).await?)
 }
 
 fn lease(row: &Row) -> Result<Lease, DatabaseError> {

@@ -6,8 +6,9 @@ use onward_core::{
     history::StepPath,
     machine::LimitKey,
     ports::{
-        Checkpoint, CommitError, Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, OpenWait, Pause, PauseScope,
-        PublishedVersion, ResumedRun, RolloutState, RoutingNote, RunWrite, ScheduleRow, Store, StoreError, StoredRun, Timer,
+        Beat, Checkpoint, CommitError, Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, NoNotices, NodeRow, Notice,
+        Notices, OpenWait, Pause, PauseScope, PublishedVersion, ResumedRun, RolloutState, RoutingNote, RunWrite, ScheduleRow, ShardOwner, Standing, Store,
+        StoreError, StoredRun, Timer,
     },
 };
 use onward_database::{Database, Tx};
@@ -57,16 +58,50 @@ impl Store for SqlStore {
         tx.rollback().await;
     }
 
-    // ---- leases ----
+    // ---- nodes and leases ----
 
-    async fn acquire_leases(&self, node: NodeId, now: Timestamp, ttl_ms: i64, take_all: bool) -> Result<Vec<Lease>, StoreError> {
-        leases::acquire(&self.database, node, now, ttl_ms, take_all).await
+    async fn beat(&self, beat: &Beat<'_>) -> Result<Standing, StoreError> {
+        leases::beat(&self.database, beat).await
     }
-    async fn renew_leases(&self, node: NodeId, now: Timestamp, ttl_ms: i64) -> Result<Vec<Lease>, StoreError> {
-        leases::renew(&self.database, node, now, ttl_ms).await
+    async fn leave(&self, node: NodeId, now: Timestamp) -> Result<(), StoreError> {
+        leases::leave(&self.database, node, now).await
     }
-    async fn release_leases(&self, node: NodeId) -> Result<(), StoreError> {
-        leases::release(&self.database, node).await
+    async fn nodes(&self) -> Result<Vec<NodeRow>, StoreError> {
+        leases::nodes(&mut self.database.reader()).await
+    }
+    async fn owners(&self) -> Result<Vec<ShardOwner>, StoreError> {
+        leases::owners(&mut self.database.reader()).await
+    }
+    async fn shards_of(&self, tx: &mut Tx, runs: &[RunId]) -> Result<Vec<(RunId, OrganisationId, Shard)>, StoreError> {
+        leases::shards_of(tx, runs).await
+    }
+
+    // ---- between nodes ----
+
+    async fn generation(&self, tx: &mut Tx) -> Result<i64, StoreError> {
+        leases::generation(tx).await
+    }
+    async fn committed_generation(&self) -> Result<i64, StoreError> {
+        leases::committed_generation(&mut self.database.reader()).await
+    }
+    async fn raise_generation(&self, tx: &mut Tx) -> Result<i64, StoreError> {
+        leases::raise_generation(tx).await
+    }
+    /// On `SQLite` one process does all: there is nobody to be woken.
+    async fn notify(&self, _tx: &mut Tx, _notices: &[Notice]) -> Result<(), StoreError> {
+        Ok(())
+    }
+    fn listen(&self) -> Box<dyn Notices> {
+        Box::new(NoNotices)
+    }
+    async fn keep_reply(&self, tx: &mut Tx, request: uuid::Uuid, answer: &Value) -> Result<(), StoreError> {
+        leases::keep_reply(tx, request, answer).await
+    }
+    async fn replies(&self, tx: &mut Tx, requests: &[uuid::Uuid]) -> Result<Vec<(uuid::Uuid, Value)>, StoreError> {
+        leases::replies(tx, requests).await
+    }
+    async fn forget_replies(&self, tx: &mut Tx, before: Timestamp) -> Result<u64, StoreError> {
+        leases::forget_replies(tx, before).await
     }
 
     // ---- definitions ----

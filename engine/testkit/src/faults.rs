@@ -6,8 +6,9 @@ use onward_core::{
     history::StepPath,
     machine::LimitKey,
     ports::{
-        Checkpoint, Clock as _, CommitError, Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, OpenWait, Pause, PauseScope,
-        PublishedVersion, ResumedRun, RolloutState, RoutingNote, RunWrite, ScheduleRow, Store, StoreError, StoredRun, Timer,
+        Beat, BoxFuture, Checkpoint, Clock as _, CommitError, Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, NodeRow,
+        Notice, Notices, OpenWait, Pause, PauseScope, PublishedVersion, ResumedRun, RolloutState, RoutingNote, RunWrite, ScheduleRow, ShardOwner, Standing,
+        Store, StoreError, StoredRun, Timer,
     },
 };
 use std::{
@@ -45,11 +46,13 @@ pub struct Faults {
     pub commit_slow: u64,
     /// The slowest commit, in milliseconds.
     pub slowest_ms: i64,
+    /// A notice to another node is lost; as often one comes twice, late, or after the next one.
+    pub notices: u64,
 }
 
 impl Faults {
     /// Some of everything.
-    pub const SOME: Self = Self { begin_fails: 5, write_fails: 5, commit_fails: 10, commit_unknown: 10, commit_slow: 50, slowest_ms: 3_000 };
+    pub const SOME: Self = Self { begin_fails: 5, write_fails: 5, commit_fails: 10, commit_unknown: 10, commit_slow: 50, slowest_ms: 3_000, notices: 100 };
 }
 
 /// A store around another one, which it lets down now and then. Chance comes from the executor's seed.
@@ -66,6 +69,8 @@ struct Plan {
     faults: Faults,
     next_commits: VecDeque<Option<CommitFault>>,
     next_begin_fails: bool,
+    /// Leases run by the store's own clock, whatever the nodes' clocks show.
+    keeps_time: bool,
 }
 
 impl<S> FaultyStore<S> {
@@ -80,6 +85,10 @@ impl<S> FaultyStore<S> {
     /// What the commits after this do, one by one, before chance has its say; `None` is a good one.
     pub fn script(&self, commits: impl IntoIterator<Item = Option<CommitFault>>) {
         self.plan(|plan| plan.next_commits.extend(commits));
+    }
+    /// Leases run by the store's own clock, as on a database server, whatever the nodes' clocks show.
+    pub fn keep_time(&self) {
+        self.plan(|plan| plan.keeps_time = true);
     }
     /// The next `begin` fails.
     pub fn fail_next_begin(&self) {
@@ -117,8 +126,47 @@ impl<S> FaultyStore<S> {
     }
 }
 
+/// Notices that are lost, late, doubled, or out of order.
+struct FaultyNotices<S> {
+    inner: Box<dyn Notices>,
+    store: FaultyStore<S>,
+    /// To be given before the next one.
+    kept: Vec<Notice>,
+}
+
+impl<S: Store + Clone> Notices for FaultyNotices<S> {
+    fn next(&mut self) -> BoxFuture<'_, Notice> {
+        Box::pin(async {
+            loop {
+                if let Some(notice) = self.kept.pop() {
+                    return notice;
+                }
+                let notice = self.inner.next().await;
+                let thousandths = self.store.plan(|plan| plan.faults.notices);
+                if self.store.happens(thousandths) {
+                    continue;
+                }
+                if self.store.happens(thousandths) {
+                    self.kept.push(notice);
+                }
+                if self.store.happens(thousandths) {
+                    let late = self.store.executor.random_below(5_000) as i64;
+                    self.store.clock.sleep_until(self.store.clock.now().plus_millis(late)).await;
+                }
+                if self.store.happens(thousandths) {
+                    // The next one overtakes it.
+                    let next = self.inner.next().await;
+                    self.kept.push(notice);
+                    return next;
+                }
+                return notice;
+            }
+        })
+    }
+}
+
 #[async_trait]
-impl<S: Store> Store for FaultyStore<S> {
+impl<S: Store + Clone> Store for FaultyStore<S> {
     type Tx = S::Tx;
 
     async fn begin(&self, now: Timestamp) -> Result<S::Tx, StoreError> {
@@ -166,14 +214,48 @@ impl<S: Store> Store for FaultyStore<S> {
     async fn rollback(&self, tx: S::Tx) {
         self.inner.rollback(tx).await;
     }
-    async fn acquire_leases(&self, node: NodeId, now: Timestamp, ttl_ms: i64, take_all: bool) -> Result<Vec<Lease>, StoreError> {
-        self.inner.acquire_leases(node, now, ttl_ms, take_all).await
+    async fn beat(&self, beat: &Beat<'_>) -> Result<Standing, StoreError> {
+        let now = if self.plan(|plan| plan.keeps_time) { self.clock.now() } else { beat.now };
+        self.inner.beat(&Beat { now, ..*beat }).await
     }
-    async fn renew_leases(&self, node: NodeId, now: Timestamp, ttl_ms: i64) -> Result<Vec<Lease>, StoreError> {
-        self.inner.renew_leases(node, now, ttl_ms).await
+    async fn leave(&self, node: NodeId, now: Timestamp) -> Result<(), StoreError> {
+        let now = if self.plan(|plan| plan.keeps_time) { self.clock.now() } else { now };
+        self.inner.leave(node, now).await
     }
-    async fn release_leases(&self, node: NodeId) -> Result<(), StoreError> {
-        self.inner.release_leases(node).await
+    async fn nodes(&self) -> Result<Vec<NodeRow>, StoreError> {
+        self.inner.nodes().await
+    }
+    async fn owners(&self) -> Result<Vec<ShardOwner>, StoreError> {
+        self.inner.owners().await
+    }
+    async fn shards_of(&self, tx: &mut S::Tx, runs: &[RunId]) -> Result<Vec<(RunId, OrganisationId, Shard)>, StoreError> {
+        self.inner.shards_of(tx, runs).await
+    }
+    async fn generation(&self, tx: &mut S::Tx) -> Result<i64, StoreError> {
+        self.inner.generation(tx).await
+    }
+    async fn committed_generation(&self) -> Result<i64, StoreError> {
+        self.inner.committed_generation().await
+    }
+    async fn raise_generation(&self, tx: &mut S::Tx) -> Result<i64, StoreError> {
+        self.maybe_fail_write()?;
+        self.inner.raise_generation(tx).await
+    }
+    async fn notify(&self, tx: &mut S::Tx, notices: &[Notice]) -> Result<(), StoreError> {
+        self.inner.notify(tx, notices).await
+    }
+    fn listen(&self) -> Box<dyn Notices> {
+        Box::new(FaultyNotices { inner: self.inner.listen(), store: self.clone(), kept: Vec::new() })
+    }
+    async fn keep_reply(&self, tx: &mut S::Tx, request: uuid::Uuid, answer: &Value) -> Result<(), StoreError> {
+        self.maybe_fail_write()?;
+        self.inner.keep_reply(tx, request, answer).await
+    }
+    async fn replies(&self, tx: &mut S::Tx, requests: &[uuid::Uuid]) -> Result<Vec<(uuid::Uuid, Value)>, StoreError> {
+        self.inner.replies(tx, requests).await
+    }
+    async fn forget_replies(&self, tx: &mut S::Tx, before: Timestamp) -> Result<u64, StoreError> {
+        self.inner.forget_replies(tx, before).await
     }
     async fn publish(
         &self,

@@ -1,9 +1,9 @@
 //! The store: what the runtime needs of a database. A store is what the conformance suite in `engine/testkit` says it is.
 
-use super::{HeldQueue, HeldStart, Pause, PauseScope, RolloutState, Transaction};
+use super::{Beat, HeldQueue, HeldStart, NodeRow, Notice, Notices, Pause, PauseScope, RolloutState, ShardOwner, Standing, Transaction};
 use crate::{
     Event, EventId, NewEvent, NodeId, OrganisationId, RunId, Shard, StepError, Timestamp, Value,
-    history::{Entry, StepPath},
+    history::{ChildOutcome, Entry, Parent, StepPath},
     machine::LimitKey,
 };
 use serde::{Deserialize, Serialize};
@@ -313,6 +313,73 @@ pub enum InboxMessage {
         /// The event.
         event_id: EventId,
     },
+    /// A start that a step of another run asks for; the row names the run that it will be.
+    Child {
+        /// The step that asks.
+        parent: Parent,
+        /// The workflow.
+        workflow: String,
+        /// Its input.
+        input: Value,
+        /// Causes in a row that led to it.
+        depth: u16,
+    },
+    /// A run that a step of this one asked for was let in.
+    ChildStarted {
+        /// The step.
+        step: StepPath,
+    },
+    /// It was not let in.
+    ChildRefused {
+        /// The step.
+        step: StepPath,
+        /// Why.
+        error: StepError,
+    },
+    /// It has ended.
+    ChildEnded {
+        /// The step.
+        step: StepPath,
+        /// The run that ended.
+        child: RunId,
+        /// How.
+        outcome: ChildOutcome,
+    },
+    /// A held step is to look again.
+    Woken {
+        /// The step.
+        step: StepPath,
+    },
+    /// A question was answered.
+    Answered {
+        /// The step that asks.
+        step: StepPath,
+        /// The answer; it fits.
+        answer: Value,
+        /// Who gives it.
+        by: String,
+    },
+    /// A queue of held starts may have somebody to let go, whose run belongs to this shard.
+    Release {
+        /// The queue.
+        queue: HeldQueue,
+    },
+    /// A run of a version on trial ended by itself.
+    TrialEnded {
+        /// The workflow.
+        workflow: String,
+        /// The version.
+        version: u32,
+        /// Whether it failed.
+        failed: bool,
+    },
+    /// Something that somebody asked another node for, and that this shard's owner answers ([`Store::keep_reply`]).
+    Request {
+        /// Its name: under it the answer is kept.
+        request: uuid::Uuid,
+        /// What is asked for, in the runtime's own form.
+        ask: Value,
+    },
     /// A request to end the run.
     Cancel {
         /// Who.
@@ -333,6 +400,18 @@ impl InboxMessage {
             Self::Event { target, which, .. } => format!("{run}/event/{target}/{which}"),
             Self::Start { workflow, trigger, .. } => format!("{run}/start/{workflow}/{trigger}"),
             Self::Cancel { force, .. } => format!("{run}/cancel/{force}"),
+            Self::Child { .. } => format!("{run}/child"),
+            Self::ChildStarted { step } => format!("{run}/child-started/{step}"),
+            Self::ChildRefused { step, .. } => format!("{run}/child-refused/{step}"),
+            Self::ChildEnded { step, child, .. } => format!("{run}/child-ended/{step}/{child}"),
+            Self::Woken { step } => format!("{run}/woken/{step}"),
+            Self::Answered { step, .. } => format!("{run}/answered/{step}"),
+            Self::Release { queue } => {
+                let (name, key) = queue.parts();
+                format!("{run}/release/{}/{name}/{key}", queue.kind())
+            }
+            Self::TrialEnded { workflow, version, .. } => format!("{run}/trial/{workflow}/{version}"),
+            Self::Request { request, .. } => format!("{run}/request/{request}"),
         }
     }
 }
@@ -455,15 +534,40 @@ pub trait Store: Send + Sync + 'static {
     /// Undoes everything.
     async fn rollback(&self, tx: Self::Tx);
 
-    // ---- leases ----
+    // ---- nodes and leases ----
 
-    /// Takes every shard that is free, expired by the database's clock, or already ours, raising the epoch of each that
-    /// changes hands; with `take_all` also those that a node on the same file left behind. Returns what we own.
-    async fn acquire_leases(&self, node: NodeId, now: Timestamp, ttl_ms: i64, take_all: bool) -> Result<Vec<Lease>, StoreError>;
-    /// Prolongs what we still own and returns it.
-    async fn renew_leases(&self, node: NodeId, now: Timestamp, ttl_ms: i64) -> Result<Vec<Lease>, StoreError>;
-    /// Gives everything back.
-    async fn release_leases(&self, node: NodeId) -> Result<(), StoreError>;
+    /// A node's sign of life, in one transaction of its own: it is noted in the list of nodes, gives back what it gives, prolongs
+    /// what it owns, and takes what [`super::to_take`] says, raising the epoch of each shard that changes hands. Expiry is by the
+    /// database's clock where it has one (SEMANTICS.md 30).
+    async fn beat(&self, beat: &Beat<'_>) -> Result<Standing, StoreError>;
+    /// Gives everything back, and is no node any more.
+    async fn leave(&self, node: NodeId, now: Timestamp) -> Result<(), StoreError>;
+    /// The nodes, by id, as they were last heard of.
+    async fn nodes(&self) -> Result<Vec<NodeRow>, StoreError>;
+    /// Who owns each shard.
+    async fn owners(&self) -> Result<Vec<ShardOwner>, StoreError>;
+    /// The shards of stored runs; missing runs are left out.
+    async fn shards_of(&self, tx: &mut Self::Tx, runs: &[RunId]) -> Result<Vec<(RunId, OrganisationId, Shard)>, StoreError>;
+
+    // ---- between nodes ----
+
+    /// The number that rises whenever something changes that every node keeps in memory: definitions, pauses, versions on trial,
+    /// shapes of waits. It cannot rise until the transaction ends that read it.
+    async fn generation(&self, tx: &mut Self::Tx) -> Result<i64, StoreError>;
+    /// The number as committed.
+    async fn committed_generation(&self) -> Result<i64, StoreError>;
+    /// Raises the number, once every transaction has ended that read it, and gives the new one.
+    async fn raise_generation(&self, tx: &mut Self::Tx) -> Result<i64, StoreError>;
+    /// Wakes other nodes when the transaction is committed.
+    async fn notify(&self, tx: &mut Self::Tx, notices: &[Notice]) -> Result<(), StoreError>;
+    /// What other nodes send from now on; one's own may come back.
+    fn listen(&self) -> Box<dyn Notices>;
+    /// Answers a request of another node ([`InboxMessage::Request`]).
+    async fn keep_reply(&self, tx: &mut Self::Tx, request: uuid::Uuid, answer: &Value) -> Result<(), StoreError>;
+    /// The answers to these requests, as far as there are any.
+    async fn replies(&self, tx: &mut Self::Tx, requests: &[uuid::Uuid]) -> Result<Vec<(uuid::Uuid, Value)>, StoreError>;
+    /// Forgets answers given before this moment; how many.
+    async fn forget_replies(&self, tx: &mut Self::Tx, before: Timestamp) -> Result<u64, StoreError>;
 
     // ---- definitions ----
 

@@ -1,7 +1,9 @@
 //! What happens to a simulated world: clients that send, cancel, pause; crashes; then calm until everything has ended.
 
 use super::{
-    checks, repairing,
+    checks,
+    company::Company,
+    repairing,
     workflows::{EVENTS, SCHEDULED, WORKFLOWS},
     world::{Handle, World},
 };
@@ -37,14 +39,20 @@ const CALM_DAYS: i64 = 120;
 /// Plays one seed. `Err` names the promise that was broken; `Ok` is a digest of everything that was stored.
 pub(super) fn play(seed: u64, plant: Option<Plant>) -> Result<String, String> {
     std::panic::set_hook(Box::new(quiet));
-    let world = World::new(seed, plant);
+    let mut world = World::new(seed, plant);
+    world.take_all = seed.is_multiple_of(3);
+    if !world.take_all {
+        world.store.keep_time();
+    }
+    let world = world;
     let log: Log = Arc::default();
-    let mut handle = world.start();
-    publish_all(&world, &handle);
+    let mut company = Company::start(&world);
+    publish_all(&world, company.any(&world));
     world.let_it_rain();
     let operations = 12 + world.below(30);
     let mut number = 0;
     for _ in 0..operations {
+        let handle = company.any(&world).clone();
         match world.below(100) {
             0..=54 => send_events(&world, &handle, &log, &mut number),
             55..=59 => start_by_hand(&world, &handle, &log),
@@ -60,13 +68,16 @@ pub(super) fn play(seed: u64, plant: Option<Plant>) -> Result<String, String> {
             93..=95 => pass_time(&world, 5 * DAY_MS),
             _ => {
                 world.simulation.executor.run_steps(world.below(40) as usize);
-                world.simulation.executor.crash();
+                if world.take_all {
+                    company.crash(&world);
+                } else {
+                    company.misfortune(&world);
+                }
                 checks::always(&world, &log)?;
-                handle = world.start();
             }
         }
     }
-    calm(&world, &handle)?;
+    calm(&world, &mut company)?;
     checks::always(&world, &log)?;
     checks::at_the_end(&world, &log)
 }
@@ -191,8 +202,13 @@ fn pass_time(world: &World, longest_ms: i64) {
 }
 
 /// No more faults, everything that is paused goes on, and time passes until every run has ended.
-fn calm(world: &World, handle: &Handle) -> Result<(), String> {
+fn calm(world: &World, company: &mut Company) -> Result<(), String> {
     world.store.set(onward_testkit::Faults::default());
+    let handle = &company.steady(world);
+    if !world.take_all {
+        // The leases of the dead run out.
+        world.simulation.executor.run_until(world.simulation.clock.now().plus_millis(DAY_MS));
+    }
     world.simulation.executor.run_until(world.simulation.clock.now().plus_millis(60_000));
     for scope in scopes(world) {
         let handle = handle.clone();
@@ -233,8 +249,7 @@ fn calm(world: &World, handle: &Handle) -> Result<(), String> {
         let_go_what_waits_for_a_person(world, handle, false)?;
         let leftovers = world.store.inner().committed_leftovers();
         if leftovers == (0, 0, 0, 0) && world.store.inner().committed_runs().iter().all(|run| run.status.is_final()) {
-            let handle = handle.clone();
-            world.simulation.executor.block_on(async move { handle.shutdown().await });
+            company.shut_down(world);
             return if world.simulation.executor.alive() == 0 {
                 Ok(())
             } else {

@@ -7,6 +7,7 @@
 mod checkpoints;
 mod checks;
 mod commands;
+mod company;
 mod driver;
 mod flow_control;
 mod migration;

@@ -2,12 +2,16 @@
 
 use super::nodes::{Ledger, nodes};
 use crate::{Duty, Engine, EngineConfig, EngineHandle, EngineLimits, Registry, config::Plant, debug_nodes, definitions::Definitions};
-use onward_core::ports::Clock as _;
 use onward_core::{
     ErrorCode, NodeId, OrganisationId, RunId, StepError, Value, async_trait,
-    ports::{BoundlessDisk, Connection, Credentials, Ids as _, NoInventory, NobodyAsked, RecordRef, Records, SegmentMember, Segments},
+    ports::{
+        BoundlessDisk, Clock, Connection, Credentials, Executor, Ids as _, NoInventory, NobodyAsked, NodeRole, RecordRef, Records, SegmentMember, Segments,
+    },
 };
-use onward_testkit::{Faults, FaultyStore, MemoryStore, MemoryTx, Simulation};
+use onward_testkit::{
+    Faults, FaultyStore, MemoryStore, MemoryTx, Simulation,
+    simulation::{SimulatedProcess, SkewedClock},
+};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
@@ -95,6 +99,7 @@ impl World {
             ledger: Arc::default(),
             organisation,
             limits,
+            // Three of four worlds are shared by several nodes.
             take_all: true,
             simulation,
             definitions: Definitions::default(),
@@ -125,11 +130,23 @@ impl World {
     }
 
     pub(super) fn start_for(&self, duty: Duty) -> Handle {
+        let clock = self.simulation.clock.clone();
+        self.start_on(clock, self.simulation.executor.clone(), NodeRole::All, duty)
+    }
+
+    /// A process of its own, with a clock of its own where there are several.
+    pub(super) fn start_process(&self, process: &SimulatedProcess, role: NodeRole) -> Handle {
+        let ahead_ms = if self.take_all { 0 } else { self.below(7_200_000) as i64 - 3_600_000 };
+        let clock = SkewedClock { right: self.simulation.clock.clone(), ahead_ms };
+        self.start_on(Arc::new(clock), Arc::new(process.clone()), role, Duty::Server)
+    }
+
+    fn start_on(&self, clock: Arc<dyn Clock>, executor: Arc<dyn Executor>, role: NodeRole, duty: Duty) -> Handle {
         Engine::start(EngineConfig {
             store: Arc::clone(&self.store),
-            clock: self.simulation.clock.clone(),
+            clock,
             ids: self.simulation.ids.clone(),
-            executor: self.simulation.executor.clone(),
+            executor,
             nodes: self.registry(),
             records: Arc::new(Nothing),
             segments: Arc::new(Nothing),
@@ -138,6 +155,8 @@ impl World {
             inventory: Arc::new(NoInventory),
             disk: Arc::new(BoundlessDisk),
             node_id: NodeId(self.simulation.ids.fresh(self.simulation.clock.now())),
+            role,
+            about: String::new(),
             take_all: self.take_all,
             duty,
             limits: self.limits.clone(),

@@ -15,6 +15,7 @@ pub mod inbox;
 pub mod isolation;
 pub mod leases;
 pub mod migration;
+pub mod nodes;
 pub mod pauses;
 pub mod rollouts;
 pub mod runs;
@@ -58,8 +59,14 @@ behaviours! {
         a_lease_left_behind_is_taken_on_demand,
         a_lost_lease_is_refused,
         a_lease_may_be_named_twice,
-        a_renewed_lease_lives_on,
-        released_shards_are_free,
+        a_beat_prolongs_a_lease,
+        shards_of_a_node_that_left_are_free,
+        shards_are_shared,
+        only_living_nodes_that_take_shards_have_a_share,
+    }
+    nodes {
+        the_generation_rises_with_its_commit,
+        replies_are_kept,
     }
     definitions {
         versions_count_from_one,
@@ -89,6 +96,7 @@ behaviours! {
         shapes_are_remembered_once,
     }
     runs {
+        the_shards_of_runs_are_told,
         a_run_comes_back_whole,
         runs_come_in_the_order_asked_for,
         an_entry_is_written_once,

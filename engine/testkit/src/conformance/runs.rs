@@ -13,6 +13,14 @@ async fn load<S: Store>(store: &S, ids: &[RunId]) -> Vec<(RunRow, Vec<Entry>)> {
     loaded.into_iter().map(|run| run.expect("the history can be read")).map(|run| (run.row, run.entries)).collect()
 }
 
+/// Missing ones are left out.
+pub async fn the_shards_of_runs_are_told<S: Store>(store: &S) {
+    store_runs(store, [row(run_id(1), RunStatus::Running), RunRow { shard: Shard(9), ..row(run_id(2), RunStatus::Held) }]).await;
+    let mut told = look(store, async |tx| store.shards_of(tx, &[1, 2, 3].map(run_id)).await.expect("shards_of")).await;
+    told.sort_unstable();
+    assert_eq!(told, [(run_id(1), org(), Shard(7)), (run_id(2), org(), Shard(9))]);
+}
+
 /// Every field of the row in every state, and the history in order.
 pub async fn a_run_comes_back_whole<S: Store>(store: &S) {
     use RunStatus::{Cancelled, Completed, Failed, Held, Paused, Running, Waiting};

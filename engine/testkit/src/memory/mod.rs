@@ -2,6 +2,7 @@
 //! committed survives a crash of everything else; what is not, does not.
 
 mod held;
+mod nodes;
 mod runs;
 mod state;
 mod store;
@@ -14,10 +15,10 @@ use onward_core::{
     OrganisationId, RunId, Timestamp,
     history::Entry,
     machine::LimitKey,
-    ports::{Checkpoint, HeldStart, Ids, RoutingNote, RunRow},
+    ports::{Checkpoint, HeldStart, Ids, Notice, RoutingNote, RunRow, ShardOwner},
 };
 use state::State;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64};
 
 /// The engine's tables in memory. Cheap to clone; clones are the same store.
 #[derive(Clone, Debug)]
@@ -29,6 +30,11 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     /// Held by the transaction that is open.
     turn: Arc<tokio::sync::Mutex<()>>,
+    /// The open transaction's number and its turn.
+    open: Mutex<Option<(u64, tokio::sync::OwnedMutexGuard<()>)>>,
+    begun: AtomicU64,
+    /// Where committed notices go.
+    listeners: Mutex<Vec<tokio::sync::mpsc::UnboundedSender<Notice>>>,
     ids: Arc<dyn Ids>,
 }
 
@@ -43,12 +49,32 @@ impl Shared {
         // A panic in a test poisons the lock; what the test then looks at is whole all the same.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+    fn open(&self) -> MutexGuard<'_, Option<(u64, tokio::sync::OwnedMutexGuard<()>)>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl MemoryStore {
     /// An empty store with these ids.
     pub fn new(ids: Arc<dyn Ids>) -> Self {
-        Self { shared: Arc::new(Shared { state: Mutex::default(), turn: Arc::default(), ids }) }
+        let shared =
+            Shared { state: Mutex::default(), turn: Arc::default(), open: Mutex::default(), begun: AtomicU64::new(0), listeners: Mutex::default(), ids };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Ends the open transaction from outside, as a database does with one that lies idle for too long: nothing of it is stored,
+    /// and its owner finds out at the commit. Whether there was one.
+    pub fn end_idle_transaction(&self) -> bool {
+        let ended = self.shared.open().take();
+        if ended.is_some() {
+            self.shared.state().undo_to(&[]);
+        }
+        ended.is_some()
+    }
+
+    /// The committed owners of all shards.
+    pub fn committed_owners(&self) -> Vec<ShardOwner> {
+        nodes::owners(self.shared.state().leases.committed())
     }
 
     /// Every committed run, by id: for the checks of a simulation.

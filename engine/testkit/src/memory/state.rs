@@ -2,9 +2,9 @@
 
 use super::table::{Journaled, Table};
 use onward_core::{
-    Event, EventId, NodeId, OrganisationId, RunId, Shard, Timestamp,
+    Event, EventId, NodeId, OrganisationId, RunId, Shard, Timestamp, Value,
     machine::LimitKey,
-    ports::{Checkpoint, HeldStart, InboxRow, OpenWait, Pause, PauseScope, PublishedVersion, RolloutState, RoutingNote, RunRow, ScheduleRow, Timer},
+    ports::{Checkpoint, HeldStart, InboxRow, NodeRow, OpenWait, Pause, PauseScope, PublishedVersion, RolloutState, RoutingNote, RunRow, ScheduleRow, Timer},
 };
 use std::sync::Arc;
 
@@ -53,7 +53,10 @@ macro_rules! state {
 }
 
 state! {
+    nodes: Table<NodeId, NodeRow>,
     leases: Table<Shard, LeaseRow>,
+    /// Answers to requests of other nodes, and when they were given.
+    replies: Table<uuid::Uuid, (Timestamp, Value)>,
     versions: Table<Keyed<u32>, Arc<PublishedVersion>>,
     /// By organisation and workflow: the current version.
     current: Table<(OrganisationId, String), u32>,

@@ -1,23 +1,22 @@
 //! The `Store` port over the tables.
 
-use super::{
-    MemoryStore, MemoryTx, held, runs,
-    state::{LeaseRow, State},
-};
+use super::{MemoryStore, MemoryTx, held, nodes, runs, state::State};
 use onward_core::{
     Event, EventId, NewEvent, NodeId, OrganisationId, RunId, Shard, Timestamp, Value, async_trait,
     history::StepPath,
     limits,
     machine::LimitKey,
     ports::{
-        Checkpoint, CommitError, Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, OpenWait, Pause, PauseScope,
-        PublishedVersion, ResumedRun, RolloutState, RoutingNote, RunRow, RunStatus, RunWrite, ScheduleRow, Store, StoreError, StoredRun, Timer,
-        Transaction as _,
+        Beat, Checkpoint, CommitError, Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, NodeRow, Notice, Notices,
+        OpenWait, Pause, PauseScope, PublishedVersion, ResumedRun, RolloutState, RoutingNote, RunRow, RunStatus, RunWrite, ScheduleRow, ShardOwner, Standing,
+        Store, StoreError, StoredRun, Timer, Transaction as _,
     },
 };
 use std::sync::Arc;
 
 const DAY_MS: i64 = 86_400_000;
+/// The number of what every node keeps in memory.
+const GENERATION: &str = "generation";
 
 impl MemoryStore {
     /// A small transaction of its own, for what the port does outside the caller's.
@@ -25,13 +24,10 @@ impl MemoryStore {
         let turn = Arc::clone(&self.shared.turn).lock_owned().await;
         let tx = MemoryTx::new(Arc::clone(&self.shared), turn, Timestamp::default());
         let result = work(&mut tx.state());
-        tx.commit();
+        // Nobody can end it in between.
+        drop(tx.commit());
         result
     }
-}
-
-fn owned_by(state: &State, node: NodeId) -> Vec<Lease> {
-    state.leases.working().iter().filter(|(_, row)| row.node == Some(node)).map(|(shard, row)| Lease { shard: *shard, epoch: row.epoch }).collect()
 }
 
 fn owns(leases: &[Lease], shard: Shard) -> bool {
@@ -69,53 +65,74 @@ impl Store for MemoryStore {
     }
 
     async fn commit(&self, tx: MemoryTx) -> Result<(), CommitError> {
-        tx.commit();
-        Ok(())
+        tx.commit().map_err(CommitError::Failed)
     }
 
     async fn rollback(&self, tx: MemoryTx) {
         drop(tx);
     }
 
-    async fn acquire_leases(&self, node: NodeId, now: Timestamp, ttl_ms: i64, take_all: bool) -> Result<Vec<Lease>, StoreError> {
-        Ok(self
-            .at_once(|state| {
-                let expires_at = now.plus_millis(ttl_ms);
-                for shard in (0..Shard::COUNT).map(Shard) {
-                    let row = state.leases.get(&shard).cloned();
-                    let epoch = match row {
-                        None => 1,
-                        Some(row) if row.node == Some(node) => row.epoch,
-                        Some(row) if row.node.is_none() || take_all || row.expires_at <= now => row.epoch + 1,
-                        Some(_) => continue,
-                    };
-                    state.leases.put(shard, LeaseRow { node: Some(node), epoch, expires_at });
-                }
-                owned_by(state, node)
-            })
-            .await)
+    async fn beat(&self, beat: &Beat<'_>) -> Result<Standing, StoreError> {
+        Ok(self.at_once(|state| nodes::beat(state, beat)).await)
     }
 
-    async fn renew_leases(&self, node: NodeId, now: Timestamp, ttl_ms: i64) -> Result<Vec<Lease>, StoreError> {
-        Ok(self
-            .at_once(|state| {
-                let owned = owned_by(state, node);
-                for lease in &owned {
-                    state.leases.put(lease.shard, LeaseRow { node: Some(node), epoch: lease.epoch, expires_at: now.plus_millis(ttl_ms) });
-                }
-                owned
-            })
-            .await)
-    }
-
-    async fn release_leases(&self, node: NodeId) -> Result<(), StoreError> {
-        self.at_once(|state| {
-            for lease in owned_by(state, node) {
-                state.leases.put(lease.shard, LeaseRow { node: None, epoch: lease.epoch, expires_at: Timestamp::MIN });
-            }
-        })
-        .await;
+    async fn leave(&self, node: NodeId, now: Timestamp) -> Result<(), StoreError> {
+        self.at_once(|state| nodes::leave(state, node, now)).await;
         Ok(())
+    }
+
+    async fn nodes(&self) -> Result<Vec<NodeRow>, StoreError> {
+        Ok(self.shared.state().nodes.committed().values().cloned().collect())
+    }
+
+    async fn owners(&self) -> Result<Vec<ShardOwner>, StoreError> {
+        Ok(self.committed_owners())
+    }
+
+    async fn shards_of(&self, tx: &mut MemoryTx, runs: &[RunId]) -> Result<Vec<(RunId, OrganisationId, Shard)>, StoreError> {
+        let state = tx.state();
+        Ok(runs.iter().filter_map(|run| state.runs.get(run)).map(|row| (row.id, row.organisation, row.shard)).collect())
+    }
+
+    async fn generation(&self, tx: &mut MemoryTx) -> Result<i64, StoreError> {
+        Ok(tx.state().sequences.get(&GENERATION).copied().unwrap_or(0))
+    }
+
+    async fn committed_generation(&self) -> Result<i64, StoreError> {
+        Ok(self.shared.state().sequences.committed().get(GENERATION).copied().unwrap_or(0))
+    }
+
+    async fn raise_generation(&self, tx: &mut MemoryTx) -> Result<i64, StoreError> {
+        Ok(tx.state().next(GENERATION))
+    }
+
+    async fn notify(&self, tx: &mut MemoryTx, notices: &[Notice]) -> Result<(), StoreError> {
+        tx.notices.extend(notices);
+        Ok(())
+    }
+
+    fn listen(&self) -> Box<dyn Notices> {
+        nodes::listen(&self.shared)
+    }
+
+    async fn keep_reply(&self, tx: &mut MemoryTx, request: uuid::Uuid, answer: &Value) -> Result<(), StoreError> {
+        let now = tx.now();
+        tx.state().replies.put(request, (now, answer.clone()));
+        Ok(())
+    }
+
+    async fn replies(&self, tx: &mut MemoryTx, requests: &[uuid::Uuid]) -> Result<Vec<(uuid::Uuid, Value)>, StoreError> {
+        let state = tx.state();
+        Ok(requests.iter().filter_map(|request| Some((*request, state.replies.get(request)?.1.clone()))).collect())
+    }
+
+    async fn forget_replies(&self, tx: &mut MemoryTx, before: Timestamp) -> Result<u64, StoreError> {
+        let mut state = tx.state();
+        let old: Vec<uuid::Uuid> = state.replies.working().iter().filter(|(_, (at, _))| *at < before).map(|(request, _)| *request).collect();
+        for request in &old {
+            state.replies.remove(request);
+        }
+        Ok(old.len() as u64)
     }
 
     async fn publish(

@@ -70,6 +70,24 @@ impl Clock for SimulatedClock {
     }
 }
 
+/// A clock that goes wrong by as much for ever.
+#[derive(Clone, Debug)]
+pub struct SkewedClock {
+    /// The right one.
+    pub right: Arc<SimulatedClock>,
+    /// By how much this one is ahead.
+    pub ahead_ms: i64,
+}
+
+impl Clock for SkewedClock {
+    fn now(&self) -> Timestamp {
+        self.right.now().plus_millis(self.ahead_ms)
+    }
+    fn sleep_until(&self, due: Timestamp) -> BoxFuture<'static, ()> {
+        self.right.sleep_until(due.plus_millis(-self.ahead_ms))
+    }
+}
+
 struct Sleep {
     state: Arc<Mutex<State>>,
     due: Timestamp,

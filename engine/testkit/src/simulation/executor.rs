@@ -27,6 +27,66 @@ struct Tasks {
     /// `None` while the task is being polled.
     alive: BTreeMap<u64, Option<BoxFuture<'static, ()>>>,
     next: u64,
+    /// Of which process a task is; not there: of nobody's.
+    process: BTreeMap<u64, u64>,
+    processes: u64,
+    /// Processes that stand still.
+    frozen: BTreeSet<u64>,
+}
+
+/// One of several processes on one executor: it can be killed, or stand still, apart from the others.
+#[derive(Clone, Debug)]
+pub struct SimulatedProcess {
+    executor: Arc<SimulatedExecutor>,
+    number: u64,
+}
+
+impl SimulatedProcess {
+    /// Another process.
+    pub fn new(executor: Arc<SimulatedExecutor>) -> Self {
+        let number = {
+            let mut tasks = lock(&executor.tasks);
+            tasks.processes += 1;
+            tasks.processes
+        };
+        Self { executor, number }
+    }
+    /// Drops its tasks where they stand.
+    pub fn kill(&self) {
+        loop {
+            let dead: Vec<_> = {
+                let mut tasks = lock(&self.executor.tasks);
+                tasks.frozen.remove(&self.number);
+                let of_us: Vec<u64> = tasks.process.iter().filter(|(_, process)| **process == self.number).map(|(id, _)| *id).collect();
+                of_us
+                    .iter()
+                    .map(|id| {
+                        tasks.process.remove(id);
+                        lock(&self.executor.ready).remove(id);
+                        tasks.alive.remove(id)
+                    })
+                    .collect()
+            };
+            // Outside the lock: dropping a task may spawn others, which are as dead.
+            if dead.is_empty() {
+                return;
+            }
+        }
+    }
+    /// Its tasks stand still, whatever wakes them.
+    pub fn freeze(&self) {
+        lock(&self.executor.tasks).frozen.insert(self.number);
+    }
+    /// They go on.
+    pub fn thaw(&self) {
+        lock(&self.executor.tasks).frozen.remove(&self.number);
+    }
+}
+
+impl Executor for SimulatedProcess {
+    fn spawn(&self, task: BoxFuture<'static, ()>) {
+        self.executor.spawn_of(task, Some(self.number));
+    }
 }
 
 struct TaskWaker {
@@ -125,6 +185,8 @@ impl SimulatedExecutor {
 
     /// Drops every task where it stands, as `kill -9` does.
     pub fn crash(&self) {
+        lock(&self.tasks).process.clear();
+        lock(&self.tasks).frozen.clear();
         let dead = std::mem::take(&mut lock(&self.tasks).alive);
         lock(&self.ready).clear();
         // Outside the locks: dropping a task may wake or spawn others. What they spawn is dead too.
@@ -139,6 +201,23 @@ impl SimulatedExecutor {
     }
 
     fn choose(&self) -> Option<u64> {
+        let still: Vec<u64> = {
+            let tasks = lock(&self.tasks);
+            if tasks.frozen.is_empty() {
+                Vec::new()
+            } else {
+                lock(&self.ready).iter().filter(|id| tasks.process.get(id).is_some_and(|process| tasks.frozen.contains(process))).copied().collect()
+            }
+        };
+        if !still.is_empty() {
+            let ready: Vec<u64> = lock(&self.ready).iter().filter(|id| !still.contains(id)).copied().collect();
+            let id = match ready.len() {
+                0 => return None,
+                several => ready[lock(&self.random).random_range(0..several)],
+            };
+            lock(&self.ready).remove(&id);
+            return Some(id);
+        }
         let mut ready = lock(&self.ready);
         let place = match ready.len() {
             0 => return None,
@@ -160,6 +239,7 @@ impl SimulatedExecutor {
             (Poll::Pending, Some(place)) => *place = Some(task),
             (Poll::Ready(()), Some(_)) => {
                 tasks.alive.remove(&id);
+                tasks.process.remove(&id);
                 drop(tasks);
                 drop(task);
             }
@@ -174,10 +254,19 @@ impl SimulatedExecutor {
 
 impl Executor for SimulatedExecutor {
     fn spawn(&self, task: BoxFuture<'static, ()>) {
+        self.spawn_of(task, None);
+    }
+}
+
+impl SimulatedExecutor {
+    fn spawn_of(&self, task: BoxFuture<'static, ()>, process: Option<u64>) {
         let mut tasks = lock(&self.tasks);
         tasks.next += 1;
         let id = MAIN + tasks.next;
         tasks.alive.insert(id, Some(task));
+        if let Some(process) = process {
+            tasks.process.insert(id, process);
+        }
         drop(tasks);
         lock(&self.ready).insert(id);
     }

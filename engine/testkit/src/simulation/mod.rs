@@ -4,8 +4,8 @@ mod clock;
 mod executor;
 mod ids;
 
-pub use clock::SimulatedClock;
-pub use executor::SimulatedExecutor;
+pub use clock::{SimulatedClock, SkewedClock};
+pub use executor::{SimulatedExecutor, SimulatedProcess};
 pub use ids::SeededIds;
 
 use onward_core::Timestamp;

@@ -1,0 +1,87 @@
+//! Nodes, leases, and the wake-ups between nodes.
+
+use super::{
+    Shared,
+    state::{LeaseRow, State},
+};
+use onward_core::{
+    NodeId, Shard, Timestamp,
+    ports::{Beat, BoxFuture, Lease, NodeRow, Notice, Notices, ShardOwner, Standing, Take, to_take},
+};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError},
+};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+/// Milliseconds after which a node that was not heard of is forgotten.
+const FORGOTTEN_MS: i64 = 600_000;
+
+pub(super) fn owners(leases: &BTreeMap<Shard, LeaseRow>) -> Vec<ShardOwner> {
+    let owner = |shard| {
+        let row = leases.get(&shard).cloned().unwrap_or(LeaseRow { node: None, epoch: 0, expires_at: Timestamp::default() });
+        ShardOwner { shard, node: row.node, epoch: row.epoch, expires_at: row.expires_at }
+    };
+    (0..Shard::COUNT).map(Shard).map(owner).collect()
+}
+
+pub(super) fn beat(state: &mut State, beat: &Beat<'_>) -> Standing {
+    let (node, now) = (beat.node, beat.now);
+    let expires_at = now.plus_millis(beat.ttl_ms);
+    let started_at = state.nodes.get(&node).map_or(now, |known| known.started_at);
+    let takes = beat.take != Take::Nothing;
+    state.nodes.put(node, NodeRow { id: node, role: beat.role, takes, about: beat.about.to_owned(), started_at, seen_at: now });
+    let forgotten: Vec<NodeId> =
+        state.nodes.working().values().filter(|node| node.seen_at <= now.plus_millis(-FORGOTTEN_MS.max(beat.ttl_ms))).map(|node| node.id).collect();
+    for node in forgotten {
+        state.nodes.remove(&node);
+    }
+    for owner in owners(state.leases.working()).into_iter().filter(|owner| owner.node == Some(node)) {
+        let given = beat.give.contains(&owner.shard);
+        let row =
+            if given { LeaseRow { node: None, epoch: owner.epoch, expires_at: now } } else { LeaseRow { node: Some(node), epoch: owner.epoch, expires_at } };
+        state.leases.put(owner.shard, row);
+    }
+    let before = owners(state.leases.working());
+    let living = state.nodes.working().values().filter(|node| node.takes && node.seen_at > now.plus_millis(-beat.ttl_ms)).count();
+    let (taken, share) = to_take(beat, now, living, &before);
+    for owner in before.iter().filter(|owner| taken.contains(&owner.shard)) {
+        state.leases.put(owner.shard, LeaseRow { node: Some(node), epoch: owner.epoch + 1, expires_at });
+    }
+    let after = owners(state.leases.working());
+    let others = after.iter().filter(|owner| owner.node.is_some_and(|owner| owner != node));
+    Standing {
+        now,
+        leases: after.iter().filter(|owner| owner.node == Some(node)).map(|owner| Lease { shard: owner.shard, epoch: owner.epoch }).collect(),
+        unserved_since: before.iter().filter(|owner| taken.contains(&owner.shard)).map(|owner| (owner.shard, owner.expires_at)).collect(),
+        share,
+        next_expiry: others.map(|owner| owner.expires_at).min(),
+    }
+}
+
+pub(super) fn leave(state: &mut State, node: NodeId, now: Timestamp) {
+    for owner in owners(state.leases.working()).into_iter().filter(|owner| owner.node == Some(node)) {
+        state.leases.put(owner.shard, LeaseRow { node: None, epoch: owner.epoch, expires_at: now });
+    }
+    state.nodes.remove(&node);
+}
+
+pub(super) fn listen(shared: &Arc<Shared>) -> Box<dyn Notices> {
+    let (sender, receiver) = unbounded_channel();
+    shared.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
+    Box::new(Listener(receiver))
+}
+
+struct Listener(UnboundedReceiver<Notice>);
+
+impl Notices for Listener {
+    fn next(&mut self) -> BoxFuture<'_, Notice> {
+        Box::pin(async {
+            match self.0.recv().await {
+                Some(notice) => notice,
+                // The store is gone.
+                None => std::future::pending().await,
+            }
+        })
+    }
+}

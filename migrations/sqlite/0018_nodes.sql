@@ -1,0 +1,25 @@
+-- Several nodes on one database: what each says of itself, how they learn of changes, and how they answer each other.
+
+-- `takes`: it owns shards, or wants some.
+ALTER TABLE nodes ADD COLUMN role TEXT NOT NULL DEFAULT 'all';
+ALTER TABLE nodes ADD COLUMN takes INTEGER NOT NULL DEFAULT 0 CHECK (takes IN (0, 1));
+ALTER TABLE nodes ADD COLUMN about TEXT NOT NULL DEFAULT '';
+
+-- Rises whenever something changes that every node keeps in memory: definitions, pauses, versions on trial, shapes of waits [9].
+CREATE TABLE engine_generation (
+    id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    generation INTEGER NOT NULL
+) STRICT;
+INSERT INTO engine_generation (id, generation) VALUES (1, 0);
+
+-- When a row was written: how far an owner lags behind.
+ALTER TABLE inbox ADD COLUMN at INTEGER NOT NULL DEFAULT 0;
+
+-- What a shard's owner answered to a request that came in at another node. Kept for as long as an idempotency key, so that a request
+-- that is repeated is answered and not done again.
+CREATE TABLE replies (
+    request BLOB NOT NULL PRIMARY KEY CHECK (length(request) = 16),
+    answered_at INTEGER NOT NULL,
+    answer TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX replies_answered ON replies (answered_at);
