@@ -131,12 +131,11 @@ impl<S: Store> Engine<S> {
             Origin::Run { run_id, .. } => Some(*run_id),
             Origin::Event { .. } | Origin::Hand => None,
         });
-        let (run_id, shard) = match known {
-            Some(run_id) => (run_id, Shard::of(organisation, workflow, &bounded.clone().unwrap_or_else(|| run_id.to_string()))),
-            None => {
-                let bursts = request.current.workflow.limits.debounce.is_some() && matches!(request.origin, Origin::Event { .. });
-                self.place_start(tx, organisation, workflow, bounded.as_deref(), bursts && self.is_in_company())
-            }
+        let (run_id, shard) = if let Some(run_id) = known {
+            (run_id, Shard::of(organisation, workflow, &bounded.clone().unwrap_or_else(|| run_id.to_string())))
+        } else {
+            let bursts = request.current.workflow.limits.debounce.is_some() && matches!(request.origin, Origin::Event { .. });
+            self.place_start(tx, organisation, workflow, bounded.as_deref(), bursts && self.is_in_company())
         };
         let key = bounded.unwrap_or_else(|| run_id.to_string());
         let Request { current, origin, input, reads, gates, depth, .. } = request;
@@ -210,11 +209,10 @@ impl<S: Store> Engine<S> {
             if asked.key.is_some() { self.gates_again(tx, batch, &current, &Origin::Hand, &input, key.as_deref()).await?.unwrap_or(gates) } else { gates };
         let request = Request { current, origin: Origin::Hand, input, key, reads, gates, depth: 0, run_id };
         Ok(Ok(match self.request_start(tx, batch, request).await? {
-            Verdict::Started(run_id) => Ok(StartedRun { run_id, held: None }),
+            Verdict::Started(run_id) | Verdict::Elsewhere(run_id) => Ok(StartedRun { run_id, held: None }),
             Verdict::Held { run_id, reason } => Ok(StartedRun { run_id, held: Some(reason) }),
             Verdict::Refused(reason) => Err(EngineError::Conflict(format!("the start was refused: {reason}"))),
             Verdict::TooMany(reason) => Err(EngineError::TooMany(reason)),
-            Verdict::Elsewhere(run_id) => Ok(StartedRun { run_id, held: None }),
         }))
     }
 

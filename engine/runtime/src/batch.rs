@@ -133,7 +133,8 @@ pub(crate) struct Batch<T: onward_core::ports::Transaction> {
     pub(crate) woken: ShardSet,
     /// Requests of other nodes that are answered at the end.
     pub(crate) requests: Vec<(uuid::Uuid, RunId, crate::message::Answer)>,
-    pub(crate) replies_given: bool,
+    /// How many of them are answered.
+    pub(crate) replies_given: usize,
     /// Answers of other nodes to what was asked here.
     pub(crate) replied: Vec<(uuid::Uuid, crate::message::Answer)>,
     /// The generation that this transaction made.
@@ -206,7 +207,7 @@ impl<T: onward_core::ports::Transaction> Batch<T> {
             foreign: BTreeMap::new(),
             woken: ShardSet::EMPTY,
             requests: Vec::new(),
-            replies_given: false,
+            replies_given: 0,
             replied: Vec::new(),
             generation: None,
             quarantined: BTreeMap::new(),

@@ -147,7 +147,7 @@ impl<S: Store> Engine<S> {
         if !batch.woken.is_empty() {
             notices.push(Notice { kind: NoticeKind::Inbox, shards: batch.woken });
         }
-        if batch.replies_given {
+        if batch.replies_given > 0 {
             notices.push(Notice { kind: NoticeKind::Replies, shards: ShardSet::EMPTY });
         }
         if notices.is_empty() { Ok(()) } else { store.notify(tx, &notices).await }
@@ -299,7 +299,7 @@ impl<S: Store> Engine<S> {
         if matches!(unconfirmed, Unconfirmed::Unknown(_)) && !(batch.rollouts.is_empty() && batch.published.is_empty() && batch.pause_changes.is_empty()) {
             // What takes starts, and what is paused, may be otherwise now.
             self.rollouts.unread = true;
-            self.memory_is_doubtful = true;
+            self.generation = -1;
         }
         self.held_counts.clear();
         self.drop_touched(&batch);
@@ -344,7 +344,7 @@ impl<S: Store> Engine<S> {
         }
         if lease_lost && self.is_in_company() {
             // The next beat says what is left.
-            self.beat_now = true;
+            self.sharing.beat_now = true;
         } else if lease_lost {
             self.lose_everything();
         }

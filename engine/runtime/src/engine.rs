@@ -11,7 +11,7 @@ use crate::{
     load::Load,
     message::Item,
     meters::Meters,
-    nodes::Rung,
+    nodes::{Rung, Sharing},
     pauses::Pauses,
     ready::Ready,
     remote::Pending,
@@ -21,7 +21,7 @@ use crate::{
     timers::Timers,
 };
 use onward_core::{
-    ErrorCode, NodeId, OrganisationId, RunId, Shard, StepError, Timestamp,
+    ErrorCode, NodeId, OrganisationId, RunId, StepError, Timestamp,
     ports::{
         Change, Clock, ContactQuestions, Credentials, Disk, Executor, Ids, Inventory, Lease, NodeRole, NoticeKind, Outcome, Records, Segments, ShardSet, Store,
     },
@@ -143,19 +143,8 @@ pub struct Engine<S: Store> {
     pub(crate) recovery: Recovery,
     /// The shards whose running runs are being taken up.
     pub(crate) recovering: Vec<Lease>,
-    /// Shards that are to be given to other nodes, and when at the latest.
-    pub(crate) leaving: ShardSet,
-    pub(crate) leave_at: Option<Timestamp>,
-    /// How many shards are our fair share.
-    pub(crate) share: usize,
-    /// When the lease of another node runs out, by our own clock; and until when that was looked at.
-    pub(crate) next_expiry: Option<Timestamp>,
-    pub(crate) looked_at_expiry: Timestamp,
-    pub(crate) beat_now: bool,
-    pub(crate) beats: u32,
-    /// A commit of unknown outcome may have changed what is in memory of definitions and pauses.
-    pub(crate) memory_is_doubtful: bool,
-    /// The generation of what is in memory of definitions and pauses.
+    pub(crate) sharing: Sharing,
+    /// The generation of what is in memory of definitions and pauses; below nothing when that is doubtful.
     pub(crate) generation: i64,
     /// What this node asked others, and waits for.
     pub(crate) asked: Pending<S>,
@@ -228,14 +217,7 @@ impl<S: Store> Engine<S> {
             outcomes: outcomes.clone(),
             recovery: Recovery::Done,
             recovering: Vec::new(),
-            leaving: ShardSet::EMPTY,
-            leave_at: None,
-            share: usize::from(Shard::COUNT),
-            next_expiry: None,
-            looked_at_expiry: Timestamp::MIN,
-            beat_now: false,
-            beats: 0,
-            memory_is_doubtful: false,
+            sharing: Sharing::new(),
             generation: 0,
             asked: BTreeMap::new(),
             replies_given: 0,
@@ -460,7 +442,7 @@ impl<S: Store> Engine<S> {
         let backing_off = self.back_off_until > now;
         let alone_without = !self.is_in_company() && self.leases.held().is_empty();
         let mut wake = if alone_without { self.back_off_until } else { self.shared.time.of_own(self.next_beat()) };
-        if let Some(leave_at) = self.leave_at.filter(|_| !self.leaving.is_empty()) {
+        if let Some(leave_at) = self.sharing.leave_at.filter(|_| !self.sharing.leaving.is_empty()) {
             wake = wake.min(self.shared.time.of_own(leave_at));
         }
         if backing_off {

@@ -160,7 +160,6 @@ impl<S: Store> Engine<S> {
 
     /// Asks one trigger about an event; `None` when it does not let it in, or the start falls to another version. Its mistakes are
     /// its own (SEMANTICS.md 9).
-    #[expect(clippy::too_many_arguments, reason = "what is asked, and about what")]
     pub(crate) async fn try_trigger(
         &mut self,
         tx: &mut S::Tx,

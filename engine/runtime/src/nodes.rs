@@ -7,7 +7,7 @@ use crate::{
     release::Looking,
 };
 use onward_core::{
-    OrganisationId, RunId, Timestamp,
+    OrganisationId, RunId, Shard, Timestamp,
     ports::{Beat, Lease, Notice, NoticeKind, Notices, ShardSet, Standing, Store, Take, WriteError},
 };
 use std::{
@@ -49,6 +49,36 @@ impl Rung {
     }
 }
 
+/// How the store is shared, as far as this node is concerned.
+#[derive(Debug)]
+pub(crate) struct Sharing {
+    /// Shards that are to be given to other nodes, and when at the latest.
+    pub(crate) leaving: ShardSet,
+    pub(crate) leave_at: Option<Timestamp>,
+    /// How many shards are our fair share.
+    share: usize,
+    /// When the lease of another node runs out, by our own clock; and until when that was looked at.
+    next_expiry: Option<Timestamp>,
+    looked_at_expiry: Timestamp,
+    /// Something changed among the nodes.
+    pub(crate) beat_now: bool,
+    beats: u32,
+}
+
+impl Sharing {
+    pub(crate) fn new() -> Self {
+        Self {
+            leaving: ShardSet::EMPTY,
+            leave_at: None,
+            share: usize::from(Shard::COUNT),
+            next_expiry: None,
+            looked_at_expiry: Timestamp::MIN,
+            beat_now: false,
+            beats: 0,
+        }
+    }
+}
+
 impl<S: Store> Engine<S> {
     /// Whether other nodes may be at work on the store.
     pub(crate) fn is_in_company(&self) -> bool {
@@ -79,7 +109,7 @@ impl<S: Store> Engine<S> {
         if wanted.inbox.meets(&self.leases.shards()) {
             self.look_into_the_inbox();
         }
-        self.beat_now |= wanted.leases;
+        self.sharing.beat_now |= wanted.leases;
         self.rollouts.unread |= wanted.definitions;
         if wanted.replies {
             self.look_for_replies();
@@ -95,7 +125,7 @@ impl<S: Store> Engine<S> {
 
     /// When the next beat is due, by the node's own clock.
     pub(crate) fn next_beat(&self) -> Timestamp {
-        let expiry = self.next_expiry.map_or(Timestamp::from_millis(i64::MAX), |expiry| expiry.max(self.looked_at_expiry));
+        let expiry = self.sharing.next_expiry.map_or(Timestamp::from_millis(i64::MAX), |expiry| expiry.max(self.sharing.looked_at_expiry));
         self.leases.renew_at().min(expiry).max(self.beat_again_at)
     }
 
@@ -106,10 +136,11 @@ impl<S: Store> Engine<S> {
         let give = self.leavers_at_rest();
         let alone = !self.is_in_company();
         let due = if alone && self.leases.held().is_empty() { self.back_off_until <= self.now() } else { self.next_beat() <= sent_at };
-        if !due && !(self.beat_now && sent_at >= self.beat_again_at) && give.is_empty() {
+        let rung = self.sharing.beat_now && sent_at >= self.beat_again_at;
+        if !(due || rung) && give.is_empty() {
             return;
         }
-        self.beat_now = false;
+        self.sharing.beat_now = false;
         let take = match (self.shared.role.owns_shards() && !self.shared.load.is_stopping(), alone && !self.leases.were_lost()) {
             (true, true) if self.leases.held().is_empty() => Take::Everything,
             (true, _) => Take::Share,
@@ -163,11 +194,11 @@ impl<S: Store> Engine<S> {
         let still: BTreeSet<Lease> = standing.leases.iter().copied().collect();
         let lost: ShardSet = before.iter().filter(|lease| !still.contains(lease) && !given.contains(lease.shard)).map(|lease| lease.shard).collect();
         let first = !self.leases.have_begun();
-        self.share = standing.share;
+        self.sharing.share = standing.share;
         let own_now = |database: Timestamp| sent_at.plus_millis(database.millis_since(standing.now));
-        self.next_expiry = standing.next_expiry.map(own_now).filter(|_| self.shared.role.owns_shards());
+        self.sharing.next_expiry = standing.next_expiry.map(own_now).filter(|_| self.shared.role.owns_shards());
         // One that is past and was not taken is looked at again with the next beat, or shortly.
-        self.looked_at_expiry = sent_at.plus_millis(RETRY_MS.min(self.leases.ttl_ms() / 6));
+        self.sharing.looked_at_expiry = sent_at.plus_millis(RETRY_MS.min(self.leases.ttl_ms() / 6));
         if !lost.is_empty() {
             tracing::error!(shards = lost.len(), "shards were taken by another node; what is theirs is dropped");
             if alone {
@@ -210,8 +241,8 @@ impl<S: Store> Engine<S> {
 
     /// Now and then the generation is looked at without a notice.
     fn look_at_generation(&mut self) -> bool {
-        self.beats = self.beats.wrapping_add(1);
-        self.beats.is_multiple_of(4)
+        self.sharing.beats = self.sharing.beats.wrapping_add(1);
+        self.sharing.beats.is_multiple_of(4)
     }
 
     /// What must be read of shards that are ours now.
@@ -236,34 +267,37 @@ impl<S: Store> Engine<S> {
             return;
         }
         let now = self.shared.time.own();
-        let keep = if self.shared.load.is_stopping() { 0 } else { self.share.max(1) };
+        let keep = if self.shared.load.is_stopping() { 0 } else { self.sharing.share.max(1) };
         let held = self.leases.held();
-        let staying = held.iter().filter(|lease| !self.leaving.contains(lease.shard)).count();
+        let staying = held.iter().filter(|lease| !self.sharing.leaving.contains(lease.shard)).count();
         if staying > keep {
             // The last ones: those that were there first stay together.
-            let more: Vec<_> = held.iter().rev().map(|lease| lease.shard).filter(|shard| !self.leaving.contains(*shard)).take(staying - keep).collect();
-            more.into_iter().for_each(|shard| self.leaving.insert(shard));
-            self.leave_at = Some(now.plus_millis(self.shared.limits.shutdown_ms));
-        } else if staying < keep && !self.leaving.is_empty() {
+            let more: ShardSet =
+                held.iter().rev().map(|lease| lease.shard).filter(|shard| !self.sharing.leaving.contains(*shard)).take(staying - keep).collect();
+            self.sharing.leaving = self.sharing.leaving.union(more);
+            self.sharing.leave_at = Some(now.plus_millis(self.shared.limits.shutdown_ms));
+        } else if staying < keep && !self.sharing.leaving.is_empty() {
             // Somebody left before they did.
-            let back: Vec<_> = self.leaving.iter().take(keep - staying).collect();
-            back.into_iter().for_each(|shard| self.leaving.remove(shard));
+            let back: Vec<_> = self.sharing.leaving.iter().take(keep - staying).collect();
+            for shard in back {
+                self.sharing.leaving.remove(shard);
+            }
         }
     }
 
     /// Of those, the ones without a call in flight; after a while all.
-    fn leavers_at_rest(&self) -> Vec<onward_core::Shard> {
-        if self.leaving.is_empty() {
+    fn leavers_at_rest(&self) -> Vec<Shard> {
+        if self.sharing.leaving.is_empty() {
             return Vec::new();
         }
-        let late = self.leave_at.is_some_and(|at| at <= self.shared.time.own());
+        let late = self.sharing.leave_at.is_some_and(|at| at <= self.shared.time.own());
         let busy: ShardSet = if late { ShardSet::EMPTY } else { self.calls.runs().filter_map(|run_id| self.runs.get(run_id)).map(|live| live.shard).collect() };
-        self.leaving.iter().filter(|shard| self.leases.own(*shard) && !busy.contains(*shard)).collect()
+        self.sharing.leaving.iter().filter(|shard| self.leases.own(*shard) && !busy.contains(*shard)).collect()
     }
 
     /// Whether a run's calls wait for the node that its shard goes to.
     pub(crate) fn is_leaving(&self, run_id: RunId) -> bool {
-        !self.leaving.is_empty() && self.runs.get(run_id).is_some_and(|live| self.leaving.contains(live.shard))
+        !self.sharing.leaving.is_empty() && self.runs.get(run_id).is_some_and(|live| self.sharing.leaving.contains(live.shard))
     }
 
     /// Nothing that is in memory of these shards may be used any more, and no effect of theirs may start.
@@ -276,7 +310,9 @@ impl<S: Store> Engine<S> {
         self.timers.drop_shards(shards);
         self.schedules.drop_shards(shards);
         self.recovering.retain(|lease| !shards.contains(lease.shard));
-        shards.iter().for_each(|shard| self.leaving.remove(shard));
+        for shard in shards.iter() {
+            self.sharing.leaving.remove(shard);
+        }
         let held = self.leases.held().iter().filter(|lease| !shards.contains(lease.shard)).copied().collect();
         self.leases.keep_only(held);
     }
@@ -303,12 +339,10 @@ impl<S: Store> Engine<S> {
 
     /// Reads what every node keeps in memory, where it may have changed.
     pub(crate) async fn read_if_changed(&mut self) -> Result<(), onward_core::ports::StoreError> {
-        if self.is_in_company() && !self.memory_is_doubtful && self.shared.store.committed_generation().await? == self.generation {
+        if self.is_in_company() && self.shared.store.committed_generation().await? == self.generation {
             return Ok(());
         }
-        self.read_what_changed().await?;
-        self.memory_is_doubtful = false;
-        Ok(())
+        self.read_what_changed().await
     }
 
     /// What every node keeps in memory has changed: it is read again, and what follows from it is done.

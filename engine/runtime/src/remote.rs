@@ -269,7 +269,7 @@ impl<S: Store> Engine<S> {
         let store = Arc::clone(&self.shared.store);
         let told = serde_json::to_value(told).unwrap_or_default();
         store.keep_reply(tx, request, &told).await?;
-        batch.replies_given = true;
+        batch.replies_given += 1;
         // Whoever gives answers sweeps up old ones, now and then.
         self.replies_given = self.replies_given.wrapping_add(1);
         if self.replies_given.is_multiple_of(256) {

@@ -235,7 +235,8 @@ impl<S: Store> Engine<S> {
     pub(crate) async fn fire_schedules(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, keys: &[ScheduleKey]) -> Result<(), StoreError> {
         let store = Arc::clone(&self.shared.store);
         let snapshot = self.shared.definitions.snapshot();
-        for (organisation, workflow, trigger) in keys.iter().filter(|key| self.leases.own(shard_of(key))).cloned().collect::<Vec<_>>().iter() {
+        let ours = self.leases.shards();
+        for (organisation, workflow, trigger) in keys.iter().filter(|key| ours.contains(shard_of(key))) {
             let mut rows = store.schedules_of(tx, *organisation, workflow).await?;
             let current = snapshot.current(*organisation, workflow).filter(|current| !current.paused);
             let schedule = current.and_then(|current| schedules_of(current).find(|(place, _)| place == trigger));

@@ -175,7 +175,8 @@ impl ShardSet {
     }
     /// 64 hex digits, for a notification's payload.
     pub fn to_hex(self) -> String {
-        self.0.iter().map(|word| format!("{word:016x}")).collect()
+        let [first, second, third, fourth] = self.0;
+        format!("{first:016x}{second:016x}{third:016x}{fourth:016x}")
     }
     /// Reads what [`ShardSet::to_hex`] wrote.
     pub fn parse_hex(text: &str) -> Option<Self> {

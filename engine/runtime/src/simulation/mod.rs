@@ -19,6 +19,7 @@ mod rollout;
 mod scenarios;
 mod schedules;
 mod scripts;
+mod sharing;
 mod workflows;
 mod world;
 

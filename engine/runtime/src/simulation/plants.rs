@@ -26,7 +26,8 @@ pub(crate) fn planted_now(limits: &EngineLimits, now: Timestamp, happening: &Hap
 pub(crate) fn acknowledge_early<S: Store>(limits: &EngineLimits, items: &mut [Queued<S>], mut answers: Vec<Answer>) -> Vec<Answer> {
     if limits.planted(Plant::AcknowledgeBeforeCommit) {
         for (queued, answer) in items.iter_mut().zip(&mut answers) {
-            if !queued.item.is_own() && !queued.item.is_alone() {
+            // What another node is asked for is that node's to acknowledge.
+            if !queued.item.is_own() && !queued.item.is_alone() && !matches!(answer, Answer::Asked(_)) {
                 let item = std::mem::replace(&mut queued.item, Item::Inbox);
                 item.answer(std::mem::replace(answer, Answer::Done));
             }

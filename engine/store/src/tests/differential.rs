@@ -6,7 +6,10 @@ use onward_core::{
     EventId, NewEvent, NodeId, OrganisationId, Shard,
     history::{Entry, Fact},
     machine::LimitKey,
-    ports::{Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Lease, OpenWait, RoutingNote, RunRow, RunStatus, RunWrite, Store, Transaction as _},
+    ports::{
+        Beat, Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Lease, NodeRole, OpenWait, RoutingNote, RunRow, RunStatus, RunWrite, Store, Take,
+        Transaction as _,
+    },
 };
 use onward_testkit::{MemoryStore, SeededIds, Simulation};
 use serde_json::json;
@@ -317,7 +320,7 @@ async fn committed<S: Store>(store: &S) -> String {
         store.timers_due(&leases, at(99), 999).await,
         store.running_runs(&leases, None, 99).await,
         store.current_versions().await,
-        store.renew_leases(NodeId(Uuid::nil()), at(0), 1).await,
+        store.beat(&Beat { node: NodeId(Uuid::nil()), role: NodeRole::All, about: "", now: at(0), ttl_ms: 1, give: &[Shard(1)], take: Take::Share }).await,
     )
 }
 

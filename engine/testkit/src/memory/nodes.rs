@@ -44,8 +44,8 @@ pub(super) fn beat(state: &mut State, beat: &Beat<'_>) -> Standing {
     }
     let before = owners(state.leases.working());
     let living = state.nodes.working().values().filter(|node| node.takes && node.seen_at > now.plus_millis(-beat.ttl_ms)).count();
-    let (taken, share) = to_take(beat, now, living, &before);
-    for owner in before.iter().filter(|owner| taken.contains(&owner.shard)) {
+    let (wanted, share) = to_take(beat, now, living, &before);
+    for owner in before.iter().filter(|owner| wanted.contains(&owner.shard)) {
         state.leases.put(owner.shard, LeaseRow { node: Some(node), epoch: owner.epoch + 1, expires_at });
     }
     let after = owners(state.leases.working());
@@ -53,7 +53,7 @@ pub(super) fn beat(state: &mut State, beat: &Beat<'_>) -> Standing {
     Standing {
         now,
         leases: after.iter().filter(|owner| owner.node == Some(node)).map(|owner| Lease { shard: owner.shard, epoch: owner.epoch }).collect(),
-        unserved_since: before.iter().filter(|owner| taken.contains(&owner.shard)).map(|owner| (owner.shard, owner.expires_at)).collect(),
+        unserved_since: before.iter().filter(|owner| wanted.contains(&owner.shard)).map(|owner| (owner.shard, owner.expires_at)).collect(),
         share,
         next_expiry: others.map(|owner| owner.expires_at).min(),
     }

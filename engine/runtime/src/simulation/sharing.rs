@@ -1,0 +1,228 @@
+//! Single scenarios of several nodes on one store, in a world without chance.
+
+use super::{
+    scenarios::{event, pass, publish, runs},
+    world::{Handle, World},
+};
+use crate::{EngineError, EngineLimits, StartRequest, config::Plant};
+use onward_core::{
+    NodeId,
+    ports::{Clock as _, NodeRole, RunStatus, Store as _},
+};
+use onward_testkit::simulation::SimulatedProcess;
+use serde_json::json;
+use std::collections::BTreeMap;
+
+const KEYED: &str = "
+name: keyed
+on: [{ event: go }]
+key: '{{ event.data.k }}'
+mode: queued
+steps:
+  - { id: a, do: debug.echo, with: { n: 1 } }
+  - { id: heard, wait_for: { event: shout, match: { k: '{{ event.data.k }}' } }, timeout: 1h }
+";
+
+const PARENT: &str = "
+name: parent
+on: [{ event: family }]
+steps:
+  - { id: c, call: child, with: { n: 1 } }
+";
+
+const CHILD: &str = "
+name: child
+on: [{ manual: {} }]
+steps:
+  - { id: a, do: debug.echo, with: { n: 1 } }
+  - { id: nap, delay: 1m }
+";
+
+struct Node {
+    handle: Handle,
+    process: SimulatedProcess,
+}
+
+fn shared(plant: Option<Plant>) -> World {
+    let mut world = World::new(1, None);
+    world.limits = EngineLimits { timer_horizon_ms: 3_600_000, plant, ..EngineLimits::default() };
+    world.take_all = false;
+    world.store.keep_time();
+    world
+}
+
+fn join(world: &World, role: NodeRole) -> Node {
+    let process = SimulatedProcess::new(world.simulation.executor.clone());
+    let handle = world.start_process(&process, role);
+    world.simulation.executor.block_on(handle.ready());
+    Node { handle, process }
+}
+
+/// How many shards each node owns, by what the store says.
+fn owned(world: &World) -> BTreeMap<Option<NodeId>, usize> {
+    world.store.inner().committed_owners().into_iter().fold(BTreeMap::new(), |mut counts, owner| {
+        *counts.entry(owner.node).or_default() += 1;
+        counts
+    })
+}
+
+fn counts(world: &World) -> Vec<usize> {
+    let mut counts: Vec<usize> = owned(world).into_values().collect();
+    counts.sort_unstable();
+    counts
+}
+
+fn send(world: &World, node: &Node, kind: &str, id: &str, k: &str) -> crate::Ingested {
+    let sent = event(world, kind, id, json!({ "k": k }));
+    world.simulation.executor.block_on(node.handle.ingest(vec![sent])).expect("it is taken in").remove(0)
+}
+
+#[test]
+fn shards_are_shared_taken_over_and_handed_over() {
+    let world = shared(None);
+    let (first, second) = (join(&world, NodeRole::All), join(&world, NodeRole::Worker));
+    pass(&world, 3_000);
+    assert_eq!(counts(&world), [128, 128]);
+    let third = join(&world, NodeRole::All);
+    let _takes_none = join(&world, NodeRole::Api);
+    pass(&world, 3_000);
+    assert_eq!(counts(&world), [84, 86, 86], "fair, and the one that only takes requests has none");
+    second.process.kill();
+    pass(&world, 5_000);
+    assert_eq!(counts(&world), [128, 128], "within five seconds of a death");
+    let stopping = third.handle.clone();
+    world.simulation.executor.block_on(async move { stopping.shutdown().await });
+    world.simulation.executor.run_ready();
+    assert_eq!(counts(&world), [256], "at once, when a node stops");
+    drop(first);
+}
+
+#[test]
+fn keyed_starts_and_waits_reach_their_owners_from_every_node() {
+    let world = shared(None);
+    let nodes = [join(&world, NodeRole::All), join(&world, NodeRole::Worker), join(&world, NodeRole::Api)];
+    publish(&world, &nodes[2].handle, KEYED);
+    pass(&world, 5_000);
+    assert_eq!(counts(&world), [128, 128]);
+    for (number, node) in (0..60).zip(nodes.iter().cycle()) {
+        let answer = send(&world, node, "go", &format!("g{number}"), &format!("k{}", number / 3));
+        assert_eq!(answer.run_ids.len(), 1, "listed as soon as it is acknowledged");
+        assert!(world.store.inner().committed_runs().iter().any(|run| run.id == answer.run_ids[0]));
+    }
+    pass(&world, 2_000);
+    let waiting = |world: &World| runs(world, "keyed").into_iter().filter(|run| run.status == RunStatus::Waiting).count();
+    assert_eq!(waiting(&world), 20, "one of each key, whichever node its event came to");
+    for round in 0..3 {
+        for (number, node) in (0..20).zip(nodes.iter().cycle()) {
+            send(&world, node, "shout", &format!("s{round}-{number}"), &format!("k{number}"));
+        }
+        pass(&world, 2_000);
+    }
+    let all = runs(&world, "keyed");
+    assert!(all.len() == 60 && all.iter().all(|run| run.status == RunStatus::Completed), "{all:#?}");
+    assert_eq!(world.store.inner().committed_leftovers(), (0, 0, 0, 0));
+}
+
+#[test]
+fn children_are_started_heard_of_and_cancelled_across_nodes() {
+    let world = shared(None);
+    let nodes = [join(&world, NodeRole::All), join(&world, NodeRole::All), join(&world, NodeRole::All)];
+    publish(&world, &nodes[0].handle, CHILD);
+    publish(&world, &nodes[1].handle, PARENT);
+    pass(&world, 5_000);
+    for number in 0..24 {
+        send(&world, &nodes[number % 3], "family", &number.to_string(), "");
+    }
+    pass(&world, 5_000);
+    assert_eq!(runs(&world, "child").len(), 24);
+    for (number, parent) in runs(&world, "parent").into_iter().enumerate().filter(|(number, _)| number % 2 == 0) {
+        let node = nodes[(number / 2) % 3].handle.clone();
+        let organisation = world.organisation;
+        world.simulation.executor.block_on(async move { node.cancel(organisation, parent.id, "me", None, false).await }).expect("it is asked to end");
+    }
+    pass(&world, 120_000);
+    let ended = |workflow, status| runs(&world, workflow).into_iter().filter(|run| run.status == status).count();
+    assert_eq!((ended("parent", RunStatus::Completed), ended("parent", RunStatus::Cancelled)), (12, 12));
+    assert_eq!((ended("child", RunStatus::Completed), ended("child", RunStatus::Cancelled)), (12, 12));
+}
+
+#[test]
+fn what_people_want_reaches_the_owner_and_its_answer_comes_back() {
+    let world = shared(None);
+    let (_worker, api) = (join(&world, NodeRole::Worker), join(&world, NodeRole::Api));
+    publish(&world, &api.handle, KEYED);
+    let by_hand = "name: hand\non: [{ manual: {} }]\nkey: '{{ input.k }}'\nmode: single\nsteps: [{ id: nap, delay: 1d }]\n";
+    publish(&world, &api.handle, by_hand);
+    let run = send(&world, &api, "go", "1", "k1").run_ids[0];
+    pass(&world, 1_000);
+    let (organisation, executor) = (world.organisation, &world.simulation.executor);
+    assert_eq!(executor.block_on(api.handle.pause(organisation, run, "me", None)), Ok(RunStatus::Paused));
+    let refused = executor.block_on(api.handle.answer(organisation, run, "nosuch", json!(1), "me"));
+    assert!(matches!(refused, Err(EngineError::Conflict(_))), "{refused:?}");
+    assert_eq!(executor.block_on(api.handle.resume(organisation, run, "me")), Ok(RunStatus::Waiting));
+    assert_eq!(executor.block_on(api.handle.cancel(organisation, run, "me", None, false)), Ok(RunStatus::Cancelled));
+    let start = || StartRequest { organisation, workflow: "hand".into(), input: json!({ "k": "a" }), key: None };
+    let started = executor.block_on(api.handle.start_run(start())).expect("it is started");
+    assert!(runs(&world, "hand").iter().any(|run| run.id == started.run_id));
+    let refused = executor.block_on(api.handle.start_run(start()));
+    assert!(matches!(refused, Err(EngineError::Conflict(_))), "one of a key lives: {refused:?}");
+}
+
+/// A node that stood still for longer than its leases, while another took over, goes on: it has a timer of a run in memory.
+fn after_standing_still(plant: Option<Plant>) -> (World, Vec<onward_core::history::Entry>) {
+    let world = shared(plant);
+    let sleeper = "name: sleeper\non: [{ event: go }]\nsteps:\n  - { id: nap, delay: 20s }\n  - { id: s, do: test.send, with: { n: 1 }, on_error: continue }\n";
+    let first = join(&world, NodeRole::All);
+    publish(&world, &first.handle, sleeper);
+    let run = send(&world, &first, "go", "1", "").run_ids[0];
+    pass(&world, 1_000);
+    first.process.freeze();
+    world.store.inner().end_idle_transaction();
+    let second = join(&world, NodeRole::All);
+    pass(&world, 30_000);
+    first.process.thaw();
+    pass(&world, 30_000);
+    drop(second);
+    let history = world.store.inner().committed_history(run).expect("readable");
+    (world, history)
+}
+
+#[test]
+fn a_node_that_stood_still_writes_nothing_under_its_old_epoch() {
+    let (world, history) = after_standing_still(None);
+    assert_eq!(history.iter().filter(|entry| entry.fact.kind() == "timer_fired").count(), 1);
+    assert_eq!(runs(&world, "sleeper")[0].status, RunStatus::Completed);
+    assert_eq!(world.ledger.calls().values().map(Vec::len).sum::<usize>(), 1, "called once");
+    assert_eq!(counts(&world), [128, 128], "and has its share again");
+}
+
+#[test]
+fn an_event_that_came_in_time_beats_the_time_out_on_another_node() {
+    let world = shared(None);
+    let (owner, api) = (join(&world, NodeRole::Worker), join(&world, NodeRole::Api));
+    publish(&world, &api.handle, KEYED);
+    let run = send(&world, &api, "go", "1", "k1").run_ids[0];
+    pass(&world, 1_000);
+    // The owner stands still over the deadline; the event comes before it, and lies in the inbox.
+    owner.process.freeze();
+    world.store.inner().end_idle_transaction();
+    pass(&world, 3_500_000);
+    send(&world, &api, "shout", "in-time", "k1");
+    pass(&world, 3_600_000);
+    owner.process.thaw();
+    pass(&world, 10_000);
+    let history = world.store.inner().committed_history(run).expect("readable");
+    assert!(history.iter().any(|entry| entry.fact.kind() == "wait_resolved"), "{history:#?}");
+}
+
+#[test]
+fn nodes_are_listed_with_what_they_say() {
+    let world = shared(None);
+    let _nodes = [join(&world, NodeRole::Worker), join(&world, NodeRole::Api)];
+    let listed = world.simulation.executor.block_on(world.store.nodes()).expect("nodes");
+    assert_eq!(
+        listed.iter().map(|node| (node.role, node.takes)).collect::<BTreeMap<_, _>>(),
+        BTreeMap::from([(NodeRole::Worker, true), (NodeRole::Api, false)])
+    );
+    assert!(listed.iter().all(|node| node.seen_at <= world.simulation.clock.now()));
+}
