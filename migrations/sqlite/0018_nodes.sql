@@ -15,8 +15,7 @@ INSERT INTO engine_generation (id, generation) VALUES (1, 0);
 -- When a row was written: how far an owner lags behind.
 ALTER TABLE inbox ADD COLUMN at INTEGER NOT NULL DEFAULT 0;
 
--- What a shard's owner answered to a request that came in at another node. Kept for as long as an idempotency key, so that a request
--- that is repeated is answered and not done again.
+-- What a shard's owner answered to a request that came in at another node. Kept for a day.
 CREATE TABLE replies (
     request BLOB NOT NULL PRIMARY KEY CHECK (length(request) = 16),
     answered_at INTEGER NOT NULL,
