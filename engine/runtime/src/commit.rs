@@ -172,6 +172,10 @@ impl<S: Store> Engine<S> {
                 self.generation = generation;
             }
         }
+        if batch.replies_given > 0 {
+            // Whoever asked may be ourselves, before the shard was ours.
+            self.look_for_replies();
+        }
         for (request, answer) in std::mem::take(&mut batch.replied) {
             if let Some(asked) = self.asked.remove(&request) {
                 asked.item.answer(answer);
