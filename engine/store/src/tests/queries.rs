@@ -192,7 +192,19 @@ async fn who_is_ahead_who_has_it_and_how_much_waits() {
     let mut writes = vec![write(&row(1, RunStatus::Running), Vec::new()), write(&row(2, RunStatus::Paused), Vec::new())];
     writes[0].timers_set = vec![("a".into(), at(5)), ("b".into(), at(50))];
     let node = NodeId(run_id(99).0);
-    let leases = store.acquire_leases(node, at(0), 60_000, true).await.unwrap();
+    let leases = store
+        .beat(&onward_core::ports::Beat {
+            node,
+            role: onward_core::ports::NodeRole::All,
+            about: "",
+            now: at(0),
+            ttl_ms: 60_000,
+            give: &[],
+            take: onward_core::ports::Take::Everything,
+        })
+        .await
+        .unwrap()
+        .leases;
     assert_eq!(leases.len(), usize::from(Shard::COUNT));
     commit(&store, async |tx| {
         store.write_runs(tx, &writes).await.unwrap();
