@@ -23,8 +23,8 @@ lint: ## Formatting and lints only
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 
-bench: ## Measure speed and memory (release build); JSON lines on standard output
-	$(CARGO) bench --bench onward
+bench: ## Measure speed and memory (release build); JSON lines on standard output (ON=--postgres: on a throwaway PostgreSQL)
+	$(CARGO) bench --bench onward -- $(ON)
 
 sim: ## Seeded simulation of the runtime and the kill test, with many more seeds and kills (SEEDS=, KILLS=)
 	ONWARD_SIM_SEEDS=$(SEEDS) $(CARGO) test --release -p onward-runtime simulation -- --nocapture

@@ -1,6 +1,6 @@
 //! What the benchmark program is told.
 
-use crate::{Result, measures};
+use crate::{Result, measures, postgres::Postgres};
 use std::path::PathBuf;
 
 /// What `--help` prints.
@@ -15,6 +15,7 @@ Measures the built binary. Without a name everything is measured, which takes ab
   --scale F       a share of the populations (sleeping runs, timers), for trying things out; targets are then not judged
   --folder DIR    where databases are made (default: a folder beside the binary); its disk is what is measured
   --binary FILE   another build of the binary
+  --postgres      on a throwaway PostgreSQL that syncs, and not on SQLite (started and ended by scripts/postgres.sh)
 
 Standard output: one JSON line a figure. Standard error: progress, and a table at the end.
 ";
@@ -45,6 +46,8 @@ pub(crate) struct Settings {
     pub(crate) folder: PathBuf,
     /// What is measured.
     pub(crate) binary: PathBuf,
+    /// The server that databases are made on; none: SQLite files.
+    pub(crate) postgres: Option<Postgres>,
 }
 
 impl Settings {
@@ -70,7 +73,9 @@ impl Arguments {
             scale: 1.0,
             folder: binary.parent().ok_or("the binary has no folder")?.join("bench-data"),
             binary,
+            postgres: None,
         };
+        let mut postgres = false;
         let mut benchmark = false;
         let mut arguments = arguments;
         while let Some(argument) = arguments.next() {
@@ -89,6 +94,7 @@ impl Arguments {
                 "--seconds" => settings.seconds = value()?.parse::<f64>()?.clamp(0.1, 600.0),
                 "--scale" => settings.scale = value()?.parse::<f64>()?.clamp(0.0001, 100.0),
                 "--folder" => settings.folder = value()?.into(),
+                "--postgres" => postgres = true,
                 "--binary" => settings.binary = value()?.into(),
                 option if option.starts_with('-') => return Err(format!("{option} is unknown; see --help").into()),
                 name if measures::all().iter().any(|measure| measure.name == name) => settings.names.push(name.to_owned()),
@@ -98,6 +104,7 @@ impl Arguments {
         if !benchmark {
             return Ok(Self::NotABenchmark);
         }
+        settings.postgres = postgres.then(Postgres::start).transpose()?;
         std::fs::create_dir_all(&settings.folder).map_err(|error| format!("{}: {error}", settings.folder.display()))?;
         Ok(Self::Measure(settings))
     }

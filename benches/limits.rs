@@ -1,6 +1,6 @@
 //! The machine's own limits, measured in the same run on the same file system: what no durable engine can pass here.
 
-use crate::{Result, clock, statistics};
+use crate::{Result, clock, postgres, statistics};
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 use std::{
@@ -34,6 +34,8 @@ pub(crate) struct Limits {
     pub(crate) sqlite_one_row_per_second: f64,
     /// Rows in a second, in transactions of 64.
     pub(crate) sqlite_batched_rows_per_second: f64,
+    /// Those of the PostgreSQL server, where it is what is measured on.
+    pub(crate) postgres: Option<postgres::Limits>,
 }
 
 impl Limits {
@@ -44,6 +46,8 @@ impl Limits {
             "fdatasync_p50_us": self.fdatasync_p50_micros.round(),
             "sqlite_one_row_tx_per_s": self.sqlite_one_row_per_second.round(),
             "sqlite_batched_rows_per_s": self.sqlite_batched_rows_per_second.round(),
+            "postgres_one_row_tx_per_s": self.postgres.map(|postgres| postgres.one_row_per_second.round()),
+            "postgres_batched_rows_per_s": self.postgres.map(|postgres| postgres.batched_rows_per_second.round()),
         })
     }
 }
@@ -54,7 +58,13 @@ impl fmt::Display for Limits {
             f,
             "fdatasync {:.0}/s (p50 {:.0} µs), SQLite one-row transactions {:.0}/s, batched rows {:.0}/s",
             self.fdatasync_per_second, self.fdatasync_p50_micros, self.sqlite_one_row_per_second, self.sqlite_batched_rows_per_second
-        )
+        )?;
+        match self.postgres {
+            Some(postgres) => {
+                write!(f, "; PostgreSQL one-row transactions {:.0}/s, batched rows {:.0}/s", postgres.one_row_per_second, postgres.batched_rows_per_second)
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -67,6 +77,7 @@ pub(crate) fn measure(folder: &Path) -> Result<Limits> {
         fdatasync_p50_micros,
         sqlite_one_row_per_second: rows(&folder.path().join("one.db"), 1)?,
         sqlite_batched_rows_per_second: rows(&folder.path().join("batched.db"), BATCH)?,
+        postgres: None,
     })
 }
 

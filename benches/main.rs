@@ -14,6 +14,7 @@ mod limits;
 mod load;
 mod machine;
 mod measures;
+mod postgres;
 mod process;
 mod report;
 mod server;
@@ -69,7 +70,10 @@ fn main() -> ExitCode {
 async fn measure(settings: arguments::Settings) -> Result<()> {
     let machine = machine::Machine::read(&settings.folder)?;
     eprintln!("machine: {machine}");
-    let limits = limits::measure(&settings.folder)?;
+    let mut limits = limits::measure(&settings.folder)?;
+    if let Some(postgres) = &settings.postgres {
+        limits.postgres = Some(postgres.limits(&settings.folder)?);
+    }
     eprintln!("limits:  {limits}");
     let mut bench = Bench { report: Report::new(machine, limits), settings };
     let mut failed = Vec::new();

@@ -43,18 +43,14 @@ pub(crate) enum Limit {
 }
 
 impl Limit {
-    fn name(self) -> &'static str {
-        match self {
-            Self::BatchedRows => "sqlite_batched_rows_per_s",
-            Self::OneRow => "sqlite_one_row_tx_per_s",
-            Self::FdatasyncMillis => "fdatasync_p50_us",
-        }
-    }
-    fn of(self, limits: &Limits) -> f64 {
-        match self {
-            Self::BatchedRows => limits.sqlite_batched_rows_per_second,
-            Self::OneRow => limits.sqlite_one_row_per_second,
-            Self::FdatasyncMillis => limits.fdatasync_p50_micros / 1000.0,
+    /// Its name, and its value: of the database that is measured on.
+    fn of(self, limits: &Limits) -> (&'static str, f64) {
+        match (self, limits.postgres) {
+            (Self::BatchedRows, None) => ("sqlite_batched_rows_per_s", limits.sqlite_batched_rows_per_second),
+            (Self::BatchedRows, Some(postgres)) => ("postgres_batched_rows_per_s", postgres.batched_rows_per_second),
+            (Self::OneRow, None) => ("sqlite_one_row_tx_per_s", limits.sqlite_one_row_per_second),
+            (Self::OneRow, Some(postgres)) => ("postgres_one_row_tx_per_s", postgres.one_row_per_second),
+            (Self::FdatasyncMillis, _) => ("fdatasync_p50_us", limits.fdatasync_p50_micros / 1000.0),
         }
     }
 }
@@ -124,13 +120,14 @@ impl Report {
             return;
         };
         let met = target.map(|target| target.met(median));
-        let ratio = limit.map(|limit| median / limit.of(&self.limits));
+        let limit = limit.map(|limit| limit.of(&self.limits));
+        let ratio = limit.map(|(_, limit)| median / limit);
         println!(
             "{}",
             json!({
                 "name": name, "unit": unit, "median": rounded(median), "min": rounded(min), "max": rounded(max), "runs": runs.len(),
                 "settings": settings, "machine": self.machine.json(), "load_average": machine::load_average(), "limits": self.limits.json(),
-                "ratio_to_limit": ratio.map(rounded), "limit": limit.map(Limit::name),
+                "ratio_to_limit": ratio.map(rounded), "limit": limit.map(|(name, _)| name),
                 "target": target.map(Target::number), "met": met,
             })
         );
@@ -140,7 +137,7 @@ impl Report {
             format!("{} … {}", shown(min), shown(max)),
             target.map(Target::text).unwrap_or_default(),
             met.map_or("", |met| if met { "met" } else { "MISSED" }).to_owned(),
-            ratio.zip(limit).map(|(ratio, limit)| format!("{ratio:.2} × {}", limit.name())).unwrap_or_default(),
+            ratio.zip(limit).map(|(ratio, (name, _))| format!("{ratio:.2} × {name}")).unwrap_or_default(),
         ];
         eprintln!("  {}  {} ({}) {} {}", line[0], line[1], line[2], line[3], line[4]);
         self.lines.push(line);

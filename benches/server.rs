@@ -1,15 +1,18 @@
 //! The built binary as a server on a folder of its own.
 
 use crate::{
-    Result, clock,
+    Result,
+    arguments::Settings,
+    clock,
     http::Connection,
+    postgres::Postgres,
     process::{self, Memory},
 };
 use serde_json::json;
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr, TcpListener},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
     time::Duration,
 };
@@ -26,6 +29,9 @@ const ASK_EVERY: Duration = Duration::from_millis(2);
 pub(crate) struct Server {
     binary: PathBuf,
     folder: TempDir,
+    postgres: Option<Postgres>,
+    /// The database's URL.
+    database: String,
     address: SocketAddr,
     token: String,
     process: Option<Child>,
@@ -35,10 +41,24 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts a server on a fresh database and makes a token.
-    pub(crate) async fn fresh(binary: &Path, folder: &Path) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("server-").tempdir_in(folder)?;
-        let address = free_address()?;
-        let mut server = Self { binary: binary.to_owned(), folder, address, token: String::new(), process: None, ready_in: Duration::ZERO };
+    pub(crate) async fn fresh(settings: &Settings) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("server-").tempdir_in(&settings.folder)?;
+        let database = settings.postgres.as_ref().map(Postgres::database).transpose()?.unwrap_or_else(|| "sqlite://onward.db".to_owned());
+        let mut server = Self {
+            binary: settings.binary.clone(),
+            folder,
+            postgres: settings.postgres.clone(),
+            database,
+            address: free_address()?,
+            token: String::new(),
+            process: None,
+            ready_in: Duration::ZERO,
+        };
+        if server.postgres.is_some() {
+            server.token = server.command(&["token", "add", "bench", "--role", "admin"])?;
+            server.start().await?;
+            return Ok(server);
+        }
         server.start().await?;
         // Requests are accepted before the socket for commands is there; the server says where it serves once both are.
         while !fs::read_to_string(server.log())?.contains("Onward serves") {
@@ -146,6 +166,9 @@ impl Server {
 
     /// Size of the database's files in bytes, the write-ahead log included.
     pub(crate) fn database_bytes(&self) -> Result<u64> {
+        if let Some(postgres) = &self.postgres {
+            return postgres.bytes(&self.database);
+        }
         let mut bytes = 0;
         for entry in fs::read_dir(self.folder.path())? {
             let entry = entry?;
@@ -171,7 +194,11 @@ impl Server {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ONWARD_")) {
             command.env_remove(name);
         }
-        command.current_dir(self.folder.path()).env("ONWARD_DATABASE_URL", "sqlite://onward.db").env("ONWARD_LOG", "warn").stdin(Stdio::null());
+        command.current_dir(self.folder.path()).env("ONWARD_DATABASE_URL", &self.database).env("ONWARD_LOG", "warn").stdin(Stdio::null());
+        if self.postgres.is_some() {
+            // There is no file to keep a key beside.
+            command.env("ONWARD_SECRET_KEY", "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff");
+        }
         command
     }
 

@@ -27,7 +27,7 @@ pub(crate) struct Bench {
 impl Bench {
     /// A server on a fresh database.
     pub(crate) async fn server(&self) -> Result<Server> {
-        Server::fresh(&self.settings.binary, &self.settings.folder).await
+        Server::fresh(&self.settings).await
     }
 
     /// A target that holds for the real population only.
