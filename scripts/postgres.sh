@@ -3,11 +3,12 @@
 # when the process whose id is given ends. PostgreSQL is installed through apt when it is missing.
 #
 #   scripts/postgres.sh PID [durable]
+#   scripts/postgres.sh crash PORT       kills it with -9, and starts it again
 #
 # Without `durable` it does not sync: tests that kill only our own processes are quicker so, and lose nothing. With `durable` it
 # does, and the settings are what docs/manual says of a small machine.
 set -euo pipefail
-watched=${1:?the process to live as long as}
+watched=${1:?the process to live as long as, or crash}
 durability=${2:-}
 
 newest() { find /usr/lib/postgresql -mindepth 2 -maxdepth 2 -name bin 2>/dev/null | sort -V | tail -n 1; }
@@ -24,18 +25,38 @@ if [ -z "$bin" ] || [ ! -x "$bin/initdb" ]; then
     bin=$(newest)
 fi
 
+# PostgreSQL refuses to run as root.
+run=()
+[ "$(id -u)" != 0 ] || run=(setpriv --reuid=postgres --regid=postgres --init-groups)
+
+# Waits until it answers. A server that was killed may leave its port and its shared memory for a moment.
+start() {
+    "${run[@]}" "$bin/pg_ctl" --pgdata="$1/data" --silent --wait --log="$1/server.log" --options="-p $2" start >&2
+}
+
+if [ "$watched" = crash ]; then
+    port=${2:?its port}
+    for file in "${TMPDIR:-/tmp}"/onward-postgres-*/data/postmaster.pid /dev/shm/onward-postgres-*/data/postmaster.pid; do
+        [ -e "$file" ] && [ "$(sed -n 4p "$file")" = "$port" ] || continue
+        folder=$(dirname "$(dirname "$file")")
+        mapfile -t all < <(server=$(sed -n 1p "$file"); echo "$server"; pgrep -P "$server")
+        kill -9 "${all[@]}" 2>/dev/null || true
+        for one in "${all[@]}"; do tail --pid="$one" -s 0.05 -f /dev/null; done
+        rm -f "$file"
+        start "$folder" "$port"
+        exit
+    done
+    echo "no server of ours listens on $port" >&2
+    exit 1
+fi
+
 base=${TMPDIR:-/tmp}
 # Each test makes and drops a database of some hundred files: in memory that is quicker, where there is room.
 if [ "$durability" != durable ] && [ -w /dev/shm ] && [ "$(df --output=avail -k /dev/shm | tail -n 1)" -gt 2000000 ]; then
     base=/dev/shm
 fi
 folder=$(mktemp -d "$base/onward-postgres-XXXXXX")
-# PostgreSQL refuses to run as root.
-run=()
-if [ "$(id -u)" = 0 ]; then
-    chown postgres "$folder"
-    run=(setpriv --reuid=postgres --regid=postgres --init-groups)
-fi
+[ "$(id -u)" != 0 ] || chown postgres "$folder"
 cd "$folder"
 "${run[@]}" "$bin/initdb" --pgdata="$folder/data" --username=postgres --auth=trust --encoding=UTF8 --locale=C --no-sync >"$folder/initdb.log" 2>&1 || { cat "$folder/initdb.log" >&2; exit 1; }
 {
@@ -49,9 +70,7 @@ cd "$folder"
 
 for attempt in $(seq 20); do
     port=$((20000 + RANDOM % 20000))
-    if "${run[@]}" "$bin/pg_ctl" --pgdata="$folder/data" --silent --wait --log="$folder/server.log" --options="-p $port" start >&2; then
-        break
-    fi
+    if start "$folder" "$port"; then break; fi
     # Somebody else has the port.
     [ "$attempt" -lt 20 ] || { cat "$folder/server.log" >&2; exit 1; }
 done

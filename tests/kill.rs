@@ -114,9 +114,18 @@ async fn team(api: &Api) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_random_moments_nothing_is_lost_or_done_twice() {
-    let (kills, seed) = (number("ONWARD_KILLS", 10), number("ONWARD_SEED", 4_711));
+    killed(Home::fresh(), number("ONWARD_KILLS", 10)).await;
+}
+
+/// Every second time it is PostgreSQL that is killed, with all its processes.
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_on_postgres_nothing_is_lost_or_done_twice() {
+    killed(Home::on_postgres(), number("ONWARD_KILLS", 10).div_ceil(3)).await;
+}
+
+async fn killed(home: Home, kills: u64) {
+    let seed = number("ONWARD_SEED", 4_711);
     let mut chance = StdRng::seed_from_u64(seed);
-    let home = Home::fresh();
     let sandbox = sandbox(seed).await;
     // Slow enough that a kill finds calls in flight.
     sandbox.order(Behaviour { target: Target::Http, latency_ms: 15, times: None, ..Behaviour::default() });
@@ -134,11 +143,15 @@ async fn killed_at_random_moments_nothing_is_lost_or_done_twice() {
     let url = format!("{}/http/orders", sandbox.base_url());
     let loading = tokio::spawn(load(api.clone(), url, contacts.clone(), Arc::clone(&allowed), all));
     let mut moments = Vec::new();
-    for _ in 0..kills {
+    for kill in 0..kills {
         allowed.fetch_add(EVENTS_PER_KILL, Ordering::AcqRel);
         let moment = chance.random_range(20..600);
         moments.push(moment);
         pause(moment).await;
+        if let Some(postgres) = home.postgres().filter(|_| kill % 2 == 1) {
+            postgres.crash().await;
+            continue;
+        }
         server.kill().await;
         server = Server::start_with(&home, &address, &["--allow-private-urls"]).await;
     }

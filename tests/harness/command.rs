@@ -1,7 +1,8 @@
 //! The built binary as a command.
 
+use super::Home;
 use onward_core::Value;
-use std::{path::Path, process::Stdio};
+use std::process::Stdio;
 use tokio::{io::AsyncWriteExt as _, process::Command};
 
 /// A command that has ended.
@@ -28,10 +29,14 @@ impl Finished {
     }
 }
 
-/// `onward` in a folder, without anything of this process's environment that it reads.
-pub(crate) fn onward(folder: &Path) -> Command {
+/// `onward` in a home, without anything of this process's environment that it reads.
+pub(crate) fn onward(home: &Home) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_onward"));
-    command.current_dir(folder).env_clear().kill_on_drop(true);
+    command.current_dir(home.folder()).env_clear().kill_on_drop(true);
+    if let Some(postgres) = home.postgres() {
+        // There is no file to keep a key beside.
+        command.env("ONWARD_DATABASE_URL", postgres.url()).env("ONWARD_SECRET_KEY", "07".repeat(32));
+    }
     for name in ["PATH", "HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "LLVM_PROFILE_FILE"] {
         if let Some(value) = std::env::var_os(name) {
             command.env(name, value);
@@ -41,9 +46,9 @@ pub(crate) fn onward(folder: &Path) -> Command {
     command
 }
 
-pub(super) async fn run(folder: &Path, arguments: &[&str], input: &str) -> Finished {
+pub(super) async fn run(home: &Home, arguments: &[&str], input: &str) -> Finished {
     // A command may become the engine itself, and the sandbox is on this machine.
-    let mut child = onward(folder)
+    let mut child = onward(home)
         .env("ONWARD_ALLOW_PRIVATE_URLS", "true")
         .args(arguments)
         .stdin(Stdio::piped())

@@ -1,12 +1,16 @@
 //! A temporary folder with a database.
 
-use super::command::{self, Finished};
+use super::{
+    Postgres,
+    command::{self, Finished},
+};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// A temporary folder with a database; servers and commands work in it.
+/// A temporary folder with a database, or with one elsewhere; servers and commands work in it.
 pub(crate) struct Home {
     folder: PathBuf,
+    postgres: Option<Postgres>,
     _removed: Option<TempDir>,
 }
 
@@ -14,11 +18,19 @@ impl Home {
     /// A fresh one.
     pub(crate) fn fresh() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { folder: folder.path().to_owned(), _removed: Some(folder) }
+        Self { folder: folder.path().to_owned(), postgres: None, _removed: Some(folder) }
+    }
+    /// A fresh one whose database is on a PostgreSQL of its own.
+    pub(crate) fn on_postgres() -> Self {
+        Self { postgres: Some(Postgres::start()), ..Self::fresh() }
+    }
+    /// Its PostgreSQL, where it has one.
+    pub(crate) fn postgres(&self) -> Option<&Postgres> {
+        self.postgres.as_ref()
     }
     /// In a folder that somebody else removes.
     pub(crate) fn at(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), _removed: None }
+        Self { folder: folder.to_owned(), postgres: None, _removed: None }
     }
     /// The folder.
     pub(crate) fn folder(&self) -> &Path {
@@ -36,10 +48,10 @@ impl Home {
     }
     /// Runs `onward` in the folder.
     pub(crate) async fn onward(&self, arguments: &[&str]) -> Finished {
-        command::run(&self.folder, arguments, "").await
+        command::run(self, arguments, "").await
     }
     /// Runs `onward` in the folder, with something to read.
     pub(crate) async fn onward_reading(&self, arguments: &[&str], input: &str) -> Finished {
-        command::run(&self.folder, arguments, input).await
+        command::run(self, arguments, input).await
     }
 }

@@ -6,11 +6,13 @@
 mod api;
 mod command;
 mod home;
+mod postgres;
 mod sandbox;
 mod server;
 
 pub(crate) use api::{Answer, Api};
 pub(crate) use home::Home;
+pub(crate) use postgres::Postgres;
 pub(crate) use sandbox::{Secrets, connect, sandbox, signature};
 pub(crate) use server::Server;
 
