@@ -1,7 +1,7 @@
 //! Questions to contacts on the built binary, with the sandbox in the place of WhatsApp: asked with buttons, answered by what the
 //! contact taps or writes, over kills, and held where nothing may be sent.
 
-use super::harness::{Api, Home, Server, connect, eventually, pause, sandbox};
+use super::harness::{Api, Home, Server, connected, customer_writes, eventually, pause};
 use onward_core::Value;
 use onward_sandbox::{Behaviour, SandboxHandle};
 use serde_json::json;
@@ -30,12 +30,6 @@ steps:
   - stop: { output: { slot: \"{{ steps.slot.answer.slot }}\", sure: \"{{ steps.sure.answer }}\", by: \"{{ steps.sure.by }}\" } }
 ";
 
-async fn write(sandbox: &SandboxHandle, message: Value) {
-    let outside = Api::new(&sandbox.base_url(), "none");
-    let answer = outside.post("/sandbox/customers/919812345678/messages", &message).await.expect(200);
-    assert_eq!(answer["delivered"], true, "{answer}");
-}
-
 /// What the customer's phone shows of the business, once it shows this much: text and what can be tapped.
 async fn phone(sandbox: &SandboxHandle, count: usize) -> Vec<(String, Vec<Value>)> {
     let outside = Api::new(&sandbox.base_url(), "none");
@@ -48,7 +42,7 @@ async fn phone(sandbox: &SandboxHandle, count: usize) -> Vec<(String, Vec<Value>
 async fn tap(sandbox: &SandboxHandle, shown: &[(String, Vec<Value>)], title: &str) {
     let (_, choices) = shown.last().unwrap();
     let choice = choices.iter().find(|choice| choice["choice"]["title"] == title).unwrap_or_else(|| panic!("{title}: {choices:?}"));
-    write(sandbox, json!({ choice["reply"].as_str().unwrap(): choice["choice"] })).await;
+    customer_writes(sandbox, json!({ choice["reply"].as_str().unwrap(): choice["choice"] })).await;
 }
 
 async fn the_ask(api: &Api) -> Value {
@@ -58,13 +52,10 @@ async fn the_ask(api: &Api) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_contact_is_asked_with_buttons_asked_again_and_answers_over_kills() {
     let home = Home::fresh();
-    let sandbox = sandbox(21).await;
-    let server = Server::start_with(&home, "127.0.0.1:0", &["--allow-private-urls"]).await;
+    let (sandbox, server, api, _) = connected(&home, 21).await;
     let address = server.url().trim_start_matches("http://").to_owned();
-    let api = server.api(&home).await;
-    connect(&server, &api, &sandbox).await;
     api.publish("booking", BOOKING).await;
-    write(&sandbox, json!({ "text": "book", "name": "Asha" })).await;
+    customer_writes(&sandbox, json!({ "text": "book", "name": "Asha" })).await;
     let shown = phone(&sandbox, 1).await;
     assert_eq!(shown[0].0, "Which time suits you?");
     server.kill().await;
@@ -73,7 +64,7 @@ async fn a_contact_is_asked_with_buttons_asked_again_and_answers_over_kills() {
     let ask = the_ask(&api).await;
     assert_eq!((&ask["step"], &ask["delivery"]["misfits"], &ask["mine"]), (&json!("slot"), &json!(0), &json!(true)), "{ask}");
     let id = ask["run_id"].as_str().unwrap().to_owned();
-    write(&sandbox, json!({ "text": "in the evening" })).await;
+    customer_writes(&sandbox, json!({ "text": "in the evening" })).await;
     let shown = phone(&sandbox, 2).await;
     assert_eq!(shown[1].0, "Please choose one of these.\n\nWhich time suits you?");
     tap(&sandbox, &shown, "11:00").await;
@@ -84,7 +75,7 @@ async fn a_contact_is_asked_with_buttons_asked_again_and_answers_over_kills() {
     let server = Server::start_with(&home, &address, &["--allow-private-urls"]).await;
     // A button that is pressed late answers nothing: the run asks something else now.
     tap(&sandbox, &shown[..2], "12:00").await;
-    write(&sandbox, json!({ "text": " APPROVE. " })).await;
+    customer_writes(&sandbox, json!({ "text": " APPROVE. " })).await;
     assert_eq!(phone(&sandbox, 4).await[3].0, "Done");
     let run = api.run_in(&id, "completed").await;
     let contact = &api.all("/api/v1/contacts").await[0]["id"];
@@ -113,10 +104,7 @@ steps:
 #[tokio::test(flavor = "multi_thread")]
 async fn a_question_that_may_not_be_sent_is_held_and_says_why() {
     let home = Home::fresh();
-    let sandbox = sandbox(22).await;
-    let server = Server::start_with(&home, "127.0.0.1:0", &["--allow-private-urls"]).await;
-    let api = server.api(&home).await;
-    connect(&server, &api, &sandbox).await;
+    let (sandbox, server, api, _) = connected(&home, 22).await;
     api.publish("lead", LEAD).await;
     let lead = json!({ "type": "lead.captured", "data": { "phone": "+919812345678" } });
     api.post("/api/v1/events", &lead).await.expect(202);
@@ -128,7 +116,7 @@ async fn a_question_that_may_not_be_sent_is_held_and_says_why() {
     assert!(sandbox.sends().is_empty());
 
     // Whoever writes opens the window; what they write is no answer to what they have not seen.
-    write(&sandbox, json!({ "text": "Pro" })).await;
+    customer_writes(&sandbox, json!({ "text": "Pro" })).await;
     let shown = phone(&sandbox, 1).await;
     assert_eq!((shown[0].0.as_str(), shown[0].1.len(), &shown[0].1[0]["reply"]), ("Which plan?", 4, &json!("list_reply")));
     tap(&sandbox, &shown, "Plus").await;
@@ -136,7 +124,7 @@ async fn a_question_that_may_not_be_sent_is_held_and_says_why() {
     assert_eq!(api.run_in(id, "completed").await["output"]["plan"], "Plus");
 
     // Refused by the contact: it stays open, and a person can pass the answer on; what waited is not sent any more.
-    write(&sandbox, json!({ "text": "STOP" })).await;
+    customer_writes(&sandbox, json!({ "text": "STOP" })).await;
     api.post("/api/v1/events", &lead).await.expect(202);
     let ask = the_ask(&api).await;
     assert!(ask["delivery"]["problem"].as_str().unwrap().contains("refused"), "{ask}");
@@ -160,12 +148,9 @@ steps:
 #[tokio::test(flavor = "multi_thread")]
 async fn a_contact_is_reminded_and_too_late_is_an_ordinary_message() {
     let home = Home::fresh();
-    let sandbox = sandbox(24).await;
-    let server = Server::start_with(&home, "127.0.0.1:0", &["--allow-private-urls"]).await;
-    let api = server.api(&home).await;
-    connect(&server, &api, &sandbox).await;
+    let (sandbox, server, api, _) = connected(&home, 24).await;
     api.publish("impatient", IMPATIENT).await;
-    write(&sandbox, json!({ "text": "hi" })).await;
+    customer_writes(&sandbox, json!({ "text": "hi" })).await;
     let shown = phone(&sandbox, 2).await;
     assert_eq!((shown[0].0.as_str(), shown[1].0.as_str()), ("Your name?", "Your name?"));
     let runs = eventually("it times out", || async {
@@ -176,7 +161,7 @@ async fn a_contact_is_reminded_and_too_late_is_an_ordinary_message() {
     assert_eq!(runs[0]["output"]["timed_out"], true);
     let sent = sandbox.sends().len();
     assert!((2..=3).contains(&sent), "{sent}");
-    write(&sandbox, json!({ "text": "Asha" })).await;
+    customer_writes(&sandbox, json!({ "text": "Asha" })).await;
     let conversation = &api.all("/api/v1/conversations").await[0];
     assert_eq!((&conversation["unread"], sandbox.sends().len()), (&json!(2), sent), "{conversation}");
     assert!(server.stop().await.success());
@@ -226,11 +211,8 @@ async fn customer(outside: Api, path: String, over: Arc<AtomicBool>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_while_contacts_answer_nothing_is_sent_twice_and_no_answer_is_lost() {
     let home = Home::fresh();
-    let sandbox = sandbox(23).await;
-    let mut server = Server::start_with(&home, "127.0.0.1:0", &["--allow-private-urls"]).await;
+    let (sandbox, mut server, api, _) = connected(&home, 23).await;
     let address = server.url().trim_start_matches("http://").to_owned();
-    let api = server.api(&home).await;
-    connect(&server, &api, &sandbox).await;
     api.publish("booking", PATIENT).await;
     sandbox.order(Behaviour { latency_ms: 15, times: None, ..Behaviour::default() });
     let over = Arc::new(AtomicBool::new(false));

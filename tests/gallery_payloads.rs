@@ -2,7 +2,7 @@
 //! webhook of the built binary, with the sandbox behind it. The bodies are written after the provider's reference; where the
 //! recorded ones are present, those are posted, too.
 
-use super::harness::{Api, Home, Secrets, Server, connect, eventually, sandbox, shared, signature, workspace};
+use super::harness::{Api, Home, Secrets, Server, connected, eventually, shared, signature, workspace};
 use http::Method;
 use onward_core::{Value, ports::Clock as _};
 use onward_database::SystemClock;
@@ -82,10 +82,7 @@ fn every_gallery_file_that_a_provider_starts_is_fed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_customer_writes_carries_each_automation_to_where_it_should_be() {
     let home = Home::fresh();
-    let sandbox = sandbox(7).await;
-    let server = Server::start_with(&home, "127.0.0.1:0", &["--allow-private-urls"]).await;
-    let api = server.api(&home).await;
-    let path = connect(&server, &api, &sandbox).await;
+    let (sandbox, server, api, path) = connected(&home, 7).await;
     let member = api.post("/api/v1/users", &json!({ "email": "ravi@example.com", "password": "correct horse battery" })).await.expect(201);
     for team in ["sales", "support"] {
         api.post("/api/v1/teams", &json!({ "name": team, "members": [member["id"]] })).await.expect(201);

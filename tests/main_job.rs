@@ -1,18 +1,12 @@
 //! The main job, from a customer's first message to the end of the run that answered it, over real HTTP, with the sandbox in
 //! the place of WhatsApp.
 
-use super::harness::{Home, Server, connect, eventually, sandbox, workspace};
+use super::harness::{Home, Server, connected, customer_writes, eventually, workspace};
 use onward_core::Value;
 use onward_sandbox::{Behaviour, DropAt};
 use serde_json::json;
 
 /// Writes as the customer, through the sandbox.
-async fn write(sandbox: &onward_sandbox::SandboxHandle, message: Value) {
-    let outside = super::harness::Api::new(&sandbox.base_url(), "none");
-    let answer = outside.post("/sandbox/customers/919812345678/messages", &message).await.expect(200);
-    assert_eq!(answer["delivered"], true, "{answer}");
-}
-
 async fn only_run(api: &super::harness::Api) -> Value {
     let runs = api.all("/api/v1/runs?workflow=first-reply").await;
     assert_eq!(runs.len(), 1, "{runs:#?}");
@@ -22,14 +16,11 @@ async fn only_run(api: &super::harness::Api) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_customer_writes_is_answered_chooses_and_the_run_goes_on() {
     let home = Home::fresh();
-    let sandbox = sandbox(11).await;
-    let server = Server::start_with(&home, "127.0.0.1:0", &["--allow-private-urls"]).await;
-    let api = server.api(&home).await;
-    connect(&server, &api, &sandbox).await;
+    let (sandbox, server, api, _) = connected(&home, 11).await;
     let source = std::fs::read_to_string(workspace().join("examples/first-reply/first-reply.yaml")).unwrap();
     api.publish("first-reply", &source).await;
 
-    write(&sandbox, json!({ "name": "Asha Rao", "text": "Hi, I saw your offer" })).await;
+    customer_writes(&sandbox, json!({ "name": "Asha Rao", "text": "Hi, I saw your offer" })).await;
     let sends = sandbox.wait_for_sends(|sends| sends.len() == 1).await;
     let id = only_run(&api).await["id"].as_str().unwrap().to_owned();
     let run = api.run_in(&id, "waiting").await;
@@ -56,7 +47,7 @@ async fn a_customer_writes_is_answered_chooses_and_the_run_goes_on() {
     let server = Server::start_with(&home, &address, &["--allow-private-urls"]).await;
     assert_eq!(api.get(&format!("/api/v1/runs/{id}")).await["status"], "waiting");
 
-    write(&sandbox, json!({ "button_reply": { "id": "call", "title": "Yes please" } })).await;
+    customer_writes(&sandbox, json!({ "button_reply": { "id": "call", "title": "Yes please" } })).await;
     let run = api.run_in(&id, "completed").await;
     assert_eq!(run["output"]["outcome"], 2, "{run:#}");
     assert_eq!(only_run(&api).await["id"], id.as_str(), "her answer belongs to the run that waits for it; it starts no other");
@@ -91,21 +82,18 @@ steps:
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_never_comes_is_never_a_second_message() {
     let home = Home::fresh();
-    let sandbox = sandbox(12).await;
-    let server = Server::start_with(&home, "127.0.0.1:0", &["--allow-private-urls"]).await;
-    let api = server.api(&home).await;
-    connect(&server, &api, &sandbox).await;
+    let (sandbox, _server, api, _) = connected(&home, 12).await;
     api.publish("notify", NOTIFY).await;
     let behaviour = Behaviour { drop: Some(DropAt::After), statuses: onward_sandbox::Statuses::None, ..Behaviour::default() };
     sandbox.order(behaviour);
-    write(&sandbox, json!({ "text": "Hi" })).await;
+    customer_writes(&sandbox, json!({ "text": "Hi" })).await;
     let run = eventually("the run ends", || async { api.all("/api/v1/runs?workflow=notify&status=completed").await.into_iter().next() }).await;
     assert_eq!(run["output"]["error"]["code"], "outcome_unknown", "{run:#}");
     assert_eq!(sandbox.sends().len(), 1);
 
     // Where the provider says later that it was sent, or refuses for a while, the run gets its answer.
     sandbox.order(Behaviour { retry_after: Some(1), ..Behaviour::default() });
-    write(&sandbox, json!({ "text": "Hi again" })).await;
+    customer_writes(&sandbox, json!({ "text": "Hi again" })).await;
     sandbox.wait_for_sends(|sends| sends.len() == 2).await;
     let run = eventually("the second run ends", || async {
         let done = api.all("/api/v1/runs?workflow=notify&status=completed").await;
@@ -131,12 +119,9 @@ steps:
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_command_begins_without_a_server_is_finished_by_the_next_one() {
     let home = Home::fresh();
-    let sandbox = sandbox(13).await;
-    let server = Server::start_with(&home, "127.0.0.1:0", &["--allow-private-urls"]).await;
-    let api = server.api(&home).await;
-    connect(&server, &api, &sandbox).await;
+    let (sandbox, server, api, _) = connected(&home, 13).await;
     api.publish("nudge", NUDGE).await;
-    write(&sandbox, json!({ "text": "Hi" })).await;
+    customer_writes(&sandbox, json!({ "text": "Hi" })).await;
     let contact = api.all("/api/v1/contacts").await[0]["id"].clone();
     assert!(server.stop().await.success());
     sandbox.order(Behaviour { latency_ms: 50, times: None, ..Behaviour::default() });

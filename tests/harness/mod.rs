@@ -13,7 +13,7 @@ mod server;
 pub(crate) use api::{Answer, Api};
 pub(crate) use home::Home;
 pub(crate) use postgres::Postgres;
-pub(crate) use sandbox::{Secrets, connect, sandbox, signature};
+pub(crate) use sandbox::{Secrets, connect, connected, customer_writes, sandbox, signature};
 pub(crate) use server::Server;
 
 use onward_core::{Value, ports::Clock as _};

@@ -1,7 +1,8 @@
 //! The provider sandbox in this process, and a connection to it.
 
-use super::{Api, Server};
+use super::{Api, Home, Server};
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use onward_core::Value;
 use onward_sandbox::{Account, Config, Sandbox, SandboxHandle};
 use serde_json::json;
 use sha2::Sha256;
@@ -43,6 +44,22 @@ pub(crate) async fn connect(server: &Server, api: &Api, sandbox: &SandboxHandle)
     assert!(made["webhook_url"].as_str().unwrap().ends_with(&path), "{made}");
     sandbox.set_webhook_url(PHONE_NUMBER_ID, format!("{}{path}", server.url()));
     path
+}
+
+/// A server on the home's database with the sandbox connected; the last is the path of its webhook.
+pub(crate) async fn connected(home: &Home, seed: u64) -> (SandboxHandle, Server, Api, String) {
+    let sandbox = sandbox(seed).await;
+    let server = Server::start_with(home, "127.0.0.1:0", &["--allow-private-urls"]).await;
+    let api = server.api(home).await;
+    let path = connect(&server, &api, &sandbox).await;
+    (sandbox, server, api, path)
+}
+
+/// The customer writes, and it arrives.
+pub(crate) async fn customer_writes(sandbox: &SandboxHandle, message: Value) {
+    let outside = Api::new(&sandbox.base_url(), "none");
+    let answer = outside.post("/sandbox/customers/919812345678/messages", &message).await.expect(200);
+    assert_eq!(answer["delivered"], true, "{answer}");
 }
 
 /// The signature that Meta puts into `X-Hub-Signature-256`.
