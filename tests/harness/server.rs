@@ -39,15 +39,11 @@ impl Server {
 
     /// Starts it; what it said when it ended instead.
     pub(crate) async fn try_start(home: &Home, listen: &str, more: &[&str]) -> Result<Self, String> {
-<<<<<<< HEAD
         Self::spawn(home, listen, more, &[]).await
     }
 
     async fn spawn(home: &Home, listen: &str, more: &[&str], environment: &[(&str, &str)]) -> Result<Self, String> {
-        let mut command = onward(home.folder());
-=======
         let mut command = onward(home);
->>>>>>> ed6cdca (Describe running on PostgreSQL, and speak TLS with it)
         command.args(["serve", "--listen", listen]).args(more);
         command.env("ONWARD_LOG", std::env::var("ONWARD_TEST_LOG").unwrap_or_else(|_| "info".into()));
         command.envs(environment.iter().copied());

@@ -1,6 +1,6 @@
 //! Opening a database by its URL.
 
-use crate::{DatabaseError, Reader, Tx, postgres, sqlite, tx::Connection};
+use crate::{DatabaseError, Listener, Reader, Tx, postgres, sqlite, tx::Connection};
 use onward_core::{
     Timestamp,
     ports::{Disk, Ids},
@@ -105,6 +105,14 @@ impl Database {
     /// Reads committed data.
     pub fn reader(&self) -> Reader {
         Reader::new(self.clone())
+    }
+
+    /// Hears what others tell on this channel from now on.
+    pub async fn listen(&self, channel: &str) -> Result<Listener, DatabaseError> {
+        Ok(Listener(match self.dialect() {
+            Dialect::Sqlite(_) => None,
+            Dialect::Postgres(backend) => Some(backend.listen(channel).await?),
+        }))
     }
 
     /// The database's file, when it is one.

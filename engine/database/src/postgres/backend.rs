@@ -2,6 +2,7 @@
 
 use super::{
     errors::translate,
+    listener::Listener,
     statement,
     write::{Slot, WriteConnection},
 };
@@ -65,7 +66,8 @@ impl Backend {
         migrations::postgres().run_direct(None, &mut connection, false).await.map_err(|error| DatabaseError::Migration(error.to_string()))?;
         sqlx::raw_sql("RESET statement_timeout; RESET lock_timeout").execute(&mut connection).await.map_err(|error| translate(&error))?;
         let readers = PgPoolOptions::new()
-            .max_connections(READERS)
+            // One more, that listens.
+            .max_connections(READERS + 1)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .test_before_acquire(false)
             .connect_lazy_with(options.clone().options([("default_transaction_read_only", "on")]));
@@ -103,6 +105,10 @@ impl Backend {
         // The snapshot is taken by the first statement, not by BEGIN.
         statement::fetch_all(&mut transaction, "SELECT 1 AS one", Args::new()).await?;
         Ok(ReadTransaction(transaction))
+    }
+
+    pub(crate) async fn listen(&self, channel: &str) -> Result<Listener, DatabaseError> {
+        Listener::listen(&self.readers, channel).await
     }
 
     pub(crate) async fn report(&self) -> Result<Report, DatabaseError> {

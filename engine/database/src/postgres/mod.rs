@@ -2,10 +2,12 @@
 
 mod backend;
 mod errors;
+mod listener;
 mod row;
 mod statement;
 mod write;
 
 pub(crate) use backend::{Backend, ReadTransaction};
+pub(crate) use listener::Listener;
 pub(crate) use row::Row;
 pub(crate) use write::WriteConnection;

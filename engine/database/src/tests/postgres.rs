@@ -148,3 +148,25 @@ async fn lost_readers_are_replaced() {
     cut(&at).await;
     assert_eq!(read().await.unwrap().get::<i64>("n").unwrap(), 256);
 }
+
+#[tokio::test]
+async fn what_is_told_is_heard_once_it_is_committed_and_a_loss_is_noticed() {
+    let at = ThrowawayDatabase::create().await;
+    let (teller, hearer) = (open(&at).await.unwrap(), open(&at).await.unwrap());
+    let mut listener = hearer.listen("onward").await.unwrap();
+    let tell = async |payload: &str, commit: bool| {
+        let mut tx = teller.begin(NOW).await.unwrap();
+        tx.notify("onward", payload).await.unwrap();
+        tx.notify("onward", payload).await.unwrap();
+        if commit { tx.commit().await.unwrap() } else { tx.rollback().await }
+    };
+    tell("undone", false).await;
+    tell("first", true).await;
+    tell("second", true).await;
+    assert_eq!(listener.next().await.unwrap().as_deref(), Some("first"));
+    assert_eq!(listener.next().await.unwrap().as_deref(), Some("second"));
+    cut(&at).await;
+    assert_eq!(listener.next().await.unwrap(), None);
+    tell("third", true).await;
+    assert_eq!(listener.next().await.unwrap().as_deref(), Some("third"));
+}
