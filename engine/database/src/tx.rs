@@ -55,6 +55,27 @@ impl Tx {
         }
     }
 
+    /// Locks these numbers, in sorted order, until the transaction ends: who locks one of them too waits. On SQLite one
+    /// transaction writes at a time, and there is nothing to lock.
+    pub async fn lock(&mut self, mut numbers: Vec<i64>) -> Result<(), DatabaseError> {
+        let Connection::Postgres(connection) = &mut self.connection else { return Ok(()) };
+        numbers.sort_unstable();
+        numbers.dedup();
+        let sql = "SELECT count(pg_advisory_xact_lock(n)) AS locked FROM (SELECT n FROM {$1: n bigint} AS asked ORDER BY n) AS sorted";
+        connection.fetch_all(sql, crate::args![crate::Rows::of(numbers)]).await.map(drop)
+    }
+
+    /// What time it is by the database's own clock; by `own` where the database has none.
+    pub async fn database_clock(&mut self, own: Timestamp) -> Result<Timestamp, DatabaseError> {
+        match &mut self.connection {
+            Connection::Sqlite(_) => Ok(own),
+            Connection::Postgres(connection) => {
+                let rows = connection.fetch_all("SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now", Args::new()).await?;
+                rows.first().ok_or(DatabaseError::NoRow)?.get("now")
+            }
+        }
+    }
+
     /// Marks a point to return to; savepoints nest.
     pub async fn savepoint(&mut self) -> Result<(), DatabaseError> {
         match &mut self.connection {

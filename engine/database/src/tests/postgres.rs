@@ -170,3 +170,36 @@ async fn what_is_told_is_heard_once_it_is_committed_and_a_loss_is_noticed() {
     tell("third", true).await;
     assert_eq!(listener.next().await.unwrap().as_deref(), Some("third"));
 }
+
+#[tokio::test]
+async fn a_locked_number_makes_others_wait_until_the_transaction_ends() {
+    let at = ThrowawayDatabase::create().await;
+    let (one, other) = (open(&at).await.unwrap(), open(&at).await.unwrap());
+    let mut first = one.begin(NOW).await.unwrap();
+    first.lock(vec![7, 3, 7]).await.unwrap();
+    let mut free = other.begin(NOW).await.unwrap();
+    free.lock(vec![4]).await.unwrap();
+    free.rollback().await;
+    let waits = tokio::spawn(async move {
+        let mut tx = other.begin(NOW).await.unwrap();
+        tx.lock(vec![3]).await.unwrap();
+        tx.fetch_one("SELECT epoch FROM leases WHERE shard = 0", args![]).await.unwrap().get::<i64>("epoch").unwrap()
+    });
+    let waiting = "SELECT count(*) AS n FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+    while one.reader().fetch_one(waiting, args![]).await.unwrap().get::<i64>("n").unwrap() == 0 {
+        tokio::task::yield_now().await;
+    }
+    first.execute("UPDATE leases SET epoch = 5 WHERE shard = 0", args![]).await.unwrap();
+    first.commit().await.unwrap();
+    assert_eq!(waits.await.unwrap(), 5, "the second sees what the first has committed");
+}
+
+#[tokio::test]
+async fn the_database_has_a_clock() {
+    let at = ThrowawayDatabase::create().await;
+    let postgres = open(&at).await.unwrap();
+    let now = postgres.begin(NOW).await.unwrap().database_clock(NOW).await.unwrap();
+    let ours = onward_core::ports::Clock::now(&crate::SystemClock::new());
+    assert!(now != NOW && ours.millis_since(now).abs() < 60_000, "{now}, {ours}");
+    assert_eq!(sqlite().await.begin(NOW).await.unwrap().database_clock(NOW).await.unwrap(), NOW);
+}
