@@ -15,6 +15,7 @@ const DAY_MS: i64 = 86_400_000;
 type Key = (OrganisationId, [u8; 16]);
 
 pub(crate) async fn insert(tx: &mut Tx, events: Vec<(NewEvent, Vec<Correlation>)>) -> Result<Vec<Inserted>, StoreError> {
+    lock(tx, events.iter().flat_map(|(_, correlations)| correlations)).await?;
     let now = tx.now();
     let keys: Vec<Option<Key>> = events.iter().map(|(event, _)| event.dedupe_key().map(|key| (event.organisation, key))).collect();
     let ids: Vec<EventId> = events.iter().map(|_| EventId(tx.fresh_id())).collect();
@@ -165,6 +166,14 @@ pub(crate) async fn runs_of(tx: &mut Tx, organisation: OrganisationId, event: Ev
     Ok(rows.iter().map(|row| row.get("run")).collect::<Result<_, _>>()?)
 }
 
+/// No wake-up is lost: storing an event and opening a wait lock the buckets that they touch, so that the second to commit sees
+/// the first (SEMANTICS.md 3).
+async fn lock<'c>(tx: &mut Tx, correlations: impl IntoIterator<Item = &'c Correlation>) -> Result<(), StoreError> {
+    let bucket = |correlation: &Correlation| correlation.hash.iter().take(8).fold(0_i64, |number, byte| number << 8 | i64::from(*byte));
+    let buckets: Vec<i64> = correlations.into_iter().map(bucket).collect();
+    if buckets.is_empty() { Ok(()) } else { Ok(tx.lock(buckets).await?) }
+}
+
 pub(crate) async fn early(
     tx: &mut Tx,
     organisation: OrganisationId,
@@ -172,6 +181,7 @@ pub(crate) async fn early(
     since: Timestamp,
     limit: usize,
 ) -> Result<Vec<Event>, StoreError> {
+    lock(tx, [correlation]).await?;
     let rows = tx
         .fetch_all(
             "SELECT e.*, coalesce(e.data, p.data) AS body FROM event_correlations c JOIN events e ON e.organisation = c.organisation AND e.id = c.event

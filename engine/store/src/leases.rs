@@ -60,9 +60,10 @@ fn ranges(leases: &[Lease]) -> Vec<Range> {
 const FORGOTTEN_MS: i64 = 600_000;
 
 /// A node's sign of life ([`onward_core::ports::Store::beat`]).
-pub(crate) async fn beat(database: &Database, beat: &Beat<'_>) -> Result<Standing, StoreError> {
-    let (node, now) = (beat.node, beat.now);
-    let mut tx = database.begin(now).await?;
+pub(crate) async fn beat(database: &Database, by_database_clock: bool, beat: &Beat<'_>) -> Result<Standing, StoreError> {
+    let node = beat.node;
+    let mut tx = database.begin(beat.now).await?;
+    let now = if by_database_clock { tx.database_clock(beat.now).await? } else { beat.now };
     tx.execute(
         "INSERT INTO nodes (id, started_at, seen_at, role, takes, about) VALUES ($1, $2, $2, $3, $4, $5)
             ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, role = excluded.role, takes = excluded.takes, about = excluded.about",
@@ -107,8 +108,9 @@ pub(crate) async fn beat(database: &Database, beat: &Beat<'_>) -> Result<Standin
 }
 
 /// Gives everything back; the node is gone.
-pub(crate) async fn leave(database: &Database, node: NodeId, now: Timestamp) -> Result<(), StoreError> {
+pub(crate) async fn leave(database: &Database, by_database_clock: bool, node: NodeId, now: Timestamp) -> Result<(), StoreError> {
     let mut tx = database.begin(now).await?;
+    let now = if by_database_clock { tx.database_clock(now).await? } else { now };
     tx.execute("UPDATE leases SET node = NULL, expires_at = $2 WHERE node = $1", args![node, now]).await?;
     tx.execute("DELETE FROM nodes WHERE id = $1", args![node]).await?;
     tx.commit().await.map_err(|error| StoreError::Failed(error.to_string()))

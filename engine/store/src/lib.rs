@@ -13,6 +13,7 @@ mod flow_limits;
 mod held;
 mod inbox;
 mod leases;
+mod notices;
 mod payloads;
 mod runs;
 mod schedules;

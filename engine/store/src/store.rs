@@ -1,14 +1,14 @@
 //! The `Store` port.
 
-use crate::{checkpoints, definitions, events, flow_limits, held, inbox, leases, pauses, rollouts, runs, schedules, timers, waits};
+use crate::{checkpoints, definitions, events, flow_limits, held, inbox, leases, notices, pauses, rollouts, runs, schedules, timers, waits};
 use onward_core::{
     Event, EventId, NewEvent, NodeId, OrganisationId, RunId, Shard, Timestamp, Value, async_trait,
     history::StepPath,
     machine::LimitKey,
     ports::{
-        Beat, Checkpoint, CommitError, Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, NoNotices, NodeRow, Notice,
-        Notices, OpenWait, Pause, PauseScope, PublishedVersion, ResumedRun, RolloutState, RoutingNote, RunWrite, ScheduleRow, ShardOwner, Standing, Store,
-        StoreError, StoredRun, Timer,
+        Beat, Checkpoint, CommitError, Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, NodeRow, Notice, Notices,
+        OpenWait, Pause, PauseScope, PublishedVersion, ResumedRun, RolloutState, RoutingNote, RunWrite, ScheduleRow, ShardOwner, Standing, Store, StoreError,
+        StoredRun, Timer,
     },
 };
 use onward_database::{Database, Tx};
@@ -17,12 +17,19 @@ use onward_database::{Database, Tx};
 #[derive(Clone, Debug)]
 pub struct SqlStore {
     database: Database,
+    /// Leases run by the database's clock, where it has one, and not by that of whoever asks.
+    by_database_clock: bool,
 }
 
 impl SqlStore {
     /// Over an open database.
     pub fn new(database: Database) -> Self {
-        Self { database }
+        Self { database, by_database_clock: true }
+    }
+    /// The same with leases by the clock of whoever asks: for tests, whose time is their own.
+    #[cfg(test)]
+    pub(crate) fn by_the_askers_clock(database: Database) -> Self {
+        Self { database, by_database_clock: false }
     }
     /// The database.
     pub fn database(&self) -> &Database {
@@ -61,10 +68,10 @@ impl Store for SqlStore {
     // ---- nodes and leases ----
 
     async fn beat(&self, beat: &Beat<'_>) -> Result<Standing, StoreError> {
-        leases::beat(&self.database, beat).await
+        leases::beat(&self.database, self.by_database_clock, beat).await
     }
     async fn leave(&self, node: NodeId, now: Timestamp) -> Result<(), StoreError> {
-        leases::leave(&self.database, node, now).await
+        leases::leave(&self.database, self.by_database_clock, node, now).await
     }
     async fn nodes(&self) -> Result<Vec<NodeRow>, StoreError> {
         leases::nodes(&mut self.database.reader()).await
@@ -87,12 +94,11 @@ impl Store for SqlStore {
     async fn raise_generation(&self, tx: &mut Tx) -> Result<i64, StoreError> {
         leases::raise_generation(tx).await
     }
-    /// On `SQLite` one process does all: there is nobody to be woken.
-    async fn notify(&self, _tx: &mut Tx, _notices: &[Notice]) -> Result<(), StoreError> {
-        Ok(())
+    async fn notify(&self, tx: &mut Tx, notices: &[Notice]) -> Result<(), StoreError> {
+        notices::send(tx, notices).await
     }
     fn listen(&self) -> Box<dyn Notices> {
-        Box::new(NoNotices)
+        Box::new(notices::Listening::new(self.database.clone()))
     }
     async fn keep_reply(&self, tx: &mut Tx, request: uuid::Uuid, answer: &Value) -> Result<(), StoreError> {
         leases::keep_reply(tx, request, answer).await

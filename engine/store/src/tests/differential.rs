@@ -340,7 +340,7 @@ async fn both_stores_give_the_same_answers() {
     for seed in 0..12 {
         let mut maker = Maker { world: Simulation::new(seed), seqs: BTreeMap::new(), savepoints: 0, held: 0 };
         let memory = MemoryStore::new(Arc::new(SeededIds::new(seed)));
-        let sql = SqlStore::new(onward_database::testing::database_with(Arc::new(SeededIds::new(seed))).await);
+        let sql = SqlStore::by_the_askers_clock(onward_database::testing::database_with(Arc::new(SeededIds::new(seed))).await);
         let (mut memory_events, mut sql_events) = (Vec::new(), Vec::new());
         for transaction in 0..10 {
             let now = at(transaction);

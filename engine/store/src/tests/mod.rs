@@ -28,7 +28,7 @@ fn run_id(number: u128) -> RunId {
 
 async fn store() -> (SqlStore, Reader) {
     let database = onward_database::testing::database().await;
-    (SqlStore::new(database.clone()), database.reader())
+    (SqlStore::by_the_askers_clock(database.clone()), database.reader())
 }
 
 /// Does this in a transaction and commits it.
