@@ -15,7 +15,7 @@ use onward_connectors::{
 };
 use onward_core::{
     NodeId,
-    ports::{self, Clock, Ids as _, Lane, NoInventory, Node},
+    ports::{self, Clock, Ids as _, Lane, NoInventory, Node, NodeRole},
 };
 use onward_database::{Database, DatabaseError, SystemClock, SystemIds, Tx, without_password};
 use onward_messaging::{Channels, ContactDesk, CrmInventory, CrmRecords, OpenWork};
@@ -43,6 +43,10 @@ pub(crate) struct Settings {
     pub(crate) knows_things: bool,
     /// Whose work the engine does.
     pub(crate) duty: Duty,
+    /// Whether it takes shards.
+    pub(crate) role: NodeRole,
+    /// What it says of itself in the list of nodes.
+    pub(crate) about: String,
     /// What `/metrics` says.
     pub(crate) metrics: RenderMetrics,
 }
@@ -58,6 +62,9 @@ impl Settings {
             clock: None,
             knows_things: true,
             duty: Duty::Command,
+            // A file has one process at a time; beside servers on PostgreSQL a command owns nothing.
+            role: if database_file(database).is_some() { NodeRole::All } else { NodeRole::Api },
+            about: "a command".to_owned(),
             metrics: Arc::new(|| Box::pin(std::future::ready(String::new()))),
         }
     }
@@ -168,8 +175,8 @@ async fn furnish(settings: &Settings, database: &Database) -> Result<App, Failur
         inventory: if settings.knows_things { Arc::new(CrmInventory::new(database.reader())) } else { Arc::new(NoInventory) },
         disk: Arc::new(database.clone()),
         node_id: NodeId(ids.fresh(clock.now())),
-        role: onward_core::ports::NodeRole::All,
-        about: format!("onward {}", env!("CARGO_PKG_VERSION")),
+        role: settings.role,
+        about: format!("onward {}, {}", env!("CARGO_PKG_VERSION"), settings.about),
         // A file's lock proves whoever had the shards dead; on PostgreSQL they may live elsewhere.
         take_all: database.path().is_some(),
         duty: settings.duty,

@@ -1,9 +1,12 @@
 //! `onward serve`: the server.
 
 use super::{Context, Failure};
-use crate::server::{self, Backups, Options};
+use crate::{
+    server::{self, Backups, Options},
+    wiring,
+};
 use clap::{Args, ValueEnum, builder::BoolishValueParser};
-use onward_core::definition::Span;
+use onward_core::{definition::Span, ports::NodeRole};
 use std::{net::SocketAddr, path::PathBuf};
 
 /// Serve: the API, webhooks, and the engine that runs the workflows.
@@ -12,6 +15,7 @@ use std::{net::SocketAddr, path::PathBuf};
   onward serve
   onward serve --database sqlite:///var/lib/onward/onward.db --listen 0.0.0.0:8080 --public-url https://crm.example.com
   onward serve --demo
+  onward serve --database postgres://onward:PASSWORD@db.example.com/onward --role worker
 
 It prints its address when it takes requests. SIGTERM or Ctrl-C: nothing new is taken in, calls in flight end, then it
 stops; killed in any other way, it goes on at the next start where it was. Beside the database file lie FILE.lock (one
@@ -59,18 +63,16 @@ fn every(text: &str) -> Result<i64, String> {
 enum Role {
     /// Everything.
     All,
-    /// Takes requests, runs nothing.
+    /// Takes requests and events in; its runs are others' to carry on.
     Api,
-    /// Runs, takes no requests.
+    /// Carries runs on; requests are meant for the others.
     Worker,
 }
 
 impl Serve {
     pub(crate) async fn run(self, context: Context) -> Result<(), Failure> {
-        if self.role != Role::All {
-            return Err(Failure::wrong_use(
-                "--role api and --role worker need PostgreSQL, which this version does not have yet; on SQLite one process does all: leave --role out",
-            ));
+        if self.role != Role::All && wiring::database_file(&context.place.database).is_some() {
+            return Err(Failure::wrong_use("--role api and --role worker need PostgreSQL; on SQLite one process does all: leave --role out"));
         }
         if let Some(url) = &self.public_url {
             let parsed = url::Url::parse(url).ok().filter(|parsed| matches!(parsed.scheme(), "http" | "https") && parsed.has_host());
@@ -79,6 +81,11 @@ impl Serve {
         server::serve(Options {
             database: context.place.database,
             listen: self.listen,
+            role: match self.role {
+                Role::All => NodeRole::All,
+                Role::Api => NodeRole::Api,
+                Role::Worker => NodeRole::Worker,
+            },
             demo: self.demo,
             public_url: self.public_url,
             allow_private_urls: self.allow_private_urls,

@@ -15,7 +15,7 @@ use crate::{
 use axum::{Router, extract::connect_info::IntoMakeServiceWithConnectInfo, serve::ListenerExt as _};
 use background::Background;
 use control_socket::SocketPath;
-use onward_core::ports::Clock as _;
+use onward_core::ports::{Clock as _, NodeRole};
 use onward_database::{SystemClock, without_password};
 use onward_runtime::Duty;
 use serde_json::json;
@@ -36,6 +36,8 @@ pub(crate) struct Options {
     pub(crate) database: String,
     /// The address to listen on.
     pub(crate) listen: SocketAddr,
+    /// What this process does.
+    pub(crate) role: NodeRole,
     /// With the demonstration.
     pub(crate) demo: bool,
     /// The address that others see.
@@ -80,6 +82,8 @@ pub(crate) async fn serve(options: Options) -> Result<(), Failure> {
         clock: None,
         knows_things: true,
         duty: Duty::Server,
+        role: options.role,
+        about: local_url.clone(),
         metrics: metrics.render(),
     })
     .await?;
