@@ -1,14 +1,22 @@
 //! Permits of concurrency limits, and what rate limits have used up (SEMANTICS.md 24).
 
+use crate::lock_number;
 use onward_core::{
-    OrganisationId, RunId, Shard,
+    OrganisationId, RunId, Shard, digest,
     machine::LimitKey,
     ports::{StoreError, Transaction as _},
 };
 use onward_database::{DatabaseError, Query, Rows, Tx, args};
 
+/// One node at a time counts a limit and takes from it.
+async fn lock(tx: &mut Tx, organisation: OrganisationId, limit: &LimitKey) -> Result<(), StoreError> {
+    let hash = digest::short(&[organisation.0.as_bytes(), b"limit", limit.name.as_bytes(), limit.key.as_bytes()]);
+    Ok(tx.lock(vec![lock_number(&hash)]).await?)
+}
+
 pub(crate) async fn take_permit(tx: &mut Tx, organisation: OrganisationId, limit: &LimitKey, shard: Shard, run: RunId, max: u32) -> Result<bool, StoreError> {
     let now = tx.now();
+    lock(tx, organisation, limit).await?;
     let row = tx
         .fetch_one(
             "SELECT count(*) AS taken, coalesce(max(CASE WHEN run = $4 THEN 1 ELSE 0 END), 0) AS ours
@@ -51,6 +59,7 @@ pub(crate) async fn permits_are_out<Q: Query>(db: &mut Q) -> Result<bool, StoreE
 }
 
 pub(crate) async fn rate_used_until(tx: &mut Tx, organisation: OrganisationId, limit: &LimitKey) -> Result<Option<i64>, StoreError> {
+    lock(tx, organisation, limit).await?;
     let row = tx
         .fetch_optional("SELECT used_until FROM rates WHERE organisation = $1 AND limit_name = $2 AND key = $3", args![organisation, &limit.name, &limit.key])
         .await?;

@@ -47,3 +47,8 @@ fn corrupt(what: impl Into<String>, reason: impl std::fmt::Display) -> StoreErro
 fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| StoreError::Failed(format!("a value cannot be written as JSON: {error}")))
 }
+
+/// The number under which what has this hash is locked ([`onward_database::Tx::lock`]).
+fn lock_number(hash: &[u8; 16]) -> i64 {
+    hash.iter().take(8).fold(0, |number, byte| number << 8 | i64::from(*byte))
+}
