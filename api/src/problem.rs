@@ -208,7 +208,7 @@ impl IntoResponse for Problem {
 impl From<DatabaseError> for Problem {
     fn from(error: DatabaseError) -> Self {
         match error {
-            DatabaseError::DiskFull | DatabaseError::Busy => Self::unavailable(1_000),
+            passing if passing.is_passing() => Self::unavailable(1_000),
             other => Self::internal(other),
         }
     }
@@ -217,7 +217,7 @@ impl From<DatabaseError> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::DiskFull | StoreError::LeaseLost { .. } => Self::unavailable(1_000),
+            StoreError::DiskFull | StoreError::Unavailable(_) | StoreError::LeaseLost { .. } => Self::unavailable(1_000),
             other => Self::internal(other),
         }
     }

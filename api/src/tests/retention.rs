@@ -208,6 +208,10 @@ async fn the_file_shrinks_and_nothing_goes_while_everything_is_paused() {
     server.app.engine().set_pause(pause, false).await.unwrap();
     let before = server.app.parts.database.report().await.unwrap();
     assert_eq!(round(&server).await.runs, 40);
+    if server.app.parts.database.path().is_none() {
+        // PostgreSQL's autovacuum frees the room by itself, when it comes round.
+        return;
+    }
     let after = server.app.parts.database.report().await.unwrap();
     assert!(before.bytes > 10 << 20 && after.bytes < before.bytes / 3, "{} bytes, then {}", before.bytes, after.bytes);
 }

@@ -90,7 +90,7 @@ impl DatabaseError {
     }
     /// Whether the same work may succeed later without a change to it.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::DiskFull | Self::Busy | Self::Disconnected(_))
+        matches!(self, Self::DiskFull | Self::Busy | Self::Disconnected(_) | Self::TransactionLost(_))
     }
 }
 
@@ -98,6 +98,7 @@ impl From<DatabaseError> for StoreError {
     fn from(error: DatabaseError) -> Self {
         match error {
             DatabaseError::DiskFull => Self::DiskFull,
+            passing if passing.is_passing() => Self::Unavailable(passing.to_string()),
             other => Self::Failed(other.to_string()),
         }
     }
@@ -106,8 +107,8 @@ impl From<DatabaseError> for StoreError {
 impl From<DatabaseError> for WriteError {
     fn from(error: DatabaseError) -> Self {
         match error {
-            DatabaseError::DiskFull | DatabaseError::Busy | DatabaseError::Disconnected(_) => Self::Unavailable { retry_after_ms: 1_000 },
             DatabaseError::CommitUnknown(_) => Self::OutcomeUnknown,
+            passing if passing.is_passing() => Self::Unavailable { retry_after_ms: 1_000 },
             other => Self::Database(other.to_string()),
         }
     }

@@ -313,7 +313,8 @@ impl<S: Store> Engine<S> {
         };
         self.meters.commits_unconfirmed.increment(1);
         tracing::error!(error, items = items.len(), "a transaction was not confirmed; its runs are loaded again");
-        let statement_failed = matches!(unconfirmed, Unconfirmed::Failed(_));
+        // A database that cannot be reached says nothing about the statement.
+        let statement_failed = matches!(&unconfirmed, Unconfirmed::Failed(error) if !matches!(error, StoreError::Unavailable(_)));
         let lease_lost = matches!(unconfirmed, Unconfirmed::Failed(StoreError::LeaseLost { .. }) | Unconfirmed::NotCommitted(StoreError::LeaseLost { .. }));
         // One message may be the cause of a failed statement: each is tried again alone before anyone is told.
         let apart = statement_failed && !lease_lost && items.len() > 1;

@@ -38,6 +38,10 @@ pub enum StoreError {
     /// The disk is full; nothing was written. Goes away when there is room again.
     #[error("the disk is full")]
     DiskFull,
+    /// The database cannot be reached, or somebody else held what was wanted for too long; nothing was written. Goes away by
+    /// itself.
+    #[error("the database is not there for now: {0}")]
+    Unavailable(String),
     /// Anything else; nothing was written.
     #[error("the database failed: {0}")]
     Failed(String),

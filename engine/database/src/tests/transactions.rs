@@ -145,6 +145,8 @@ async fn a_transaction_can_be_sent_and_boxed() {
 #[test]
 fn errors_keep_their_meaning_for_the_ports() {
     assert_eq!(StoreError::from(DatabaseError::DiskFull), StoreError::DiskFull);
+    assert!(matches!(StoreError::from(DatabaseError::Disconnected("cut".into())), StoreError::Unavailable(_)));
+    assert!(matches!(StoreError::from(DatabaseError::TransactionLost("cut".into())), StoreError::Unavailable(_)));
     assert!(matches!(WriteError::from(DatabaseError::Busy), WriteError::Unavailable { .. }));
     assert_eq!(WriteError::from(DatabaseError::CommitUnknown("lost".into())), WriteError::OutcomeUnknown);
     assert_eq!(onward_core::StepError::from(DatabaseError::Busy).code, onward_core::ErrorCode::Unavailable);
