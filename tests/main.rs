@@ -21,6 +21,7 @@ mod licences;
 mod logs;
 mod main_job;
 mod metrics;
+mod nodes;
 mod one_server;
 mod pause_everything;
 mod recorded_bodies;

@@ -1,0 +1,96 @@
+//! Several servers on one PostgreSQL.
+
+use super::harness::{Api, Home, Server, eventually, pause};
+use onward_core::{Value, ports::Clock as _};
+use onward_database::SystemClock;
+use serde_json::json;
+use std::collections::BTreeSet;
+
+const NAP: &str = "name: nap
+on:
+  - event: load.order
+key: \"{{ event.data.n }}\"
+steps:
+  - id: begin
+    do: debug.echo
+    with: { n: \"{{ event.data.n }}\" }
+  - delay: 2s
+  - stop: { output: { n: \"{{ event.data.n }}\" } }
+";
+
+/// Milliseconds within which a dead server's shards must be taken (DESIGN.md, command line).
+const TAKE_OVER_MS: i64 = 5_000;
+const EVENTS: usize = 40;
+
+async fn send(api: &Api, from: usize) {
+    for n in from..from + EVENTS {
+        let event = json!({ "type": "load.order", "source": "load", "id": n.to_string(), "data": { "n": n } });
+        // While a dead server's shards are being taken, somebody may have to ask again.
+        eventually("the event is taken in", || async {
+            let answer = api.post("/api/v1/events", &event).await;
+            (answer.status == 202).then_some(())
+        })
+        .await;
+    }
+}
+
+async fn outputs(api: &Api) -> Option<Vec<u64>> {
+    let runs = api.all("/api/v1/runs?workflow=nap").await;
+    let ended: Vec<u64> = runs.iter().filter(|run| run["status"] == "completed").filter_map(|run| run["output"]["n"].as_u64()).collect();
+    (ended.len() == runs.len()).then_some(ended)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_share_the_work_and_the_dead_ones_is_taken_over() {
+    let home = Home::on_postgres();
+    let (first, second) = (Server::start(&home).await, Server::start(&home).await);
+    // A command beside them owns nothing, and is heard.
+    let api = second.api(&home).await;
+    let of_first = Api::new(&first.url(), api.token());
+    api.publish("nap", NAP).await;
+    // Published on one, started on the other.
+    send(&of_first, 0).await;
+    send(&api, EVENTS).await;
+    first.kill().await;
+    let clock = SystemClock::new();
+    let killed = clock.now();
+    send(&api, 2 * EVENTS).await;
+    let ended = eventually("every run ends", || async { outputs(&api).await.filter(|ended| ended.len() == 3 * EVENTS) }).await;
+    assert_eq!(ended.into_iter().collect::<BTreeSet<_>>(), (0..3 * EVENTS as u64).collect(), "each event has one run");
+    // Naps of the dead one were due 2 s after they began at the latest.
+    let took = clock.now().millis_since(killed);
+    println!("nodes: everything had ended {took} ms after the kill (take-over within {TAKE_OVER_MS} ms, then naps of 2 s)");
+    assert!(!second.log().contains("panicked"), "{}", second.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rolling_restart_loses_nothing_and_a_server_without_shards_takes_events_in() {
+    let home = Home::on_postgres();
+    let worker = Server::start_with(&home, "127.0.0.1:0", &["--role", "worker"]).await;
+    let door = Server::start_with(&home, "127.0.0.1:0", &["--role", "api"]).await;
+    let api = door.api(&home).await;
+    api.publish("nap", NAP).await;
+    send(&api, 0).await;
+    // Another comes, then the first goes, in order.
+    let other = Server::start_with(&home, "127.0.0.1:0", &["--role", "worker"]).await;
+    pause(200).await;
+    send(&api, EVENTS).await;
+    assert!(worker.stop().await.success());
+    send(&api, 2 * EVENTS).await;
+    let ended = eventually("every run ends", || async { outputs(&api).await.filter(|ended| ended.len() == 3 * EVENTS) }).await;
+    assert_eq!(ended.into_iter().collect::<BTreeSet<_>>().len(), 3 * EVENTS);
+    // What is asked of a server that owns nothing reaches whoever does.
+    let run = api.post("/api/v1/workflows/nap/runs", &json!({ "input": {}, "key": "k" })).await;
+    assert!([202, 422].contains(&run.status), "{}", run.text);
+    let history: Value = api.get("/api/v1/runs?workflow=nap&limit=1").await;
+    assert!(history["items"][0]["id"].is_string(), "{history}");
+    assert!(other.stop().await.success() && door.stop().await.success());
+}
+
+#[tokio::test]
+async fn roles_need_postgres() {
+    let home = Home::fresh();
+    let refused = home.onward(&["serve", "--role", "worker"]).await;
+    assert_eq!(refused.code, 2);
+    assert!(refused.err.contains("PostgreSQL"), "{}", refused.err);
+}
