@@ -27,6 +27,10 @@ use std::{
     sync::Arc,
 };
 
+/// How often a server on PostgreSQL tries to settle, and the milliseconds between.
+const SETTLE_ATTEMPTS: u32 = 10;
+const SETTLE_AGAIN_MS: i64 = 500;
+
 /// How the rooms are opened.
 pub(crate) struct Settings {
     /// The database's URL.
@@ -183,9 +187,15 @@ async fn furnish(settings: &Settings, database: &Database) -> Result<App, Failur
         limits: EngineLimits::default(),
     });
     engine.ready().await;
-    if let Err(failure) = settle(&engine).await {
-        engine.shutdown().await;
-        return Err(failure);
+    // Servers that start at one time on a new database get in each other's way here; the second finds what the first has made.
+    let mut attempts = if database.path().is_some() { 1 } else { SETTLE_ATTEMPTS };
+    while let Err(failure) = settle(&engine).await {
+        attempts -= 1;
+        if attempts == 0 {
+            engine.shutdown().await;
+            return Err(failure);
+        }
+        clock.sleep_until(clock.now().plus_millis(SETTLE_AGAIN_MS)).await;
     }
     Ok(App::new(AppParts {
         engine,

@@ -43,7 +43,8 @@ async fn outputs(api: &Api) -> Option<Vec<u64>> {
 #[tokio::test(flavor = "multi_thread")]
 async fn servers_share_the_work_and_the_dead_ones_is_taken_over() {
     let home = Home::on_postgres();
-    let (first, second) = (Server::start(&home).await, Server::start(&home).await);
+    // At one time, on a database without a table.
+    let (first, second) = tokio::join!(Server::start(&home), Server::start(&home));
     // A command beside them owns nothing, and is heard.
     let api = second.api(&home).await;
     let of_first = Api::new(&first.url(), api.token());
