@@ -39,11 +39,11 @@ fuzz: ## Coverage-guided fuzzing of definitions, expressions and scripts (SECOND
 generate: ## Write the files that are made from the code (web/openapi.json)
 	$(CARGO) run --quiet -p onward-api --example generate
 
-web: ## Build the web app
-	@echo "the web app is not built yet: this version has no web/ to build"
+web: ## Build the web app into web/dist (does nothing while its sources are the same)
+	@scripts/web.sh build
 
-test-web: ## Test the web app
-	@echo "the web app is not built yet: there is nothing to test"
+test-web: ## Test the web app: types, lint, Vitest, all journeys in a browser, sizes, Lighthouse
+	@scripts/web.sh test
 
 test-api: ## The API's own tests
 	$(CARGO) test -p onward-api

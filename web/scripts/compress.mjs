@@ -1,0 +1,20 @@
+// Writes each file of `dist/` once more in gzip and brotli, so that the server compresses nothing while it serves.
+
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+
+const DIST = path.resolve(import.meta.dirname, "../dist");
+const WORTH_IT = /\.(?:js|css|html|svg|json|txt|webmanifest)$/;
+const LEAST_BYTES = 1024;
+
+for (const name of readdirSync(DIST, { recursive: true, encoding: "utf8" })) {
+  const file = path.join(DIST, name);
+  if (!WORTH_IT.test(name) || statSync(file).size < LEAST_BYTES) {
+    continue;
+  }
+  const bytes = readFileSync(file);
+  writeFileSync(`${file}.gz`, gzipSync(bytes, { level: 9 }));
+  const params = { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length };
+  writeFileSync(`${file}.br`, brotliCompressSync(bytes, { params }));
+}

@@ -1,0 +1,27 @@
+// How everything looks: one scale of type, one accent, calm surfaces. Colours and sizes that pages use beside Mantine's own
+// stand in `surface.css`.
+
+import { createTheme, type MantineColorsTuple } from "@mantine/core";
+
+const brand: MantineColorsTuple = ["#e9f7f5", "#d3ede9", "#a5dbd3", "#73c8bc", "#4bb8a9", "#2f9f90", "#178577", "#0b6e63", "#075950", "#02443d"];
+
+export const theme = createTheme({
+  primaryColor: "brand",
+  primaryShade: { light: 7, dark: 4 },
+  colors: { brand },
+  autoContrast: true,
+  luminanceThreshold: 0.32,
+  defaultRadius: "md",
+  cursorType: "pointer",
+  fontFamily: "var(--onward-font)",
+  fontFamilyMonospace: "var(--onward-font-code)",
+  headings: {
+    fontFamily: "var(--onward-font)",
+    fontWeight: "640",
+    sizes: {
+      h1: { fontSize: "1.625rem", lineHeight: "1.25" },
+      h2: { fontSize: "1.125rem", lineHeight: "1.35" },
+      h3: { fontSize: "1rem", lineHeight: "1.4" },
+    },
+  },
+});
