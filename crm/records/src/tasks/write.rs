@@ -129,13 +129,19 @@ pub async fn delete(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id
 pub async fn note_overdue(tx: &mut Tx, organisation: OrganisationId, limit: u32) -> Result<usize, CrmError> {
     let now = tx.now();
     let due = read::newly_overdue(tx, organisation, now, limit).await?;
+    let mut told = 0;
     for task in &due {
-        tx.execute("UPDATE tasks SET overdue_at = $3 WHERE organisation = $1 AND id = $2", args![organisation, task.id, now]).await?;
+        // Where several servers look at one time, the first tells of it.
+        let sql = "UPDATE tasks SET overdue_at = $3 WHERE organisation = $1 AND id = $2 AND overdue_at IS NULL";
+        if tx.execute(sql, args![organisation, task.id, now]).await? == 0 {
+            continue;
+        }
+        told += 1;
         let line = format!("Task overdue: {}", task.title);
         let task = Task { overdue_at: Some(now), ..task.clone() };
         events::emit_task(tx, organisation, &Actor::System, "task.overdue", &task, Some(&line)).await?;
     }
-    Ok(due.len())
+    Ok(told)
 }
 
 async fn found(tx: &mut Tx, organisation: OrganisationId, id: TaskId) -> Result<Task, CrmError> {
