@@ -185,7 +185,7 @@ async fn a_locked_number_makes_others_wait_until_the_transaction_ends() {
         tx.lock(vec![3]).await.unwrap();
         tx.fetch_one("SELECT epoch FROM leases WHERE shard = 0", args![]).await.unwrap().get::<i64>("epoch").unwrap()
     });
-    let waiting = "SELECT count(*) AS n FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+    let waiting = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'";
     while one.reader().fetch_one(waiting, args![]).await.unwrap().get::<i64>("n").unwrap() == 0 {
         tokio::task::yield_now().await;
     }
