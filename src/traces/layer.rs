@@ -65,6 +65,9 @@ impl Traces {
 
 impl<S: Subscriber + for<'l> LookupSpan<'l>> tracing_subscriber::Layer<S> for Traces {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if !Self::wants(attributes.metadata()) {
+            return;
+        }
         let Some(span) = context.span(id) else { return };
         let Some((_, kind)) = TOLD.iter().find(|(name, _)| *name == attributes.metadata().name()) else { return };
         let mut fields = Fields::default();
