@@ -1,7 +1,7 @@
 //! Several servers on one PostgreSQL.
 
-use super::harness::{Api, Home, Server, eventually, pause};
-use onward_core::{Value, ports::Clock as _};
+use super::harness::{Api, Home, Server, eventually};
+use onward_core::ports::Clock as _;
 use onward_database::SystemClock;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -72,19 +72,20 @@ async fn a_rolling_restart_loses_nothing_and_a_server_without_shards_takes_event
     let api = door.api(&home).await;
     api.publish("nap", NAP).await;
     send(&api, 0).await;
-    // Another comes, then the first goes, in order.
+    // Another comes and takes its share, then the first goes, in order.
     let other = Server::start_with(&home, "127.0.0.1:0", &["--role", "worker"]).await;
-    pause(200).await;
+    eventually("the newcomer has its share", || async { other.log().contains("shards taken").then_some(()) }).await;
     send(&api, EVENTS).await;
     assert!(worker.stop().await.success());
     send(&api, 2 * EVENTS).await;
     let ended = eventually("every run ends", || async { outputs(&api).await.filter(|ended| ended.len() == 3 * EVENTS) }).await;
     assert_eq!(ended.into_iter().collect::<BTreeSet<_>>().len(), 3 * EVENTS);
-    // What is asked of a server that owns nothing reaches whoever does.
-    let run = api.post("/api/v1/workflows/nap/runs", &json!({ "input": {}, "key": "k" })).await;
-    assert!([202, 422].contains(&run.status), "{}", run.text);
-    let history: Value = api.get("/api/v1/runs?workflow=nap&limit=1").await;
-    assert!(history["items"][0]["id"].is_string(), "{history}");
+    // What is asked of a server that owns nothing reaches whoever does, and the answer comes back.
+    let event = json!({ "type": "load.order", "source": "load", "id": "last", "data": { "n": "last" } });
+    let taken = api.post("/api/v1/events", &event).await.expect(202);
+    let run = taken["items"][0]["run_ids"][0].as_str().unwrap().to_owned();
+    api.post(&format!("/api/v1/runs/{run}/cancel"), &json!({ "reason": "never mind" })).await.expect(202);
+    api.run_in(&run, "cancelled").await;
     assert!(other.stop().await.success() && door.stop().await.success());
 }
 

@@ -34,6 +34,15 @@ impl<S: Store> Engine<S> {
         Ok(())
     }
 
+    /// A run that another node announced begins before anything is done to it: what starts it lies in our inbox.
+    pub(crate) async fn begin_if_announced(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, run_id: RunId) -> Result<(), StoreError> {
+        let announced = batch.unbegun.get(&run_id).is_some_and(|(_, status)| *status == RunStatus::Held);
+        if announced && self.is_in_company() && !self.runs.contains(run_id) {
+            self.empty_the_inbox(tx, batch).await?;
+        }
+        Ok(())
+    }
+
     /// Applies a page of rows and removes them, all in this transaction. Whether more wait is in `inbox_waits`.
     pub(crate) async fn apply_inbox(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>) -> Result<(), StoreError> {
         let store = Arc::clone(&self.shared.store);

@@ -88,6 +88,7 @@ impl<S: Store> Engine<S> {
                 if let Some((_, shard)) = batch.foreign.get(run_id).copied().filter(|(whose, _)| whose == organisation) {
                     return self.ask_owner(tx, batch, *organisation, shard, *run_id, &Ask::of_command(command)).await;
                 }
+                self.begin_if_announced(tx, batch, *run_id).await?;
                 Answer::Control(match self.control_held(tx, batch, *organisation, *run_id, command).await? {
                     Some(answer) => answer,
                     None => self.control(batch, *organisation, *run_id, command),
@@ -100,6 +101,7 @@ impl<S: Store> Engine<S> {
                 if let Some((_, shard)) = batch.foreign.get(run_id).copied().filter(|(whose, _)| whose == organisation) {
                     return self.ask_owner(tx, batch, *organisation, shard, *run_id, &Ask::of_mending(mending)).await;
                 }
+                self.begin_if_announced(tx, batch, *run_id).await?;
                 Answer::Mend(self.mend(tx, batch, *organisation, *run_id, mending).await?)
             }
             Item::Publish { organisation, workflow, .. } => {
@@ -267,12 +269,11 @@ impl<S: Store> Engine<S> {
         command: &Command,
     ) -> Result<RunStatus, EngineError> {
         let unreadable = batch.unreadable.contains_key(&run_id);
-        let live = self.runs.get(run_id).filter(|live| live.organisation == organisation);
-        if let Some((_, status)) = batch.unbegun.get(&run_id).filter(|(whose, _)| *whose == organisation) {
-            return Err(EngineError::Conflict(format!("run {run_id} has ended before it began ({}); nothing can happen to it any more", status.as_str())));
-        }
-        let Some(live) = live else {
-            return Err(if unreadable {
+        let Some(live) = self.runs.get(run_id).filter(|live| live.organisation == organisation) else {
+            let unbegun = batch.unbegun.get(&run_id).filter(|(whose, _)| *whose == organisation);
+            return Err(if let Some((_, status)) = unbegun {
+                EngineError::Conflict(format!("run {run_id} has ended before it began ({}); nothing can happen to it any more", status.as_str()))
+            } else if unreadable {
                 EngineError::Conflict(format!("run {run_id} is paused by the engine: its history cannot be read"))
             } else {
                 EngineError::NotFound { what: format!("run {run_id}") }

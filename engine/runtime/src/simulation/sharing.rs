@@ -168,6 +168,27 @@ fn what_people_want_reaches_the_owner_and_its_answer_comes_back() {
     assert!(matches!(refused, Err(EngineError::Conflict(_))), "one of a key lives: {refused:?}");
 }
 
+#[test]
+fn a_run_that_another_node_announced_hears_what_people_want_before_its_owner_looked() {
+    let world = shared(None);
+    let (worker, api) = (join(&world, NodeRole::Worker), join(&world, NodeRole::Api));
+    publish(&world, &api.handle, KEYED);
+    pass(&world, 1_000);
+    let (organisation, executor) = (world.organisation, &world.simulation.executor);
+    for (number, asked) in [&api, &worker].into_iter().cycle().take(20).enumerate() {
+        let run = send(&world, &api, "go", &number.to_string(), &format!("k{number}")).run_ids[0];
+        executor.block_on(asked.handle.cancel(organisation, run, "me", None, false)).expect("it is asked to end");
+    }
+    pass(&world, 1_000);
+    assert!(runs(&world, "keyed").iter().all(|run| run.status == RunStatus::Cancelled));
+    for (number, asked) in [&api, &worker].into_iter().cycle().take(20).enumerate() {
+        let run = send(&world, &api, "go", &format!("s{number}"), &format!("s{number}")).run_ids[0];
+        let signal = crate::Signal { name: None, step: Some("nosuch".into()), data: json!(1) };
+        let refused = executor.block_on(asked.handle.signal(organisation, run, "me", signal, None));
+        assert!(matches!(&refused, Err(EngineError::Conflict(reason)) if !reason.contains("began")), "{refused:?}");
+    }
+}
+
 /// A node that stood still for longer than its leases, while another took over, goes on: it has a timer of a run in memory.
 fn after_standing_still(plant: Option<Plant>) -> (World, Vec<onward_core::history::Entry>) {
     let world = shared(plant);
