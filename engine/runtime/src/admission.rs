@@ -131,12 +131,8 @@ impl<S: Store> Engine<S> {
             Origin::Run { run_id, .. } => Some(*run_id),
             Origin::Event { .. } | Origin::Hand => None,
         });
-        let (run_id, shard) = if let Some(run_id) = known {
-            (run_id, Shard::of(organisation, workflow, &bounded.clone().unwrap_or_else(|| run_id.to_string())))
-        } else {
-            let bursts = request.current.workflow.limits.debounce.is_some() && matches!(request.origin, Origin::Event { .. });
-            self.place_start(tx, organisation, workflow, bounded.as_deref(), bursts && self.is_in_company())
-        };
+        let bursts = self.is_in_company() && request.current.workflow.limits.debounce.is_some() && matches!(request.origin, Origin::Event { .. });
+        let (run_id, shard) = self.place_start(tx, (organisation, workflow, bounded.as_deref()), known, bursts);
         let key = bounded.unwrap_or_else(|| run_id.to_string());
         let Request { current, origin, input, reads, gates, depth, .. } = request;
         let candidate = Candidate { current, origin, input, key, reads, gates, depth, run_id, held: None, since: batch.now };
@@ -194,10 +190,7 @@ impl<S: Store> Engine<S> {
         }
         let bounded = key.as_deref().map(bounded_key);
         let run_id = if self.is_in_company() {
-            let (run_id, shard) = match run_id {
-                Some(run_id) => (run_id, Shard::of(asked.organisation, &asked.workflow, &bounded.clone().unwrap_or_else(|| run_id.to_string()))),
-                None => self.place_start(tx, asked.organisation, &asked.workflow, bounded.as_deref(), false),
-            };
+            let (run_id, shard) = self.place_start(tx, (asked.organisation, &asked.workflow, bounded.as_deref()), run_id, false);
             if !self.leases.own(shard) {
                 return Ok(Err(Elsewhere { shard, run_id }));
             }

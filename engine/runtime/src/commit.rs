@@ -11,17 +11,24 @@ use crate::{
 use onward_core::ports::{CommitError, Notice, NoticeKind, ShardSet, Store, StoreError, Timer, Transaction as _, WriteError};
 use std::sync::Arc;
 
-/// What this node has in memory of definitions, pauses and shapes is not what is stored: it is read again before anything is done.
-const MEMORY_IS_OLD: StoreError = StoreError::Corrupt { what: String::new(), reason: String::new() };
-
 /// Why a transaction did not end in a confirmed commit.
 enum Unconfirmed {
+    /// What this node has in memory of definitions, pauses and shapes is not what is stored: it is read again before anything is
+    /// done, and nothing was.
+    MemoryIsOld,
     /// A statement failed before the commit; nothing is stored.
     Failed(StoreError),
     /// The commit failed; nothing is stored.
     NotCommitted(StoreError),
     /// The commit may have worked.
     Unknown(String),
+}
+
+/// What goes wrong between begin and commit.
+impl From<StoreError> for Unconfirmed {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
 }
 
 /// For `Retry-After` when the store fails.
@@ -62,9 +69,9 @@ impl<S: Store> Engine<S> {
         batch.now = tx.now();
         let answers = match self.fill(&mut tx, batch, items).await {
             Ok(answers) => answers,
-            Err(error) => {
+            Err(unconfirmed) => {
                 store.rollback(tx).await;
-                return Err(Unconfirmed::Failed(error));
+                return Err(unconfirmed);
             }
         };
         #[cfg(test)]
@@ -77,13 +84,13 @@ impl<S: Store> Engine<S> {
     }
 
     /// Everything between begin and commit.
-    async fn fill(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, items: &mut [Queued<S>]) -> Result<Vec<Answer>, StoreError> {
+    async fn fill(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, items: &mut [Queued<S>]) -> Result<Vec<Answer>, Unconfirmed> {
         let store = Arc::clone(&self.shared.store);
         if !self.skips_lease_check() {
             store.check_leases(tx, self.leases.held()).await?;
         }
         if self.is_in_company() && store.generation(tx).await? != self.generation {
-            return Err(MEMORY_IS_OLD);
+            return Err(Unconfirmed::MemoryIsOld);
         }
         let addressed = Self::addressed(batch, items);
         self.load(tx, batch, &addressed).await?;
@@ -292,14 +299,18 @@ impl<S: Store> Engine<S> {
         // What was planned to be asked about may have been made before this process: that stays so.
         self.calls.note_unstarted(batch.calls.iter().filter(|call| !call.reconcile).map(|call| call.key.clone()));
         self.unlearn_shapes(&batch.shapes_added);
-        if matches!(unconfirmed, Unconfirmed::Failed(error) if *error == MEMORY_IS_OLD) {
-            self.rollouts.unread = true;
-            for queued in items.into_iter().rev() {
-                self.own.push_front(queued);
+        let (error, refusal) = match unconfirmed {
+            Unconfirmed::Failed(error) | Unconfirmed::NotCommitted(error) => (error.to_string(), WriteError::Unavailable { retry_after_ms: RETRY_AFTER_MS }),
+            Unconfirmed::Unknown(reason) => (reason.clone(), WriteError::OutcomeUnknown),
+            Unconfirmed::MemoryIsOld => {
+                self.rollouts.unread = true;
+                for queued in items.into_iter().rev() {
+                    self.own.push_front(queued);
+                }
+                self.shared.load.batch_ended(true);
+                return;
             }
-            self.shared.load.batch_ended(true);
-            return;
-        }
+        };
         if matches!(unconfirmed, Unconfirmed::Unknown(_)) && !(batch.rollouts.is_empty() && batch.published.is_empty() && batch.pause_changes.is_empty()) {
             // What takes starts, and what is paused, may be otherwise now.
             self.rollouts.unread = true;
@@ -307,10 +318,6 @@ impl<S: Store> Engine<S> {
         }
         self.held_counts.clear();
         self.drop_touched(&batch);
-        let (error, refusal) = match unconfirmed {
-            Unconfirmed::Failed(error) | Unconfirmed::NotCommitted(error) => (error.to_string(), WriteError::Unavailable { retry_after_ms: RETRY_AFTER_MS }),
-            Unconfirmed::Unknown(reason) => (reason.clone(), WriteError::OutcomeUnknown),
-        };
         self.meters.commits_unconfirmed.increment(1);
         tracing::error!(error, items = items.len(), "a transaction was not confirmed; its runs are loaded again");
         // A database that cannot be reached says nothing about the statement.

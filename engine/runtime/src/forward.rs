@@ -80,15 +80,21 @@ impl<S: Store> Engine<S> {
         self.address(tx, batch, organisation, shard, Some(run_id), &cause, &message).await
     }
 
-    /// The id of a run that is about to be asked for, and where it will live. Without a key the id decides that: one that falls to us
-    /// is taken where there is one, and all starts that share a burst fall to one shard.
-    pub(crate) fn place_start(&self, tx: &mut S::Tx, organisation: OrganisationId, workflow: &str, key: Option<&str>, bursts: bool) -> (RunId, Shard) {
-        let first = RunId(tx.fresh_id());
+    /// The id of a run that is about to be asked for (`known` where that was said) and where it will live. Without a key the id decides
+    /// that: one that falls to us is taken where there is one, and all starts that share a burst fall to one shard.
+    pub(crate) fn place_start(
+        &self,
+        tx: &mut S::Tx,
+        (organisation, workflow, key): (OrganisationId, &str, Option<&str>),
+        known: Option<RunId>,
+        bursts: bool,
+    ) -> (RunId, Shard) {
+        let first = known.unwrap_or_else(|| RunId(tx.fresh_id()));
         if let Some(key) = key {
             return (first, Shard::of(organisation, workflow, key));
         }
         let of = |run_id: RunId| Shard::of(organisation, workflow, &run_id.to_string());
-        if self.leases.own_all() || (self.leases.held().is_empty() && !bursts) {
+        if known.is_some() || self.leases.own_all() || (self.leases.held().is_empty() && !bursts) {
             return (first, of(first));
         }
         let home = bursts.then(|| Shard::of(organisation, workflow, ""));
