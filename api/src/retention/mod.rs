@@ -119,11 +119,9 @@ impl Retention {
             let mut after = None;
             while !pieces.stopped() {
                 let found = retention::old_runs(&mut app.reader(), organisation, &workflow, ended_before, after, RUNS_AT_ONCE).await?;
-                after = found.last;
-                if after.is_none() {
-                    break;
-                }
-                self.forget_runs(pieces, found.over, ended_before, forgotten).await?;
+                let Some(last) = found.last().copied() else { break };
+                after = Some(last);
+                self.forget_runs(pieces, found.into_iter().map(|(_, run)| run).collect(), ended_before, forgotten).await?;
             }
         }
         // Also what a process left that ended in the middle of it.

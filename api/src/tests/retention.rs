@@ -130,7 +130,8 @@ async fn what_a_crash_left_of_a_forgotten_run_goes_with_the_next_round() {
     let cut = write(server.app.engine(), Lane::Low, move |tx: &mut Tx| {
         Box::pin(async move {
             let found = onward_store::retention::old_runs(tx, organisation, "hello", now, None, 10).await?;
-            onward_store::retention::forget_runs(tx, organisation, &found.over, now).await
+            let found: Vec<_> = found.into_iter().map(|(_, run)| run).collect();
+            onward_store::retention::forget_runs(tx, organisation, &found, now).await
         })
     });
     assert_eq!(cut.await.unwrap().unwrap(), 3);
