@@ -1,12 +1,13 @@
 // The builder: the page of one workflow. Loaded when it is opened, never with the first page.
-
-import { useTranslation } from "react-i18next";
+import { useQuery } from "@tanstack/react-query";
+import { LoadFailed } from "../parts/LoadFailed";
+import { Loading } from "../parts/Loading";
+import { BuilderPage } from "./Builder";
+import { loadWorkflow } from "./session/draft";
 
 export function WorkflowPage({ name }: { name: string }) {
-  const { t } = useTranslation("builder");
-  return (
-    <section aria-label={t("title")}>
-      <h1>{name}</h1>
-    </section>
-  );
+  const stored = useQuery({ queryKey: ["builder", "workflow", name], queryFn: () => loadWorkflow(name), staleTime: 0, gcTime: 0, refetchOnMount: "always", refetchOnReconnect: false, structuralSharing: false });
+  if (stored.error) return <LoadFailed error={stored.error} retry={stored.refetch} />;
+  if (!stored.data || (stored.isFetching && !stored.isFetchedAfterMount)) return <Loading />;
+  return <BuilderPage name={name} stored={stored.data} />;
 }
