@@ -3,12 +3,13 @@ import { Button, Modal, Table } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { notifications } from "@mantine/notifications";
 import { IconAlertTriangle, IconChevronDown, IconChevronUp, IconCircleCheck } from "@tabler/icons-react";
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
+import { Loading } from "../parts/Loading";
 import styles from "./builder.module.css";
 import { Canvas, type CanvasHandle } from "./canvas/Canvas";
 import { NO_OVERLAY, type Overlay } from "./canvas/flow";
-import { CodeView, type CodeHandle } from "./code/CodeView";
+import type { CodeHandle } from "./code/CodeView";
 import { offsetOf, stepNear } from "./code/complete";
 import { pathOf } from "./document/read";
 import type { Place } from "./document/steps";
@@ -33,6 +34,9 @@ import { StepList } from "./StepList";
 import { Toolbar, type View } from "./Toolbar";
 import { VersionsPanel } from "./versions/VersionsPanel";
 import { detailOf, titleOf } from "./words/describe";
+
+// The editor of the text is large: it comes when the text is shown.
+const CodeView = lazy(async () => ({ default: (await import("./code/CodeView")).CodeView }));
 
 type Side = "none" | "form" | "simulate" | "versions";
 
@@ -150,7 +154,7 @@ export function BuilderPage({ name, stored }: { name: string; stored: Stored }) 
           </div>
         )}
         {view === "list" && <StepList tree={tree} nodes={nodes} selected={selected} problems={problemsByStep} onOpen={(pointer) => { select([pointer]); setSide("form"); }} />}
-        {(view === "code" || view === "both") && <div className={styles.text}><CodeView handle={code} source={source} script={script} label={t("code.title")} problems={fresh ? problems : NO_PROBLEMS} around={around} readOnly={false} onChange={(text) => builder.edit(text, "text")} onUndo={builder.undo} onRedo={builder.redo} onCaret={caret} /></div>}
+        {(view === "code" || view === "both") && <div className={styles.text}><Suspense fallback={<Loading />}><CodeView handle={code} source={source} script={script} label={t("code.title")} problems={fresh ? problems : NO_PROBLEMS} around={around} readOnly={false} onChange={(text) => builder.edit(text, "text")} onUndo={builder.undo} onRedo={builder.redo} onCaret={caret} /></Suspense></div>}
         <FormContext.Provider value={form}>
           {side === "form" && !script && (
             <div data-side style={{ display: "contents" }}>

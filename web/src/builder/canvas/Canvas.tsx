@@ -85,13 +85,20 @@ function Inner({ tree, nodes: catalogue, selected, problems, overlay = NO_OVERLA
   useImperativeHandle(handle, () => ({ fit, show, drawing, reset: () => void flow.zoomTo(1, { duration: 150 }) }), [fit, show, drawing, flow]);
 
   // The first look: all of a small workflow, the beginning of a large one, in its natural size.
-  const started = useRef(false);
+  const started = useRef<number | null>(null);
   const begin = useCallback(() => {
     const view = wrapper.current?.getBoundingClientRect();
-    if (!view || started.current || view.width === 0) return;
-    started.current = true;
+    if (!view || view.width === 0) return;
+    const before = started.current;
+    started.current = view.width;
+    if (before !== null) {
+      // A panel beside it opened or closed: what was in the middle stays there.
+      const { x, y, zoom } = flow.getViewport();
+      if (before !== view.width) void flow.setViewport({ x: x + (view.width - before) / 2, y, zoom });
+      return;
+    }
     const axis = (drawing.boxes[0]?.x ?? 0) + (drawing.boxes[0]?.width ?? 0) / 2;
-    const zoom = Math.min(1, Math.max(0.62, Math.min((view.width - 40) / drawing.width, (view.height - 40) / drawing.height)));
+    const zoom = Math.min(1, Math.max(0.62, (view.width - 40) / drawing.width));
     const fits = drawing.width * zoom <= view.width - 20;
     void flow.setViewport({ x: fits ? (view.width - drawing.width * zoom) / 2 : view.width / 2 - axis * zoom, y: 24, zoom });
   }, [drawing, flow]);
@@ -177,7 +184,7 @@ function Inner({ tree, nodes: catalogue, selected, problems, overlay = NO_OVERLA
           panOnScrollSpeed={0.8}
         >
           <Background gap={22} size={1.2} color={scheme === "dark" ? "#262d34" : "#dfe3e6"} />
-          <MiniMap pannable zoomable ariaLabel={t("minimap")} nodeStrokeWidth={0} nodeColor={scheme === "dark" ? "#55606b" : "#b7c0c9"} maskColor={scheme === "dark" ? "rgb(16 20 24 / 70%)" : "rgb(246 247 248 / 70%)"} bgColor={scheme === "dark" ? "#171c21" : "#ffffff"} className="onward-minimap" />
+          <MiniMap pannable zoomable ariaLabel={t("minimap")} nodeStrokeWidth={0} nodeColor={scheme === "dark" ? "#55606b" : "#b7c0c9"} maskColor={scheme === "dark" ? "rgb(16 20 24 / 70%)" : "rgb(246 247 248 / 70%)"} bgColor={scheme === "dark" ? "#171c21" : "#ffffff"} style={MAP} />
           <Panel position="bottom-left" className={styles.panel}>
             <Tool label={t("zoomIn")} onClick={() => void flow.zoomIn({ duration: 100 })}><IconPlus size={16} /></Tool>
             <Tool label={t("zoomOut")} onClick={() => void flow.zoomOut({ duration: 100 })}><IconMinus size={16} /></Tool>
@@ -193,6 +200,7 @@ function pointOf(event: MouseEvent | TouchEvent): { clientX: number; clientY: nu
   return "touches" in event ? (event.touches[0] ?? event.changedTouches[0] ?? { clientX: 0, clientY: 0 }) : event;
 }
 
+const MAP = { width: 150, height: 104 };
 const MULTI = ["Meta", "Control"];
 
 function Tool({ label, onClick, children }: { label: string; onClick: () => void; children: React.ReactNode }) {

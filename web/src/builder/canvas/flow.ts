@@ -136,7 +136,7 @@ export function places(line: Line, labelled: boolean): { labelAt: Point | null; 
   if (points.length === 2 || !third || !fourth) {
     if (!labelled) return { labelAt: null, plusAt: line.insert && middle(first, second) };
     const long = second.y - first.y > 60;
-    return { labelAt: long ? { x: first.x, y: first.y + 36 } : middle(first, second), plusAt: line.insert && (long ? { x: second.x, y: second.y - 16 } : { x: first.x, y: second.y - 9 }) };
+    return { labelAt: long ? { x: first.x, y: first.y + (line.label ? 36 : 22) } : middle(first, second), plusAt: line.insert && (long ? { x: second.x, y: second.y - 16 } : { x: first.x, y: second.y - 9 }) };
   }
   const entering = line.label !== null || points.length > 4;
   const labelAt = labelled ? { x: third.x, y: third.y + 18 } : null;

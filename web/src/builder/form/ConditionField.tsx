@@ -23,7 +23,7 @@ export function ConditionField({ label, value, path, description, required }: { 
           size="xs"
           aria-label={t("form.kindOf", { field: label })}
           value={isRule ? "rule" : "expression"}
-          onChange={(kind) => set(path, kind === "rule" ? FIRST_RULE : "true")}
+          onChange={(kind) => set(path, kind === "rule" ? FIRST_RULE : true)}
           data={[{ value: "expression", label: t("form.expression") }, { value: "rule", label: t("form.rule") }]}
         />
       )}

@@ -1,6 +1,7 @@
 // A field for any value, made from its JSON Schema. What the language knows by name (conditions, matches, durations) has fields of its own.
 import { Button, Group, NumberInput, Select, Stack, Switch } from "@mantine/core";
 import { IconPlus, IconTrash } from "@tabler/icons-react";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { isMap, pointerOf, type Path } from "../document/read";
 import { ConditionField } from "./ConditionField";
@@ -125,8 +126,12 @@ export function Properties({ schema, value, path, order = NO_ORDER, first = 0, l
   const { set, readOnly } = useForm();
   const map = isMap(value) ? value : {};
   const all = propertiesOf(schema, order).filter(({ key, schema: one }) => !leave.includes(key) && !(HOLDS_STEPS.has(key) && (definitionOf(one) === "steps" || key === "catch")));
-  const shown = all.filter(({ key, required }, index) => required || key in map || index < first);
-  const rest = all.filter((one) => !shown.includes(one));
+  // What the file has comes first; the order is of the first look, so that nothing jumps while somebody writes.
+  const [present] = useState(() => new Set(Object.keys(map)));
+  const sorted = all.toSorted((one, other) => Number(other.required) - Number(one.required) || Number(present.has(other.key)) - Number(present.has(one.key)));
+  const lasting = sorted.filter(({ key, required }) => required || present.has(key)).length;
+  const shown = sorted.filter(({ key, required }, index) => required || key in map || index < (first === 0 ? 0 : Math.max(first, Math.min(lasting + 2, first + 2))));
+  const rest = sorted.filter((one) => !shown.includes(one));
   const strange = Object.keys(map).filter((key) => !leave.includes(key) && !HOLDS_STEPS.has(key) && !all.some((one) => one.key === key));
   return (
     <Stack gap="sm">

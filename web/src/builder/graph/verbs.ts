@@ -47,9 +47,9 @@ export function newStep(verb: Verb, node = "", input: Record<string, unknown> | 
       return input === null || Object.keys(input).length === 0 ? { do: node } : { do: node, with: input };
     case "if":
       // oxlint-disable-next-line unicorn/no-thenable -- a key of the language; steps are never awaited
-      return { if: "true", then: [] };
+      return { if: true, then: [] };
     case "choose":
-      return { choose: [{ if: "true", steps: [] }, { else: [] }] };
+      return { choose: [{ if: true, steps: [] }, { else: [] }] };
     case "split":
       return { split: { variants: { a: 50, b: 50 } } };
     case "delay":

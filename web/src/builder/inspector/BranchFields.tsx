@@ -39,7 +39,7 @@ function addBranch(step: Step, set: (path: Path, value: unknown) => void): void 
     const clauses = Array.isArray(step.value.choose) ? step.value.choose : [];
     const last: unknown = clauses.at(-1);
     const before = isMap(last) && "else" in last ? clauses.length - 1 : clauses.length;
-    set([...step.path, "choose"], [...clauses.slice(0, before), { if: "true", steps: [] }, ...clauses.slice(before)]);
+    set([...step.path, "choose"], [...clauses.slice(0, before), { if: true, steps: [] }, ...clauses.slice(before)]);
   } else if (step.verb === "split") set([...step.path, "split", "variants", letter], 50);
   else if (step.verb === "parallel") set([...step.path, "parallel", `branch_${letter}`], []);
   else set([...step.path, "catch", Array.isArray(step.value.catch) ? step.value.catch.length : 0], { steps: [] });

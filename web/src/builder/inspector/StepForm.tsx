@@ -72,7 +72,7 @@ function Fields({ step, nodes, actions, nameRef }: { step: Step; nodes: Readonly
   const node = nodes.get(step.node);
   const properties = (schema.properties ?? {}) as Record<string, Schema>;
   const own = Object.keys(properties).filter((key) => !["id", "name", "do", "with"].includes(key) && !FAILURE_KEYS.has(key) && key !== "catch" && definitionOf(properties[key] ?? {}) !== "steps" && !HOLDS_STEPS.has(key) && !["choose", "parallel"].includes(key) && !(key === "if" && step.verb !== "if"));
-  const late = Object.keys(properties).filter((key) => FAILURE_KEYS.has(key) || (key === "if" && step.verb !== "if"));
+  const late = Object.keys(properties).filter((key) => (FAILURE_KEYS.has(key) && (key !== "retry" || step.verb === "do")) || (key === "if" && step.verb !== "if"));
   const waits = step.verb === "wait_for" || step.verb === "ask";
   return (
     <Stack gap="md">
@@ -81,7 +81,7 @@ function Fields({ step, nodes, actions, nameRef }: { step: Step; nodes: Readonly
       {step.verb === "do" && (
         <Select label={t("step.node")} searchable data={groups(nodes)} value={step.node} disabled={readOnly} allowDeselect={false} error={problemAt(problems, `${step.pointer}/do`)} description={node?.description} onChange={(next) => { if (next !== null) actions.changeNode(next); }} />
       )}
-      {step.verb === "do" && node && <Properties schema={node.input as Schema} value={step.value.with} path={[...step.path, "with"]} order={orderOf(node)} first={6} />}
+      {step.verb === "do" && node && <Properties schema={node.input as Schema} value={step.value.with} path={[...step.path, "with"]} key={step.node} order={orderOf(node)} first={4} />}
       {step.verb !== "do" && "with" in properties && <SchemaField schema={properties.with ?? {}} value={step.value.with} path={[...step.path, "with"]} label={t("step.with")} />}
       {own.map((key) => (
         step.verb === "split" && key === "split" ? <Properties key={key} schema={properties.split ?? {}} value={step.value.split} path={[...step.path, "split"]} leave={LEFT_TO_BRANCHES} /> :

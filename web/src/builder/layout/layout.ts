@@ -60,7 +60,8 @@ export function layout(tree: Tree, collapsed: ReadonlySet<string> = new Set()): 
   const startHeight = TRIGGER_HEAD + TRIGGER_ROW * Math.max(1, tree.triggers.length);
   pen.boxes.push({ id: START, kind: "trigger", x: axis - CARD_WIDTH / 2, y: 0, width: CARD_WIDTH, height: startHeight, step: null, hidden: 0 });
   const exit = drawList(pen, tree.steps, ["steps"], { id: START, x: axis, y: startHeight }, axis, startHeight + GAP, null);
-  const bottom = startHeight + GAP + size.height + (size.height > 0 ? GAP : 0);
+  const last = tree.steps.at(-1);
+  const bottom = startHeight + GAP + size.height + (last ? gapBelow(last) : 0);
   pen.boxes.push({ id: END, kind: "end", x: axis - 44, y: bottom, width: 88, height: 34, step: null, hidden: 0 });
   if (exit) connect(pen, exit, { id: END, x: axis, y: bottom }, { insert: exit.insert, label: exit.label, branch: exit.branch });
   const right = Math.max(...pen.boxes.map((box) => box.x + box.width));
@@ -100,7 +101,7 @@ function measureList(steps: readonly Step[], collapsed: ReadonlySet<string>): Si
     const size = measure(step, collapsed);
     axis = Math.max(axis, size.axis);
     right = Math.max(right, size.width - size.axis);
-    height += size.height + (index > 0 ? GAP : 0);
+    height += size.height + (index < steps.length - 1 ? gapBelow(step) : 0);
   });
   return { width: axis + right, height, axis };
 }
@@ -149,6 +150,11 @@ function laneSize(lane: Branch, collapsed: ReadonlySet<string>): Size {
   return measureList(lane.steps, collapsed);
 }
 
+/** Below what waits there is room for how it ends. */
+function gapBelow(step: Step): number {
+  return step.verb === "wait_for" || step.verb === "ask" ? GAP + 24 : GAP;
+}
+
 function isLoop(step: Step): boolean {
   return step.verb === "for_each" || step.verb === "repeat";
 }
@@ -181,7 +187,7 @@ function drawList(
     }
     const end = drawStep(pen, step, axis, y);
     exit = end === null ? null : { ...end, insert: { list, index: index + 1 }, label: null, branch: null };
-    y += size.height + GAP;
+    y += size.height + gapBelow(step);
   });
   return exit;
 }
