@@ -141,7 +141,7 @@ export function places(line: Line, labelled: boolean): { labelAt: Point | null; 
   const entering = line.label !== null || points.length > 4;
   const labelAt = labelled ? { x: third.x, y: third.y + 18 } : null;
   if (entering) return { labelAt, plusAt: line.insert && (points.length > 4 ? { x: third.x, y: Math.max(third.y + 44, (third.y + fourth.y) / 2) } : { x: fourth.x, y: fourth.y - 15 }) };
-  return { labelAt, plusAt: line.insert && middle(first, second, 18) };
+  return { labelAt: labelled ? { x: first.x, y: first.y + 14 } : null, plusAt: line.insert && middle(first, second, labelled ? 34 : 18) };
 }
 
 function middle(from: Point, to: Point, most = Number.POSITIVE_INFINITY): Point {
