@@ -10,7 +10,7 @@ import type { Schema } from "./schema";
 import { TextField } from "./TextField";
 import { YamlField } from "./YamlField";
 
-export function MapField({ label, value, path, schema }: { label: string; value: unknown; path: Path; schema: Schema }) {
+export function MapField({ label, value, path, schema, labelled = false }: { label: string; value: unknown; path: Path; schema: Schema; labelled?: boolean }) {
   const { t } = useTranslation("builder");
   const { set, done, readOnly, problems } = useForm();
   if (typeof value === "string") {
@@ -20,16 +20,18 @@ export function MapField({ label, value, path, schema }: { label: string; value:
   const free = (): string => { for (let number = entries.length + 1; ; number += 1) if (!entries.some(([key]) => key === `value_${number}`)) return `value_${number}`; };
   return (
     <fieldset className={styles.nested}>
-      <legend className={styles.legend}>{label}</legend>
+      <legend className={labelled ? styles.heard : styles.legend}>{label}</legend>
       <Stack gap={6}>
         {entries.map(([key, item], index) => (
           <div key={index} className={styles.row}>
-            <NameInput name={key} path={[...path, key]} taken={entries.map(([other]) => other)} />
+            <div className={styles.rowName}>
+            <NameInput name={key} path={[...path, key]} taken={entries.map(([other]) => other)} /></div>
+            <div className={styles.rowValue}>
             {typeof item === "object" && item !== null ? (
               <YamlField label={key} hideLabel value={item} path={[...path, key]} />
             ) : (
               <TextField label={t("form.valueOf", { name: key })} value={item === null ? "" : String(item)} onChange={(text) => set([...path, key], typed(text, item), `field:${pointerOf([...path, key])}`)} onDone={done} />
-            )}
+            )}</div>
             {!readOnly && <ActionIcon mt={26} size="sm" variant="subtle" color="gray" aria-label={t("form.removeNamed", { name: key })} onClick={() => set([...path, key], undefined)}><IconTrash size={14} /></ActionIcon>}
           </div>
         ))}

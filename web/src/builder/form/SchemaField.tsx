@@ -18,6 +18,8 @@ export interface FieldProps {
   path: Path;
   label: string;
   required?: boolean;
+  /** The label stands above already. */
+  labelled?: boolean;
 }
 
 export function SchemaField({ schema: given, value, path, label, required = false }: FieldProps) {
@@ -36,7 +38,7 @@ export function about(schema: Schema): string | undefined {
   return typeof schema.description === "string" ? schema.description : undefined;
 }
 
-function Plain({ schema, value, path, label, required = false }: FieldProps) {
+function Plain({ schema, value, path, label, required = false, labelled = false }: FieldProps) {
   const { t } = useTranslation("builder");
   const { set, readOnly, problems } = useForm();
   const error = problemAt(problems, pointerOf(path));
@@ -59,12 +61,12 @@ function Plain({ schema, value, path, label, required = false }: FieldProps) {
   if (isMap(schema.properties) && (value === undefined || isMap(value))) {
     return (
       <fieldset className={styles.nested}>
-        <legend className={styles.legend}>{label}</legend>
+        <legend className={labelled ? styles.heard : styles.legend}>{label}</legend>
         <Properties schema={schema} value={value} path={path} />
       </fieldset>
     );
   }
-  if (types.includes("object") && !types.includes("string") && (value === undefined || value === null || isMap(value))) return <MapField label={label} value={value} path={path} schema={schema} />;
+  if (types.includes("object") && !types.includes("string") && (value === undefined || value === null || isMap(value))) return <MapField label={label} labelled={labelled} value={value} path={path} schema={schema} />;
   if (isMap(value) && !isMap(schema.properties)) return <MapField label={label} value={value} path={path} schema={schema} />;
   if (value === undefined || value === null || typeof value !== "object") return <TextOf schema={schema} value={value} path={path} label={label} required={required} />;
   return <YamlField label={label} value={value} path={path} description={about(schema) ?? t("form.asYaml")} />;
@@ -115,7 +117,7 @@ function OneOf({ variants, schema, value, path, label, required }: FieldProps & 
         <span className={styles.legend}>{label}</span>
         <Select size="xs" w={170} aria-label={t("form.kindOf", { field: label })} data={names} value={String(now)} allowDeselect={false} disabled={readOnly} onChange={(next) => { const variant = variants[Number(next)]; if (variant && Number(next) !== now) set(path, emptyOf(variant)); }} />
       </Group>
-      <Plain schema={chosen} value={value} path={path} label={label} required={required ?? false} />
+      <Plain schema={chosen} value={value} path={path} label={label} required={required ?? false} labelled />
     </Stack>
   );
 }

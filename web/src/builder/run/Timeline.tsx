@@ -1,6 +1,7 @@
 // A run's moments: stepped forwards and backwards, by the slider, the arrow keys or a click; the graph follows.
 import { ActionIcon, Group, Slider } from "@mantine/core";
 import { IconChevronLeft, IconChevronRight } from "@tabler/icons-react";
+import { useMemo } from "react";
 import { useTranslation } from "react-i18next";
 import styles from "../builder.module.css";
 import { isMap } from "../document/read";
@@ -18,11 +19,9 @@ export interface TimelineProps {
   onShow: (pointer: string) => void;
 }
 
-export function Timeline({ history, tree, nodes, at, onAt, onShow }: TimelineProps) {
-  const { t, i18n } = useTranslation("builder");
-  const shown = moments(history);
+function useMoments({ history, tree, at, onAt, onShow }: Omit<TimelineProps, "nodes">) {
+  const shown = useMemo(() => moments(history), [history]);
   const index = Math.max(0, shown.findLastIndex((entry) => Number(entry.seq) <= at));
-  const time = new Intl.DateTimeFormat(i18n.language, { dateStyle: "short", timeStyle: "medium" });
   const go = (to: number): void => {
     const entry = shown[Math.max(0, Math.min(shown.length - 1, to))];
     if (!entry) return;
@@ -30,13 +29,30 @@ export function Timeline({ history, tree, nodes, at, onAt, onShow }: TimelinePro
     const step = tree.byKey.get(keyOfPath(entry.step) ?? "");
     if (step) onShow(step.pointer);
   };
+  return { shown, index, go };
+}
+
+/** Forwards and backwards through a run. */
+export function Stepper(props: Omit<TimelineProps, "nodes">) {
+  const { t } = useTranslation("builder");
+  const { shown, index, go } = useMoments(props);
   return (
-    <div>
       <Group gap="xs" wrap="nowrap" mb="xs">
         <ActionIcon variant="default" aria-label={t("run.back")} disabled={index === 0} onClick={() => go(index - 1)}><IconChevronLeft size={16} className="onward-flip" /></ActionIcon>
         <Slider style={{ flex: 1 }} min={0} max={Math.max(1, shown.length - 1)} value={index} onChange={go} label={null} thumbLabel={t("run.moment")} aria-label={t("run.moment")} />
         <ActionIcon variant="default" aria-label={t("run.forward")} disabled={index >= shown.length - 1} onClick={() => go(index + 1)}><IconChevronRight size={16} className="onward-flip" /></ActionIcon>
       </Group>
+  );
+}
+
+export function Timeline(props: TimelineProps) {
+  const { t, i18n } = useTranslation("builder");
+  const { tree, nodes } = props;
+  const { shown, index, go } = useMoments(props);
+  const time = new Intl.DateTimeFormat(i18n.language, { dateStyle: "short", timeStyle: "medium" });
+  return (
+    <div>
+      <Stepper {...props} />
       <ol className={styles.timeline} aria-label={t("run.timeline")}>
         {shown.map((entry, place) => {
           const step = tree.byKey.get(keyOfPath(entry.step) ?? "");
