@@ -186,9 +186,9 @@ export function BuilderPage({ name, stored }: { name: string; stored: Stored }) 
       {dialog === "publish" && (
         <PublishDialog name={name} source={source} published={published} live={live} errors={errors} fresh={fresh} save={saveNow}
           onRollout={(text) => builder.edit(text)} onClose={() => setDialog(null)}
-          onPublished={(version, text) => { setPublished({ version, source: text }); forget(text, null); setDialog(null); }} />
+          onPublished={(version, text) => { setPublished({ version, source: text }); forget(text, null); setDialog(null); setOverlay(null); if (side === "simulate") setSide("none"); }} />
       )}
-      <Modal opened={dialog === "help"} onClose={() => setDialog(null)} title={t("help.title")}>
+      <Modal opened={dialog === "help"} onClose={() => setDialog(null)} title={t("help.title")} closeButtonProps={{ "aria-label": t("close") }}>
         <Table><Table.Tbody>{SHORTCUTS.map(([command, keys]) => <Table.Tr key={command}><Table.Td>{t(`help.${command}`)}</Table.Td><Table.Td dir="ltr"><kbd>{keys}</kbd></Table.Td></Table.Tr>)}</Table.Tbody></Table>
         <Button mt="md" fullWidth variant="light" onClick={() => setDialog(null)}>{t("close")}</Button>
       </Modal>

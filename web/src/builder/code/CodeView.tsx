@@ -10,6 +10,7 @@ import { drawSelection, EditorView, highlightActiveLine, hoverTooltip, keymap, l
 import { tags } from "@lezer/highlight";
 import { useEffect, useImperativeHandle, useLayoutEffect, useRef, type Ref } from "react";
 import type { Problem } from "../problems/problems";
+import { useSettled } from "../session/useSettled";
 import styles from "./code.module.css";
 import { aboutAt, offersAt, type Surroundings } from "./complete";
 import { DURABLE_FUNCTIONS, rhai } from "./rhai";
@@ -47,8 +48,13 @@ const colours = HighlightStyle.define([
 export function CodeView({ source, script, label, problems, around, readOnly, handle, onChange, onUndo, onRedo, onCaret }: CodeViewProps) {
   const host = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView | null>(null);
-  const latest = useRef({ around, onChange, onUndo, onRedo, onCaret });
-  useLayoutEffect(() => { latest.current = { around, onChange, onUndo, onRedo, onCaret }; });
+  const sent = useRef(source);
+  const { later, now } = useSettled((text: string) => {
+    sent.current = text;
+    onChange(text);
+  });
+  const latest = useRef({ around, onUndo, onRedo, onCaret });
+  useLayoutEffect(() => { latest.current = { around, onUndo, onRedo, onCaret }; });
   const locked = useRef(new Compartment());
   const start = useRef({ source, readOnly });
 
@@ -67,33 +73,39 @@ export function CodeView({ source, script, label, problems, around, readOnly, ha
           hoverTooltip((editor, position) => (script ? null : told(editor, position, latest.current.around))),
           // Undo belongs to the whole builder: the graph and the text have one history.
           Prec.highest(keymap.of([
-            { key: "Mod-z", run: () => { latest.current.onUndo(); return true; } },
+            { key: "Mod-z", run: () => { now(); latest.current.onUndo(); return true; } },
             { key: "Mod-Shift-z", run: () => { latest.current.onRedo(); return true; } },
             { key: "Mod-y", run: () => { latest.current.onRedo(); return true; } },
           ])),
           keymap.of([...defaultKeymap, ...searchKeymap, indentWithTab]),
           locked.current.of(EditorState.readOnly.of(start.current.readOnly)),
           EditorView.updateListener.of((update) => {
-            if (update.docChanged && !update.transactions.some((one) => one.annotation(fromOutside))) latest.current.onChange(update.state.doc.toString());
+            if (update.docChanged && !update.transactions.some((one) => one.annotation(fromOutside))) later(update.state.doc.toString());
+            if (update.focusChanged && !update.view.hasFocus) now();
             if (update.selectionSet && update.view.hasFocus) latest.current.onCaret(update.state.selection.main.head);
           }),
         ],
       }),
     });
+    // What scrolls can be scrolled by keys.
+    editor.scrollDOM.tabIndex = 0;
     view.current = editor;
     return () => {
       editor.destroy();
       view.current = null;
     };
-  }, [script, label]);
+  }, [script, label, later, now]);
 
   useEffect(() => { view.current?.dispatch({ effects: locked.current.reconfigure(EditorState.readOnly.of(readOnly)) }); }, [readOnly]);
 
   useEffect(() => {
+    // What was written here comes back as the source: the editor is ahead of it and keeps its text.
+    if (source === sent.current) return;
+    sent.current = source;
     const editor = view.current;
-    const now = editor?.state.doc.toString();
-    if (!editor || now === undefined || now === source) return;
-    editor.dispatch({ changes: replaced(now, source), annotations: fromOutside.of(true) });
+    const text = editor?.state.doc.toString();
+    if (!editor || text === undefined || text === source) return;
+    editor.dispatch({ changes: replaced(text, source), annotations: fromOutside.of(true) });
   }, [source]);
 
   useEffect(() => {

@@ -1,3 +1,4 @@
+// @vitest-environment node
 import { describe, expect, it } from "vitest";
 import { NO_SAMPLES } from "../scope/scope";
 import { VERBS } from "../graph/verbs";

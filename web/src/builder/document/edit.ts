@@ -107,7 +107,8 @@ function replaceValue(reading: Reading, path: Path, value: unknown): string {
   const located = locate(document, path);
   if (!located) throw new EditError("there is nothing to replace");
   const { node, pair, parent } = located;
-  const old = isScalar(node) ? (node.type as Scalar.Type | undefined) : undefined;
+  // The quotes of an empty text say nothing about how its author likes them.
+  const old = isScalar(node) && node.value !== "" ? (node.type as Scalar.Type | undefined) : undefined;
   if (insideFlow(reading, path)) {
     const text = printScalarLike(value, old, true);
     if (node === null || isEmptyScalar(node)) return splice(source, pair ? colonEnd(source, pair) : start(node as Node), pair ? colonEnd(source, pair) : start(node as Node), ` ${text}`);

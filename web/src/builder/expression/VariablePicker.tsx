@@ -14,7 +14,7 @@ export function VariablePicker({ onPick, onClose }: { onPick: (path: string) => 
   const [words, setWords] = useState("");
   const found = words.trim() === "" ? variables : search(flat(variables), words).slice(0, 80);
   return (
-    <Modal opened onClose={onClose} title={t("form.variables")} size="md">
+    <Modal opened onClose={onClose} title={t("form.variables")} size="md" closeButtonProps={{ "aria-label": t("close") }}>
       <TextInput data-autofocus value={words} onChange={(event) => setWords(event.currentTarget.value)} placeholder={t("form.searchVariables")} aria-label={t("form.searchVariables")} leftSection={<IconSearch size={16} />} onKeyDown={(event) => { const [first] = found; if (event.key === "Enter" && first && words.trim() !== "") onPick(first.path); }} />
       <ScrollArea.Autosize mah={420} mt="sm">
         {found.length === 0 ? <Text size="sm" c="dimmed" p="sm">{t("palette.nothing")}</Text> : <Level variables={found} deep={words.trim() === ""} onPick={onPick} depth={0} />}

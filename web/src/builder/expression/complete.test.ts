@@ -1,3 +1,4 @@
+// @vitest-environment node
 import { describe, expect, it } from "vitest";
 import { scopeAt } from "../scope/scope";
 import { readTree } from "../document/steps";

@@ -1,11 +1,12 @@
 // A text that may hold expressions: completion while typing, variables with their values by a button, the result below.
 import { ActionIcon, Combobox, Group, Text, Textarea, Tooltip, useCombobox } from "@mantine/core";
 import { IconVariable } from "@tabler/icons-react";
-import { useEffect, useMemo, useRef, useState, type KeyboardEvent } from "react";
+import { useMemo, useRef, useState, type KeyboardEvent } from "react";
 import { useTranslation } from "react-i18next";
 import { complete, withVariable } from "../expression/complete";
 import { Live } from "../expression/Live";
 import { VariablePicker } from "../expression/VariablePicker";
+import { useTyped } from "../session/useSettled";
 import { useForm } from "./FormContext";
 import styles from "./form.module.css";
 
@@ -33,19 +34,12 @@ const NO_CHOICES: readonly string[] = [];
 export function TextField({ label, value, description, error, required = false, bare = false, plain = false, code = false, choices = NO_CHOICES, placeholder, onChange, onDone, right }: TextFieldProps) {
   const { t } = useTranslation("builder");
   const { variables, readOnly } = useForm();
-  const [text, setText] = useState(value);
+  const { text, write, now } = useTyped(value, onChange);
   const [caret, setCaret] = useState(0);
   const [focused, setFocused] = useState(false);
   const [picking, setPicking] = useState(false);
   const field = useRef<HTMLTextAreaElement>(null);
-  const written = useRef(value);
   const box = useCombobox({ loop: true, onDropdownClose: () => box.resetSelectedOption() });
-  useEffect(() => {
-    if (value !== written.current) {
-      written.current = value;
-      setText(value);
-    }
-  }, [value]);
 
   const completion = useMemo(() => (plain || !focused ? null : complete(text, caret, variables, bare)), [plain, focused, text, caret, variables, bare]);
   const offered = useMemo(() => {
@@ -55,11 +49,6 @@ export function TextField({ label, value, description, error, required = false, 
     return near.slice(0, 40).map((choice) => ({ text: choice, detail: "" }));
   }, [completion, choices, text, bare]);
 
-  const write = (next: string): void => {
-    setText(next);
-    written.current = next;
-    onChange(next);
-  };
   const place = (at: number): void => {
     setCaret(at);
     requestAnimationFrame(() => field.current?.setSelectionRange(at, at));
@@ -88,6 +77,7 @@ export function TextField({ label, value, description, error, required = false, 
     }
     if (event.key === "Enter" && !event.shiftKey && !code && !text.includes("\n") && !(box.dropdownOpened && box.getSelectedOptionIndex() >= 0)) {
       event.preventDefault();
+      now();
       onDone();
     }
   };
@@ -124,7 +114,7 @@ export function TextField({ label, value, description, error, required = false, 
             onChange={(event) => { write(event.currentTarget.value); follow(event); box.openDropdown(); }}
             onSelect={follow}
             onFocus={() => { setFocused(true); if (text === "" && choices.length > 0) box.openDropdown(); }}
-            onBlur={() => { setFocused(false); box.closeDropdown(); onDone(); }}
+            onBlur={() => { setFocused(false); box.closeDropdown(); now(); onDone(); }}
             onKeyDown={keyed}
           />
         </Combobox.Target>

@@ -10,6 +10,7 @@ import { Properties, SchemaField } from "../form/SchemaField";
 import type { Step } from "../graph/tree";
 import { kindOf } from "../graph/verbs";
 import type { CatalogueNode } from "../session/catalogue";
+import { useTyped } from "../session/useSettled";
 import { TryStep } from "../simulate/TryStep";
 import { titleOf } from "../words/describe";
 import { Tile } from "../words/Tile";
@@ -67,7 +68,7 @@ export function StepForm({ step, nodes, source, actions, focusName }: { step: St
 
 function Fields({ step, nodes, actions, nameRef }: { step: Step; nodes: ReadonlyMap<string, CatalogueNode>; actions: StepActions; nameRef: React.RefObject<HTMLInputElement | null> }) {
   const { t } = useTranslation("builder");
-  const { set, done, readOnly, problems } = useForm();
+  const { readOnly, problems } = useForm();
   const schema: Schema = step.verb === null ? {} : stepSchema(step.verb);
   const node = nodes.get(step.node);
   const properties = (schema.properties ?? {}) as Record<string, Schema>;
@@ -76,7 +77,7 @@ function Fields({ step, nodes, actions, nameRef }: { step: Step; nodes: Readonly
   const waits = step.verb === "wait_for" || step.verb === "ask";
   return (
     <Stack gap="md">
-      <TextInput ref={nameRef} label={t("step.name")} placeholder={titleOf(step, nodes, t)} value={step.name ?? ""} readOnly={readOnly} onChange={(event) => set([...step.path, "name"], event.currentTarget.value === "" ? undefined : event.currentTarget.value, `name:${step.pointer}`)} onBlur={done} />
+      <NameField key={step.pointer} step={step} placeholder={titleOf({ ...step, name: null }, nodes, t)} inputRef={nameRef} />
       <IdField key={step.pointer + (step.id ?? "")} step={step} onRename={actions.renameId} />
       {step.verb === "do" && (
         <Select label={t("step.node")} searchable data={groups(nodes)} value={step.node} disabled={readOnly} allowDeselect={false} error={problemAt(problems, `${step.pointer}/do`)} description={node?.description} onChange={(next) => { if (next !== null) actions.changeNode(next); }} />
@@ -99,6 +100,13 @@ const LEFT_TO_BRANCHES = ["variants"] as const;
 
 function titled(schema: Schema, title: string): Schema {
   return { ...schema, title };
+}
+
+function NameField({ step, placeholder, inputRef }: { step: Step; placeholder: string; inputRef: React.RefObject<HTMLInputElement | null> }) {
+  const { t } = useTranslation("builder");
+  const { set, done, readOnly } = useForm();
+  const { text, write, now } = useTyped(step.name ?? "", (next) => set([...step.path, "name"], next === "" ? undefined : next, `name:${step.pointer}`));
+  return <TextInput ref={inputRef} label={t("step.name")} placeholder={placeholder} value={text} readOnly={readOnly} onChange={(event) => write(event.currentTarget.value)} onBlur={() => { now(); done(); }} />;
 }
 
 function IdField({ step, onRename }: { step: Step; onRename: (id: string) => void }) {

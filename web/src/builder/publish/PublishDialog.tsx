@@ -60,7 +60,7 @@ export function PublishDialog({ name, source, published, live, errors, fresh, sa
     },
   });
   return (
-    <Modal opened onClose={done ? () => onPublished(done.version, done.source) : onClose} title={t("publish.of", { name })} size="lg">
+    <Modal opened onClose={done ? () => onPublished(done.version, done.source) : onClose} title={t("publish.of", { name })} size="lg" closeButtonProps={{ "aria-label": t("close") }}>
       {done ? (
         <Migrate name={name} fate={fate} before={published.source ?? ""} after={done.source} onDone={() => onPublished(done.version, done.source)} />
       ) : (

@@ -1,3 +1,4 @@
+// @vitest-environment node
 import { describe, expect, it } from "vitest";
 import { readTree } from "../document/steps";
 import { moments, overlayOf, valuesOf } from "./overlay";

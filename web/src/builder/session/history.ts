@@ -39,7 +39,7 @@ export function reduce(session: Session, action: Action): Session {
     case "edit":
       return edited(session, action.source, action.selected ?? session.selected, action.gesture ?? null);
     case "replace":
-      return edited(session, action.source, [], null);
+      return edited(session, action.source, session.selected, null);
     case "undo": {
       const before = session.past.at(-1);
       if (!before) return session;
