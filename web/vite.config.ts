@@ -8,6 +8,8 @@ export default defineConfig({
   plugins: [react()],
   build: {
     target: "es2023",
+    // `light-dark()` is left to the browser: Mantine sets the colour scheme in a way that its translation does not see.
+    cssTarget: ["chrome123", "firefox120", "safari17.5"],
     // No inlined files: the content security policy allows none, and hashed files are kept by browsers for good.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },

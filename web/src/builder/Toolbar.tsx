@@ -49,7 +49,7 @@ export function Toolbar(props: ToolbarProps) {
           </>
         )}
         <SegmentedControl size="sm" value={props.view} onChange={(view) => props.onView(view as View)} aria-label={t("view.title")} data={props.views.map((view) => ({ value: view, label: t(`view.${view}`) }))} />
-        <Tool label={t("help.title")} onClick={props.onHelp}><IconKeyboard size={18} /></Tool>
+        <span className={styles.help}><Tool label={t("help.title")} onClick={props.onHelp}><IconKeyboard size={18} /></Tool></span>
         <Button size="sm" variant="default" leftSection={<IconHistory size={16} />} onClick={props.onVersions}>{t("versions.title")}</Button>
         <Button size="sm" variant="light" leftSection={<IconPlayerPlay size={16} />} onClick={props.onSimulate}>{t("simulate.title")}</Button>
         {!props.readOnly && <Button size="sm" leftSection={<IconRocket size={16} />} onClick={props.onPublish}>{t("publish.title")}</Button>}
