@@ -28,21 +28,21 @@ function Ends() {
 }
 
 export const StepCard = memo(function StepCard({ id, data, selected, dragging }: NodeProps<Node<CardData, "step">>) {
-  const { t } = useTranslation("builder");
+  const { t, i18n } = useTranslation("builder");
   const { fold } = useContext(Actions);
   const { errors, warnings } = data.problems;
   const classes = [styles.card, selected && styles.selected, dragging && styles.dragging, data.dimmed && styles.dimmed, errors > 0 && styles.wrong];
   const State = data.state === null ? null : STATE_ICONS[data.state];
   return (
-    <div id={`step-${id}`} className={classes.filter(Boolean).join(" ")} style={{ width: data.width, height: data.height }} data-kind={data.kind} data-state={data.state ?? undefined} data-change={data.change ?? undefined} data-step={data.id ?? id}>
+    <div id={`step-${id}`} dir={i18n.dir()} className={classes.filter(Boolean).join(" ")} style={{ width: data.width, height: data.height }} data-kind={data.kind} data-state={data.state ?? undefined} data-change={data.change ?? undefined} data-step={data.id ?? id}>
       <Ends />
       <Tile kind={data.kind} />
       <div className={styles.words}>
-        <span className={styles.title} dir="auto">
+        <span className={styles.title}>
           {data.guard && <IconFilter size={13} aria-label={t("guarded")} />}
           {data.title}
         </span>
-        <span className={styles.detail} dir="auto">{data.detail}</span>
+        <span className={styles.detail}>{data.detail}</span>
       </div>
       {data.folds && (
         <button type="button" tabIndex={-1} className={`${styles.fold} nodrag`} aria-label={data.hidden > 0 ? t("unfold") : t("fold")} onClick={(event) => { event.stopPropagation(); fold(id); }}>
@@ -68,10 +68,10 @@ export const StepCard = memo(function StepCard({ id, data, selected, dragging }:
 });
 
 export const TriggerCard = memo(function TriggerCard({ data, selected, width, height }: NodeProps<Node<TriggerData, "trigger">>) {
-  const { t } = useTranslation("builder");
+  const { t, i18n } = useTranslation("builder");
   const { errors, warnings } = data.problems;
   return (
-    <div id="step-start" className={`${styles.trigger} ${selected ? styles.selected : ""}`} style={{ width, height }}>
+    <div id="step-start" dir={i18n.dir()} className={`${styles.trigger} ${selected ? styles.selected : ""}`} style={{ width, height }}>
       <Handle type="source" position={Position.Bottom} className={styles.handle} isConnectable={false} />
       <div className={styles.triggerHead}>
         <Tile kind="trigger" />
@@ -81,7 +81,7 @@ export const TriggerCard = memo(function TriggerCard({ data, selected, width, he
         )}
       </div>
       {data.lines.map((line) => (
-        <div key={line} className={styles.triggerLine} dir="auto"><IconBolt size={13} aria-hidden />{line}</div>
+        <div key={line} className={styles.triggerLine}><IconBolt size={13} aria-hidden />{line}</div>
       ))}
     </div>
   );
