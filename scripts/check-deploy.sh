@@ -67,7 +67,7 @@ mkfifo "$folder/said"
 (cd "$folder" && exec "$onward" serve --listen 127.0.0.1:0 --json >"$folder/said" 2>"$folder/log") &
 server=$!
 # The document comes when requests are taken; the pipe ends early when the server does.
-address=$(grep -m 1 -oP '"url": "http://\K[^"]+' "$folder/said") || { cat "$folder/log" >&2; exit 1; }
+address=$(timeout 60 grep -m 1 -oP '"url": "http://\K[^"]+' "$folder/said") || { cat "$folder/log" >&2; exit 1; }
 answers() {
     exec 3<>"/dev/tcp/${address%:*}/${address##*:}"
     printf 'GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' "$1" >&3
