@@ -69,7 +69,15 @@ function Inner({ tree, nodes: catalogue, selected, problems, overlay = NO_OVERLA
     });
   }, [bare, selected, dragged]);
 
-  const fit = useCallback(() => void flow.fitView({ padding: 0.12, maxZoom: 1, duration: 150 }), [flow]);
+  // Of the drawing itself: React Flow's own knows only the boxes that were once on the screen.
+  const fit = useCallback(() => {
+    const view = wrapper.current?.getBoundingClientRect();
+    if (!view) return;
+    const left = Math.min(...drawing.boxes.map((box) => box.x));
+    const width = drawing.width - left;
+    const zoom = Math.min(1, Math.max(0.15, Math.min((view.width - 60) / width, (view.height - 60) / drawing.height)));
+    void flow.setViewport({ x: (view.width - width * zoom) / 2 - left * zoom, y: Math.max(24, (view.height - drawing.height * zoom) / 2), zoom }, { duration: 150 });
+  }, [drawing, flow]);
   const show = useCallback(
     (id: string) => {
       const box = drawing.boxes.find((one) => one.id === id);

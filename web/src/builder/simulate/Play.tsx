@@ -11,12 +11,14 @@ import styles from "../builder.module.css";
 import { NO_OVERLAY } from "../canvas/flow";
 import { isMap, read } from "../document/read";
 import { useForm } from "../form/FormContext";
+import { treeOf } from "../graph/tree";
 import { overlayOf } from "../run/overlay";
 import { Timeline } from "../run/Timeline";
 import type { Entry } from "../scope/samples";
+import { isScript } from "../session/history";
 import { requestBody } from "../session/requestBody";
 import type { TrialProps } from "./SimulatePanel";
-import { requestOf, startsOf } from "./start";
+import { requestOf, settingsOf, startsOf } from "./start";
 
 interface Played {
   runs: { status: string; output: unknown; error: unknown; history: Entry[]; started_at: string; ended_at: string | null }[];
@@ -35,7 +37,10 @@ export function Play({ name, source, tree, nodes, onOverlay, onShow }: TrialProp
   const { t } = useTranslation("builder");
   const { t: shell } = useTranslation("shell");
   const { samples } = useForm();
-  const starts = useMemo(() => startsOf(read(source).value, tree), [source, tree]);
+  const starts = useMemo(() => {
+    const settings = isScript(source) ? settingsOf(source) : null;
+    return settings === null ? startsOf(read(source).value, tree) : startsOf(settings, treeOf(settings));
+  }, [source, tree]);
   const [chosen, setChosen] = useState(0);
   const start = starts[chosen] ?? starts[0];
   const [data, setData] = useState(() => JSON.stringify(start?.data ?? {}, null, 2));

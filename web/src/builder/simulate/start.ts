@@ -1,5 +1,5 @@
 // What a simulation can begin with: the workflow's own triggers, with sample data. Pure.
-import { isMap } from "../document/read";
+import { isMap, read } from "../document/read";
 import { sampleOf, scopeAt } from "../scope/scope";
 import type { Tree } from "../graph/tree";
 
@@ -9,6 +9,12 @@ export interface Start {
   name: string;
   /** The data that it comes with. */
   data: Record<string, unknown>;
+}
+
+/** What a script says above its first line of code: its settings, as `//!` comments. */
+export function settingsOf(source: string): unknown {
+  const lines = source.split("\n").filter((line) => line.trimStart().startsWith("//!"));
+  return read(lines.map((line) => line.trimStart().slice(3).replace(/^ /, "")).join("\n")).value;
 }
 
 export function startsOf(file: unknown, tree: Tree): Start[] {
