@@ -55,6 +55,11 @@ impl Demonstration {
         Ok(Self { listener, address })
     }
 
+    /// The sandbox's address.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// Calls may reach the sandbox, and no other private address.
     pub(crate) fn allow_private(&self) -> AllowPrivate {
         AllowPrivate::Exactly(vec![self.address])
@@ -67,7 +72,7 @@ impl Demonstration {
         let is_new = kept.is_none();
         let mut kept = kept.unwrap_or_else(Kept::fresh);
         let client = rooms.client();
-        let sandbox_url = format!("http://{}", self.address);
+        let sandbox_url = self.url();
         let connection = connect(&client, &kept, is_new, &sandbox_url).await?;
         sign_in(&client, &kept, is_new).await?;
         if is_new || named(&client, "/api/v1/tokens", "name", TOKEN).await?.is_none() {
@@ -228,6 +233,7 @@ impl Running {
   workflows  {published}
 
 Try it:
+  {server_url}/  the app: sign in, and watch what the customer starts
   {sandbox_url}/  write as a customer of the demonstration, and see the answers
   {server_url}/docs  the API, with its documentation
   onward runs list                 the runs, from another terminal in this folder

@@ -53,6 +53,8 @@ pub(crate) struct Settings {
     pub(crate) about: String,
     /// What `/metrics` says.
     pub(crate) metrics: RenderMetrics,
+    /// Where the demonstration's customer writes.
+    pub(crate) sandbox: Option<String>,
 }
 
 impl Settings {
@@ -70,6 +72,7 @@ impl Settings {
             role: if database_file(database).is_some() { NodeRole::All } else { NodeRole::Api },
             about: "a command".to_owned(),
             metrics: Arc::new(|| Box::pin(std::future::ready(String::new()))),
+            sandbox: None,
         }
     }
 }
@@ -207,7 +210,7 @@ async fn furnish(settings: &Settings, database: &Database) -> Result<App, Failur
         secrets: Arc::new(SystemSecrets),
         metrics: Arc::clone(&settings.metrics),
         gallery,
-        settings: onward_api::Settings::new(&settings.public_url),
+        settings: onward_api::Settings { sandbox: settings.sandbox.clone(), ..onward_api::Settings::new(&settings.public_url) },
     }))
 }
 

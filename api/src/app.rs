@@ -59,12 +59,14 @@ pub struct Settings {
     pub sockets: usize,
     /// Passwords checked at once: each takes a core and 19 MiB.
     pub password_checks: usize,
+    /// Where the demonstration's customer writes.
+    pub sandbox: Option<String>,
 }
 
 impl Settings {
     /// The usual settings behind this address.
     pub fn new(public_url: impl Into<String>) -> Self {
-        Self { public_url: public_url.into().trim_end_matches('/').to_owned(), sockets: 1_000, password_checks: 2 }
+        Self { public_url: public_url.into().trim_end_matches('/').to_owned(), sockets: 1_000, password_checks: 2, sandbox: None }
     }
     /// Cookies are for HTTPS only.
     pub fn secure(&self) -> bool {

@@ -26,6 +26,7 @@ mod tests;
 
 pub use app::{App, AppParts, LocalAdmin, RenderMetrics, Settings, Shared};
 pub use caller::{COOKIE, CSRF_HEADER, ORGANISATION_HEADER};
+pub use endpoints::first_run::invitation;
 pub use endpoints::gallery::{GalleryItem, GalleryNeeds};
 pub use openapi::{document as openapi, generate};
 pub use problem::{FieldError, Problem};

@@ -24,7 +24,7 @@ pub fn router(app: App) -> Router {
 /// These routes with what holds for every request.
 fn guarded(routes: Router<App>, app: App) -> Router {
     routes
-        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "no_route", "there is nothing at this address; /docs lists what there is") })
+        .fallback(endpoints::web_app::fallback)
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this address knows other methods; /docs lists them")
         })

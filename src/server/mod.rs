@@ -85,6 +85,7 @@ pub(crate) async fn serve(options: Options) -> Result<(), Failure> {
         role: options.role,
         about: local_url.clone(),
         metrics: metrics.render(),
+        sandbox: demonstration.as_ref().map(Demonstration::url),
     })
     .await?;
     metrics.watch(rooms.app().clone(), rooms.database().clone());
@@ -131,13 +132,17 @@ async fn serve_rooms(
         Some(demonstration) => Some(demonstration.begin(rooms, &options.database, local_url).await?),
         None => None,
     };
+    let invitation = onward_api::invitation(rooms.app()).await.map_err(|error| Failure::because("the users cannot be read", &error))?;
     if options.json {
         print_json(&json!({
             "url": local_url, "database": without_password(&options.database), "process": std::process::id(),
-            "demo": running.as_ref().map(demonstration::Running::document),
+            "demo": running.as_ref().map(demonstration::Running::document), "set_up_url": invitation,
         }));
     } else {
-        let text = running.as_ref().map_or_else(String::new, demonstration::Running::text);
+        let mut text = running.as_ref().map_or_else(String::new, demonstration::Running::text);
+        if let Some(invitation) = invitation {
+            text.push_str(&format!("\nNobody can sign in yet. Open this in a browser to make the first user:\n  {invitation}\n"));
+        }
         terminal::print(&format!("Onward serves {local_url}  (database {}, process {})\n{text}", without_password(&options.database), std::process::id()));
     }
     stopping.clone().wait().await;

@@ -1,5 +1,6 @@
 //! The endpoints, one file a group.
 
+mod about;
 mod asks;
 mod audit;
 mod backfill;
@@ -12,15 +13,16 @@ mod deals;
 mod docs;
 mod drafts;
 mod events;
+pub(crate) mod first_run;
 pub(crate) mod gallery;
 mod health;
-mod home;
 mod hooks;
 mod jobs;
 mod migrate;
 mod nodes;
 mod notifications;
 mod operating;
+mod overview;
 mod pauses;
 mod pipelines;
 mod repair;
@@ -36,6 +38,7 @@ mod teams;
 mod tokens;
 mod users;
 mod versions;
+pub(crate) mod web_app;
 mod webhooks;
 mod why;
 mod workflows;
@@ -63,6 +66,8 @@ pub(crate) fn described() -> OpenApiRouter<App> {
         .merge(results::routes())
         .merge(asks::routes())
         .merge(operating::routes())
+        .merge(overview::routes())
+        .merge(about::routes())
         .merge(jobs::routes())
         .merge(retention::routes())
         .merge(pauses::routes())
@@ -83,6 +88,7 @@ pub(crate) fn described() -> OpenApiRouter<App> {
         .merge(drafts::routes())
         .merge(notifications::routes())
         .merge(session::routes())
+        .merge(first_run::routes())
         .merge(users::routes())
         .merge(teams::routes())
         .merge(tokens::routes())
@@ -92,5 +98,5 @@ pub(crate) fn described() -> OpenApiRouter<App> {
 
 /// What is there besides: pages, sockets, and what providers call.
 pub(crate) fn undescribed() -> Router<App> {
-    Router::new().merge(hooks::routes()).merge(webhooks::routes()).merge(ws::routes()).merge(docs::routes()).merge(home::routes())
+    Router::new().merge(hooks::routes()).merge(webhooks::routes()).merge(ws::routes()).merge(docs::routes()).merge(web_app::routes())
 }

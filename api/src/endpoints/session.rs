@@ -90,9 +90,14 @@ async fn sign_in(State(app): State<App>, headers: HeaderMap, Address(address): A
     };
     drop(turn);
     let begun = begin(&app, user.clone(), email).await?;
-    let body = shape(&user, &organisation, Some(&begun.csrf), Some(begun.expires_at));
+    signed_in(&app, &user, &organisation, &begun)
+}
+
+/// The answer to someone who has just signed in, with their cookie.
+pub(super) fn signed_in(app: &App, user: &User, organisation: &Organisation, begun: &NewSession) -> Result<Response, Problem> {
+    let body = shape(user, organisation, Some(&begun.csrf), Some(begun.expires_at));
     let mut response = Answer::ok(body).into_response();
-    let cookie = cookie(&app, &begun.token, sessions::IDLE_MS / 1_000);
+    let cookie = cookie(app, &begun.token, sessions::IDLE_MS / 1_000);
     response.headers_mut().insert(header::SET_COOKIE, HeaderValue::try_from(cookie).map_err(Problem::internal)?);
     Ok(response)
 }

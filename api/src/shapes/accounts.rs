@@ -7,6 +7,12 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 shapes! {
+    /// Whether a server is new.
+    FirstRun {
+        /// It has no user yet.
+        needed: bool,
+    }
+
     /// What can be connected.
     Connector {
         /// `whatsapp` …

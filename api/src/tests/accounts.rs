@@ -156,3 +156,51 @@ async fn guesses_made_at_once_are_counted_like_others() {
     // Five are free, and one more may be under way when the fifth is noted; a slow machine lets a wait or two pass.
     assert!((5..=9).contains(&heard), "{heard} of 40 guesses were heard");
 }
+
+#[tokio::test]
+async fn the_first_user_is_made_by_whoever_started_the_server() {
+    let server = Server::start().await;
+    let path = "/api/v1/auth/first-run";
+    let ask = async || server.call_with(&[], Method::GET, path, Value::Null).await.expect(200).json()["needed"].clone();
+    let invitation = crate::invitation(&server.app).await.unwrap().unwrap();
+    let (address, code) = invitation.split_once("/?set-up=").unwrap();
+    assert_eq!((address, ask().await), ("https://onward.test", json!(true)));
+    let first = |code: &str| json!({ "code": code, "email": "Meera@example.com", "name": "Meera", "password": PASSWORD });
+    for wrong in ["", "0", &code[1..], &format!("{code}0")] {
+        server.call_with(&[], Method::POST, path, first(wrong)).await.problem(403, "wrong_code");
+    }
+    server.call_with(&[("origin", "https://evil.test")], Method::POST, path, first(code)).await.problem(403, "foreign_origin");
+    server.call_with(&[], Method::POST, path, json!({ "code": code, "email": "meera", "password": PASSWORD })).await.expect(422);
+    server.call_with(&[], Method::POST, path, json!({ "code": code, "email": "meera@example.com", "password": "short" })).await.expect(422);
+    assert_eq!(ask().await, json!(true));
+
+    let made = server.call_with(&[], Method::POST, path, first(&format!(" {code} "))).await.expect(200);
+    assert_eq!((made.json()["user"]["email"].clone(), made.json()["role"].clone()), (json!("meera@example.com"), json!("admin")));
+    let cookie = made.headers[header::SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned();
+    server.call_with(&[("cookie", &cookie)], Method::GET, "/api/v1/users", Value::Null).await.expect(200);
+    sign_in(&server, "meera@example.com").await;
+    assert_eq!(ask().await, json!(false));
+    assert_eq!(crate::invitation(&server.app).await.unwrap(), None);
+    server.call_with(&[], Method::POST, path, first(code)).await.problem(409, "already_set_up");
+}
+
+#[tokio::test]
+async fn two_first_users_at_once_are_one() {
+    let server = Server::start().await;
+    let invitation = crate::invitation(&server.app).await.unwrap().unwrap();
+    let code = invitation.split_once("/?set-up=").unwrap().1;
+    let make = async |email: &str| {
+        let body = json!({ "code": code, "email": email, "password": PASSWORD });
+        server.call_with(&[], Method::POST, "/api/v1/auth/first-run", body).await.status.as_u16()
+    };
+    let mut answers = <[u16; 2]>::from(tokio::join!(make("one@example.com"), make("two@example.com")));
+    answers.sort_unstable();
+    assert_eq!(answers, [200, 409]);
+}
+
+#[tokio::test]
+async fn the_server_tells_about_itself() {
+    let server = Server::start().await;
+    assert_eq!(server.get("/api/v1/about").await.expect(200).json(), json!({ "version": env!("CARGO_PKG_VERSION"), "sandbox_url": null }));
+    server.call_with(&[], Method::GET, "/api/v1/about", Value::Null).await.problem(401, "unauthorized");
+}

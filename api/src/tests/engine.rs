@@ -267,3 +267,33 @@ async fn what_the_organisation_does_not_have_is_a_warning_before_and_an_error_at
     let (_, other) = server.other_organisation().await;
     server.call_as(&other, Method::POST, "/api/v1/workflows/answering/publish", json!({ "source": file("support", "asha@example.com") })).await.expect(422);
 }
+
+#[tokio::test]
+async fn the_overview_counts_runs_by_hour_and_events_by_minute() {
+    let server = Server::start().await;
+    let (_, other) = server.other_organisation().await;
+    let empty = server.get("/api/v1/overview").await.expect(200).json();
+    assert_eq!((&empty["living"], &empty["hours"]), (&json!({}), &json!([])));
+    server.publish().await;
+    server.post("/api/v1/workflows/waiting/publish", json!({ "source": WAITING })).await.expect(200);
+    let events: Vec<_> = (0..3).map(|number| json!({ "type": "hello.said", "data": { "name": number.to_string() } })).collect();
+    let taken = server.post("/api/v1/events", json!(events)).await.expect(202).items();
+    for item in taken {
+        server.ended(item["run_ids"][0].as_str().unwrap()).await;
+    }
+    let waiting = server.post("/api/v1/workflows/waiting/runs", json!({ "input": {} })).await.expect(202).json();
+    server.waiting(waiting["run_id"].as_str().unwrap()).await;
+
+    let told = server.get("/api/v1/overview?hours=2").await.expect(200).json();
+    assert_eq!(told["living"], json!({ "waiting": 1 }));
+    // The hour or minute may turn while this runs.
+    let sum = |list: &str, value: &dyn Fn(&Value) -> i64| told[list].as_array().unwrap().iter().map(value).sum::<i64>();
+    assert_eq!(sum("hours", &|hour| hour["runs"]["completed"].as_i64().unwrap_or(0)), 3);
+    assert_eq!(sum("hours", &|hour| hour["runs"]["waiting"].as_i64().unwrap_or(0)), 1);
+    assert_eq!(sum("minutes", &|minute| minute["events"].as_i64().unwrap()), 3);
+    let foreign = server.call_as(&other, Method::GET, "/api/v1/overview", Value::Null).await.expect(200).json();
+    assert_eq!((&foreign["living"], &foreign["hours"], &foreign["minutes"]), (&json!({}), &json!([]), &json!([])));
+    for wrong in ["0", "169", "x"] {
+        server.get(&format!("/api/v1/overview?hours={wrong}")).await.problem(400, "bad_query");
+    }
+}

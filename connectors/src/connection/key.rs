@@ -104,6 +104,11 @@ impl MasterKey {
         self.0.expose_secret()
     }
 
+    /// A secret of its own for a purpose: every node that has the key knows it, and the key cannot be told from it.
+    pub fn derive(&self, purpose: &str) -> [u8; KEY_BYTES] {
+        Sha256::new().chain_update(b"onward derived key\0").chain_update(self.expose()).chain_update(purpose.as_bytes()).finalize().into()
+    }
+
     /// Tells keys apart without telling anything of them.
     pub(super) fn id(&self) -> [u8; KEY_ID_BYTES] {
         let digest = Sha256::new().chain_update(b"onward key id").chain_update(self.expose()).finalize();

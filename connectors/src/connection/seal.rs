@@ -66,6 +66,11 @@ impl Vault {
         Self { key, nonces }
     }
 
+    /// See [`MasterKey::derive`].
+    pub fn derive(&self, purpose: &str) -> [u8; 32] {
+        self.key.derive(purpose)
+    }
+
     pub(super) fn seal(&self, organisation: OrganisationId, connection: ConnectionId, secrets: &BTreeMap<String, Secret>) -> Result<Vec<u8>, SealError> {
         let plain: BTreeMap<&str, &str> = secrets.iter().map(|(name, secret)| (name.as_str(), secret.expose())).collect();
         let plain = serde_json::to_vec(&plain).map_err(|_| SealError::Damaged)?;

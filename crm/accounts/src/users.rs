@@ -146,6 +146,11 @@ pub async fn list(db: &mut impl Query, organisation: OrganisationId) -> Result<V
     rows.iter().map(from_row).collect()
 }
 
+/// Whether the organisation has a user, active or not.
+pub async fn any(db: &mut impl Query, organisation: OrganisationId) -> Result<bool, DatabaseError> {
+    Ok(db.fetch_optional("SELECT id FROM users WHERE organisation = $1 LIMIT 1", args![organisation]).await?.is_some())
+}
+
 /// Gives a user a new password; every session of theirs ends.
 pub async fn set_password(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id: UserId, password_hash: &str) -> Result<(), CrmError> {
     let changed = tx.execute("UPDATE users SET password_hash = $3 WHERE organisation = $1 AND id = $2", args![organisation, id, password_hash]).await?;

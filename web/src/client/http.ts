@@ -18,7 +18,8 @@ export function onSessionEnded(listener: () => void): void {
   whenSessionEnded = listener;
 }
 
-const ASKS_WHO = new Set(["/api/v1/auth/session", "/api/v1/auth/sign-in", "/api/v1/auth/first-run"]);
+/** Refused for other reasons than a session that has ended. */
+const SIGNS_IN = new Set(["/api/v1/auth/sign-in", "/api/v1/auth/first-run"]);
 
 const session: Middleware = {
   onRequest({ request }) {
@@ -29,7 +30,8 @@ const session: Middleware = {
     return request;
   },
   onResponse({ response, schemaPath }) {
-    if (response.status === 401 && !ASKS_WHO.has(schemaPath)) {
+    const wasSignedIn = csrfToken !== null;
+    if (response.status === 401 && wasSignedIn && !SIGNS_IN.has(schemaPath)) {
       whenSessionEnded();
     }
     return response;

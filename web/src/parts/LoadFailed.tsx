@@ -18,7 +18,7 @@ export function LoadFailed({ error, retry }: { error: unknown; retry: () => unkn
           </Button>
         }
       >
-        {explain(error, t)}
+        {explain(error)}
       </EmptyState>
     </div>
   );

@@ -1,6 +1,6 @@
 // Mantine's links and buttons that go to an address of the app.
 
-import { Anchor, type AnchorProps, Button, type ButtonProps } from "@mantine/core";
+import { ActionIcon, type ActionIconProps, Anchor, type AnchorProps, Button, type ButtonProps } from "@mantine/core";
 import { createLink } from "@tanstack/react-router";
 import { type AnchorHTMLAttributes, forwardRef } from "react";
 
@@ -15,3 +15,9 @@ const ButtonBase = forwardRef<HTMLAnchorElement, ButtonProps & Native>(function 
 
 export const TextLink = createLink(AnchorBase);
 export const ButtonLink = createLink(ButtonBase);
+
+const ActionBase = forwardRef<HTMLAnchorElement, ActionIconProps & Native>(function ActionBase(props, ref) {
+  return <ActionIcon ref={ref} component="a" {...props} />;
+});
+
+export const ActionLink = createLink(ActionBase);

@@ -1,13 +1,13 @@
 // What a failed call says to a person.
 
-import type { TFunction } from "i18next";
+import i18next from "i18next";
 import { problemOf } from "../client/http";
 
 /** The server's own sentence, which names the place and the remedy; without an answer, that it cannot be reached. */
-export function explain(error: unknown, t: TFunction<"shell">): string {
+export function explain(error: unknown): string {
   const problem = problemOf(error);
   if (problem === null) {
-    return t("unreachable.text");
+    return i18next.t("shell:unreachable.text");
   }
   const fields = problem.errors ?? [];
   const [first] = fields;

@@ -15,7 +15,7 @@ export function SignInForm({ email = "" }: { email?: string }) {
       <Stack>
         {signIn.error !== null && (
           <Alert color="red" role="alert">
-            {explain(signIn.error, t)}
+            {explain(signIn.error)}
           </Alert>
         )}
         <TextInput label={t("signIn.email")} type="email" autoComplete="username" required {...form.getInputProps("email")} />

@@ -16,7 +16,12 @@ function setEnded(next: boolean): void {
     }
   }
 }
-onSessionEnded(() => setEnded(true));
+
+/** Notes that nobody is signed in any more. */
+export function noteSessionEnded(): void {
+  setEnded(true);
+}
+onSessionEnded(noteSessionEnded);
 
 /** Whether a request was refused because the session has ended; what is on the screen stays meanwhile. */
 export function useSessionEnded(): boolean {

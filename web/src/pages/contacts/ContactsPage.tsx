@@ -1,0 +1,82 @@
+// The list of contacts: newest first, filtered, and always up to date.
+
+import { Button, TagsInput } from "@mantine/core";
+import { useDisclosure } from "@mantine/hooks";
+import { IconAddressBook, IconPlus } from "@tabler/icons-react";
+import { getRouteApi } from "@tanstack/react-router";
+import { useTranslation } from "react-i18next";
+import { api } from "../../client/http";
+import { EmptyState } from "../../parts/EmptyState";
+import classes from "../../parts/list.module.css";
+import { LoadFailed } from "../../parts/LoadFailed";
+import { MoreButton } from "../../parts/MoreButton";
+import { PageTitle } from "../../parts/PageTitle";
+import { RowsLoading } from "../../parts/RowsLoading";
+import { SandboxLink } from "../../parts/SandboxLink";
+import { SearchField } from "../../parts/SearchField";
+import { ContactsTable } from "./ContactsTable";
+import { NewContact } from "./NewContact";
+
+const route = getRouteApi("/contacts");
+
+export function ContactsPage() {
+  const { t } = useTranslation("contacts");
+  const search = route.useSearch();
+  const navigate = route.useNavigate();
+  const [adding, { open, close }] = useDisclosure(false);
+  const filtered = search.q !== undefined || search.tag !== undefined;
+  const list = api.useInfiniteQuery(
+    "get",
+    "/api/v1/contacts",
+    { params: { query: { limit: 50, ...search } } },
+    { pageParamName: "cursor", initialPageParam: undefined, getNextPageParam: ({ next_cursor }) => next_cursor ?? undefined, placeholderData: (before) => before },
+  );
+  const contacts = list.data?.pages.flatMap((page) => page.items) ?? [];
+  const change = (next: Partial<typeof search>) => void navigate({ search: (before) => ({ ...before, ...next }), replace: true });
+  return (
+    <>
+      <PageTitle
+        title={t("title")}
+        actions={
+          <Button leftSection={<IconPlus size={16} aria-hidden />} onClick={open}>
+            {t("add")}
+          </Button>
+        }
+      >
+        {t("about")}
+      </PageTitle>
+      <div className={classes.filters}>
+        <SearchField label={t("search")} value={search.q ?? ""} onChange={(q) => change({ q: q === "" ? undefined : q })} />
+        <TagsInput
+          aria-label={t("tagFilter")}
+          placeholder={search.tag === undefined ? t("tagFilter") : ""}
+          value={search.tag === undefined ? [] : [search.tag]}
+          maxTags={1}
+          onChange={(tags) => change({ tag: tags.at(-1) })}
+          w={220}
+        />
+      </div>
+      {list.isPending && <RowsLoading />}
+      {list.isError && contacts.length === 0 && <LoadFailed error={list.error} retry={list.refetch} />}
+      {list.isSuccess && contacts.length === 0 && filtered && (
+        <EmptyState
+          icon={IconAddressBook}
+          title={t("nobodyFits")}
+          action={
+            <Button variant="light" onClick={() => change({ q: undefined, tag: undefined })}>
+              {t("clearFilters")}
+            </Button>
+          }
+        />
+      )}
+      {list.isSuccess && contacts.length === 0 && !filtered && (
+        <EmptyState icon={IconAddressBook} title={t("empty.title")} action={<SandboxLink otherwise={<Button onClick={open}>{t("add")}</Button>} />}>
+          {t("empty.text")}
+        </EmptyState>
+      )}
+      {contacts.length > 0 && <ContactsTable contacts={contacts} />}
+      <MoreButton list={list} />
+      <NewContact opened={adding} close={close} />
+    </>
+  );
+}

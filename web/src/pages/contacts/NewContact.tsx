@@ -1,0 +1,51 @@
+import { Alert, Button, Group, Modal, Stack, TextInput } from "@mantine/core";
+import { useForm } from "@mantine/form";
+import { useQueryClient } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { useTranslation } from "react-i18next";
+import { api } from "../../client/http";
+import { explain } from "../../parts/problem";
+
+/** Makes a contact, or completes the one who has this phone or e-mail already; opens it either way. */
+export function NewContact({ opened, close }: { opened: boolean; close: () => void }) {
+  const { t } = useTranslation(["contacts", "shell"]);
+  const navigate = useNavigate();
+  const queries = useQueryClient();
+  const form = useForm({ mode: "uncontrolled", initialValues: { name: "", phone: "", email: "" } });
+  const make = api.useMutation("post", "/api/v1/contacts", {
+    onSuccess: (contact) => {
+      form.reset();
+      close();
+      void queries.invalidateQueries({ queryKey: ["get", "/api/v1/contacts"] });
+      void navigate({ to: "/contacts/$id", params: { id: contact.id } });
+    },
+  });
+  const submit = form.onSubmit(({ name, phone, email }) => {
+    const said = (text: string) => (text.trim() === "" ? null : text.trim());
+    make.mutate({ body: { name: said(name), phone: said(phone), email: said(email) } });
+  });
+  return (
+    <Modal opened={opened} onClose={close} title={t("contacts:add")} closeButtonProps={{ "aria-label": t("shell:close") }}>
+      <form onSubmit={submit}>
+        <Stack>
+          {make.error !== null && (
+            <Alert color="red" role="alert">
+              {explain(make.error)}
+            </Alert>
+          )}
+          <TextInput label={t("contacts:field.name")} required data-autofocus autoComplete="off" {...form.getInputProps("name")} />
+          <TextInput label={t("contacts:field.phone")} type="tel" autoComplete="off" dir="ltr" {...form.getInputProps("phone")} />
+          <TextInput label={t("contacts:field.email")} type="email" autoComplete="off" dir="ltr" {...form.getInputProps("email")} />
+          <Group justify="flex-end">
+            <Button variant="default" onClick={close}>
+              {t("shell:cancel")}
+            </Button>
+            <Button type="submit" loading={make.isPending}>
+              {t("contacts:save")}
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Modal>
+  );
+}

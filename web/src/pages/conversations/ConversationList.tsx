@@ -1,0 +1,102 @@
+import { Badge, SegmentedControl, Title } from "@mantine/core";
+import { IconMessages } from "@tabler/icons-react";
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import { useEffect } from "react";
+import { useTranslation } from "react-i18next";
+import { nameTab } from "../../app/product";
+import { api } from "../../client/http";
+import type { Conversation } from "../../client/schema";
+import { EmptyState } from "../../parts/EmptyState";
+import { LoadFailed } from "../../parts/LoadFailed";
+import { Moment } from "../../parts/Moment";
+import { MoreButton } from "../../parts/MoreButton";
+import { PersonAvatar } from "../../parts/PersonAvatar";
+import { RowsLoading } from "../../parts/RowsLoading";
+import { SandboxLink } from "../../parts/SandboxLink";
+import classes from "./Conversations.module.css";
+
+export function ConversationList({ chosen }: { chosen: string | undefined }) {
+  const { t } = useTranslation("conversations");
+  const { status } = useSearch({ from: "/conversations" });
+  const navigate = useNavigate({ from: "/conversations" });
+  useEffect(() => {
+    nameTab(t("title"));
+  }, [t]);
+  const list = api.useInfiniteQuery(
+    "get",
+    "/api/v1/conversations",
+    { params: { query: { limit: 50, ...(status === "all" ? {} : { status: status ?? "open" }) } } },
+    { pageParamName: "cursor", initialPageParam: undefined, getNextPageParam: ({ next_cursor }) => next_cursor ?? undefined },
+  );
+  const conversations = list.data?.pages.flatMap((page) => page.items) ?? [];
+  return (
+    <>
+      <div className={classes.listHead}>
+        <Title order={chosen === undefined ? 1 : 2} size="h2">
+          {t("title")}
+        </Title>
+        <SegmentedControl
+          aria-label={t("filter")}
+          size="sm"
+          value={status ?? "open"}
+          onChange={(next) => void navigate({ to: ".", search: { status: next === "open" ? undefined : next }, replace: true })}
+          data={[
+            { value: "open", label: t("open") },
+            { value: "closed", label: t("closed") },
+            { value: "all", label: t("all") },
+          ]}
+        />
+      </div>
+      {list.isPending && <RowsLoading rows={6} />}
+      {list.isError && conversations.length === 0 && <LoadFailed error={list.error} retry={list.refetch} />}
+      {list.isSuccess && conversations.length === 0 && (
+        <EmptyState icon={IconMessages} title={t("empty.title")} action={<SandboxLink />}>
+          {t("empty.text")}
+        </EmptyState>
+      )}
+      <ul className={classes.items}>
+        {conversations.map((conversation) => (
+          <Item key={conversation.id} conversation={conversation} chosen={conversation.id === chosen} />
+        ))}
+        {list.hasNextPage && (
+          <li>
+            <MoreButton list={list} />
+          </li>
+        )}
+      </ul>
+    </>
+  );
+}
+
+function Item({ conversation, chosen }: { conversation: Conversation; chosen: boolean }) {
+  const { t } = useTranslation("conversations");
+  return (
+    <li>
+      <Link
+        to="/conversations/$id"
+        params={{ id: conversation.id }}
+        search={(before) => before}
+        className={classes.item}
+        aria-current={chosen ? "page" : undefined}
+      >
+        <PersonAvatar name={conversation.contact_name} size={40} />
+        <div style={{ minWidth: 0 }}>
+          <div className={classes.line}>
+            <bdi className={classes.name}>{conversation.contact_name}</bdi>
+            <span className={classes.when}>
+              <Moment at={conversation.last_message_at} />
+            </span>
+          </div>
+          <div className={classes.line}>
+            <bdi className={classes.last}>{conversation.last_text}</bdi>
+            {conversation.unread > 0 && (
+              <Badge size="sm" circle={conversation.unread < 10} aria-label={t("unread", { count: conversation.unread })}>
+                {conversation.unread}
+              </Badge>
+            )}
+          </div>
+        </div>
+      </Link>
+    </li>
+  );
+}

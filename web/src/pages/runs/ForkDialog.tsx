@@ -1,0 +1,32 @@
+import { NumberInput, Select } from "@mantine/core";
+import { useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
+import { useTranslation } from "react-i18next";
+import { api } from "../../client/http";
+import type { Run } from "../../client/schema";
+import { DeedDialog } from "./DeedDialog";
+import { type Chapter, stepsOf } from "./story";
+
+/** Goes on with a copy of the run from one of its steps, on its own version or another. */
+export function ForkDialog({ run, chapters, close }: { run: Run; chapters: readonly Chapter[]; close: () => void }) {
+  const { t } = useTranslation("runs");
+  const navigate = useNavigate();
+  const [step, setStep] = useState<string | null>(null);
+  const [version, setVersion] = useState<number | string>(run.version);
+  const fork = api.useMutation("post", "/api/v1/runs/{id}/fork", {
+    onSuccess: ({ run_id }) => {
+      close();
+      void navigate({ to: "/runs/$id", params: { id: run_id } });
+    },
+  });
+  const submit = () => {
+    const other = typeof version === "number" && version !== run.version ? version : null;
+    fork.mutate({ params: { path: { id: run.id } }, body: { step, version: other } });
+  };
+  return (
+    <DeedDialog title={t("action.fork")} text={t("fork.text")} submit={t("fork.submit")} pending={fork.isPending} error={fork.error} close={close} onSubmit={submit}>
+      <Select label={t("fork.step")} placeholder={t("fork.whereItStands")} data={stepsOf(chapters)} value={step} onChange={setStep} clearable searchable />
+      <NumberInput label={t("fork.version")} value={version} min={1} onChange={setVersion} allowDecimal={false} />
+    </DeedDialog>
+  );
+}

@@ -1,0 +1,84 @@
+// What can be done to a run as it stands: the dialogs are opened only when they are wanted.
+
+import { Button, Menu } from "@mantine/core";
+import { IconBan, IconChevronDown, IconGitFork, IconPlayerPause, IconPlayerPlay, IconPlayerSkipForward, IconRefresh } from "@tabler/icons-react";
+import { useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { useTranslation } from "react-i18next";
+import { api } from "../../client/http";
+import type { Run } from "../../client/schema";
+import { tellProblem } from "../../parts/tell";
+import { CancelDialog } from "./CancelDialog";
+import { ForkDialog } from "./ForkDialog";
+import { RetryDialog } from "./RetryDialog";
+import { SkipDialog } from "./SkipDialog";
+import type { Chapter } from "./story";
+
+type Dialog = "cancel" | "retry" | "skip" | "fork";
+
+/** Reads a run again after something was done to it: its answers may come before the socket's word. */
+export function useLookAgain(id: string): () => void {
+  const queries = useQueryClient();
+  return () => {
+    const paths = ["/api/v1/runs/{id}", "/api/v1/runs/{id}/history", "/api/v1/runs/{id}/why", "/api/v1/runs"];
+    void queries.invalidateQueries({
+      predicate: ({ queryKey }) => paths.includes(String(queryKey[1])) && (queryKey[1] === "/api/v1/runs" || JSON.stringify(queryKey[2]).includes(id)),
+    });
+  };
+}
+
+export function RunActions({ run, chapters }: { run: Run; chapters: readonly Chapter[] }) {
+  const { t } = useTranslation("runs");
+  const [dialog, setDialog] = useState<Dialog | null>(null);
+  const look = useLookAgain(run.id);
+  const pause = api.useMutation("post", "/api/v1/runs/{id}/pause", { onSuccess: look, onError: tellProblem });
+  const resume = api.useMutation("post", "/api/v1/runs/{id}/resume", { onSuccess: look, onError: tellProblem });
+  const lives = run.ended_at === null;
+  const path = { params: { path: { id: run.id } } };
+  const close = () => setDialog(null);
+  return (
+    <>
+      {run.status === "failed" && (
+        <>
+          <Button leftSection={<IconRefresh size={16} aria-hidden />} onClick={() => setDialog("retry")}>
+            {t("action.retry")}
+          </Button>
+          <Button variant="default" leftSection={<IconPlayerSkipForward size={16} aria-hidden className="onward-flip" />} onClick={() => setDialog("skip")}>
+            {t("action.skip")}
+          </Button>
+        </>
+      )}
+      {(run.status === "paused" || run.status === "held") && (
+        <Button leftSection={<IconPlayerPlay size={16} aria-hidden />} loading={resume.isPending} onClick={() => resume.mutate(path)}>
+          {t("action.resume")}
+        </Button>
+      )}
+      {lives && run.status !== "paused" && run.status !== "held" && (
+        <Button variant="default" leftSection={<IconPlayerPause size={16} aria-hidden />} loading={pause.isPending} onClick={() => pause.mutate({ ...path, body: {} })}>
+          {t("action.pause")}
+        </Button>
+      )}
+      <Menu position="bottom-end">
+        <Menu.Target>
+          <Button variant="default" rightSection={<IconChevronDown size={16} aria-hidden />}>
+            {t("action.more")}
+          </Button>
+        </Menu.Target>
+        <Menu.Dropdown>
+          <Menu.Item leftSection={<IconGitFork size={16} aria-hidden />} onClick={() => setDialog("fork")}>
+            {t("action.fork")}
+          </Menu.Item>
+          {lives && (
+            <Menu.Item color="red" leftSection={<IconBan size={16} aria-hidden />} onClick={() => setDialog("cancel")}>
+              {t("action.cancel")}
+            </Menu.Item>
+          )}
+        </Menu.Dropdown>
+      </Menu>
+      {dialog === "cancel" && <CancelDialog run={run} close={close} />}
+      {dialog === "retry" && <RetryDialog run={run} chapters={chapters} close={close} />}
+      {dialog === "skip" && <SkipDialog run={run} close={close} />}
+      {dialog === "fork" && <ForkDialog run={run} chapters={chapters} close={close} />}
+    </>
+  );
+}

@@ -1,0 +1,78 @@
+// All runs as they go, and failures by their cause.
+
+import { Button, Select, Tabs } from "@mantine/core";
+import { useDisclosure } from "@mantine/hooks";
+import { IconBan } from "@tabler/icons-react";
+import { getRouteApi } from "@tanstack/react-router";
+import { useTranslation } from "react-i18next";
+import { api } from "../../client/http";
+import classes from "../../parts/list.module.css";
+import { PageTitle } from "../../parts/PageTitle";
+import { RUN_STATUSES } from "../../parts/RunStatus";
+import { SearchField } from "../../parts/SearchField";
+import { BulkRepairDialog } from "./BulkRepairDialog";
+import { Failures } from "./Failures";
+import { RunsTable } from "./RunsTable";
+
+const route = getRouteApi("/runs");
+
+export function RunsPage() {
+  const { t } = useTranslation("runs");
+  const { view, ...filter } = route.useSearch();
+  const navigate = route.useNavigate();
+  const [cancelling, { open, close }] = useDisclosure(false);
+  const workflows = api.useQuery("get", "/api/v1/workflows", { params: { query: { limit: 100 } } });
+  const change = (next: Partial<ReturnType<typeof route.useSearch>>) => void navigate({ search: (before) => ({ ...before, ...next }), replace: true });
+  const names = (workflows.data?.items ?? []).map(({ name }) => name);
+  return (
+    <>
+      <PageTitle title={t("title")}>{t("about")}</PageTitle>
+      <Tabs value={view ?? "list"} onChange={(next) => change({ view: next === "failures" ? "failures" : undefined })} keepMounted={false}>
+        <Tabs.List mb="md">
+          <Tabs.Tab value="list">{t("tab.list")}</Tabs.Tab>
+          <Tabs.Tab value="failures">{t("tab.failures")}</Tabs.Tab>
+        </Tabs.List>
+        <div className={classes.filters}>
+          <Select
+            aria-label={t("filter.workflow")}
+            placeholder={t("filter.workflow")}
+            data={names}
+            value={filter.workflow ?? null}
+            onChange={(workflow) => change({ workflow: workflow ?? undefined })}
+            searchable
+            clearable
+            clearButtonProps={{ "aria-label": t("filter.clear") }}
+            w={220}
+          />
+          {view !== "failures" && (
+            <>
+              <Select
+                aria-label={t("filter.status")}
+                placeholder={t("filter.status")}
+                data={RUN_STATUSES.map((status) => ({ value: status, label: t(`status.${status}`) }))}
+                value={filter.status ?? null}
+                onChange={(status) => change({ status: status ?? undefined })}
+                clearable
+                clearButtonProps={{ "aria-label": t("filter.clear") }}
+                w={180}
+              />
+              <SearchField label={t("filter.key")} value={filter.key ?? ""} onChange={(key) => change({ key: key === "" ? undefined : key })} />
+              {filter.workflow !== undefined && (
+                <Button variant="default" leftSection={<IconBan size={16} aria-hidden />} onClick={open}>
+                  {t("bulk.cancelThese")}
+                </Button>
+              )}
+            </>
+          )}
+        </div>
+        <Tabs.Panel value="list">
+          <RunsTable filter={filter} />
+        </Tabs.Panel>
+        <Tabs.Panel value="failures">
+          <Failures workflow={filter.workflow} />
+        </Tabs.Panel>
+      </Tabs>
+      {cancelling && filter.workflow !== undefined && <BulkRepairDialog action="cancel" filter={{ workflow: filter.workflow, key: filter.key }} close={close} />}
+    </>
+  );
+}

@@ -1,0 +1,135 @@
+import { Badge } from "@mantine/core";
+import { IconPlayerPlay } from "@tabler/icons-react";
+import { Link } from "@tanstack/react-router";
+import { useTranslation } from "react-i18next";
+import { api } from "../../client/http";
+import type { Run } from "../../client/schema";
+import { EmptyState } from "../../parts/EmptyState";
+import { ButtonLink } from "../../parts/links";
+import classes from "../../parts/list.module.css";
+import { LoadFailed } from "../../parts/LoadFailed";
+import { Moment } from "../../parts/Moment";
+import { MoreButton } from "../../parts/MoreButton";
+import { RowsLoading } from "../../parts/RowsLoading";
+import { RunStatus } from "../../parts/RunStatus";
+
+export interface RunFilter {
+  workflow?: string | undefined;
+  status?: string | undefined;
+  key?: string | undefined;
+  contact?: string | undefined;
+}
+
+/** Runs, newest first, as they are. `compact`: beside something else, that says already what they are about. */
+export function RunsTable({ filter, compact = false }: { filter: RunFilter; compact?: boolean }) {
+  const { t } = useTranslation("runs");
+  const list = api.useInfiniteQuery(
+    "get",
+    "/api/v1/runs",
+    { params: { query: { limit: 50, ...filter } } },
+    { pageParamName: "cursor", initialPageParam: undefined, getNextPageParam: ({ next_cursor }) => next_cursor ?? undefined, placeholderData: (before) => before },
+  );
+  const runs = list.data?.pages.flatMap((page) => page.items) ?? [];
+  if (list.isPending) {
+    return <RowsLoading />;
+  }
+  if (list.isError && runs.length === 0) {
+    return <LoadFailed error={list.error} retry={list.refetch} />;
+  }
+  if (runs.length === 0) {
+    const filtered = Object.values(filter).some((value) => value !== undefined);
+    return (
+      <EmptyState
+        icon={IconPlayerPlay}
+        title={filtered ? t("noneFits") : t("empty.title")}
+        action={filtered ? undefined : <ButtonLink to="/gallery">{t("empty.action")}</ButtonLink>}
+      >
+        {filtered ? undefined : t("empty.text")}
+      </EmptyState>
+    );
+  }
+  return (
+    <>
+      <div className={classes.card}>
+        <table className={classes.table}>
+          <thead>
+            <tr>
+              <th scope="col">{t("column.workflow")}</th>
+              <th scope="col">{t("column.status")}</th>
+              {!compact && <th scope="col">{t("column.about")}</th>}
+              <th scope="col">{t("column.at")}</th>
+              <th scope="col">{t("column.started")}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {runs.map((run) => (
+              <Row key={run.id} run={run} compact={compact} />
+            ))}
+          </tbody>
+        </table>
+      </div>
+      <MoreButton list={list} />
+    </>
+  );
+}
+
+/** The step at which a run stands, or the failure that ended it. */
+function standsAt(run: Run): string {
+  const waits = run.waiting_on as { step?: unknown } | null;
+  const error = run.error as { message?: unknown } | null;
+  if (run.status === "failed" && typeof error?.message === "string") {
+    return error.message;
+  }
+  return typeof waits?.step === "string" ? waits.step : "";
+}
+
+function Row({ run, compact }: { run: Run; compact: boolean }) {
+  const { t } = useTranslation("runs");
+  return (
+    <tr>
+      <td>
+        <Link to="/runs/$id" params={{ id: run.id }} className={classes.lead}>
+          <bdi>{run.workflow}</bdi>
+        </Link>{" "}
+        <Badge variant="default" size="sm" tt="none" fw={500}>
+          {t("version", { version: run.version })}
+        </Badge>
+      </td>
+      <td>
+        <RunStatus status={run.status} />
+      </td>
+      {!compact && (
+        <td className={classes.quiet}>
+          <About run={run} />
+        </td>
+      )}
+      <td className={classes.quiet} style={{ overflowWrap: "anywhere" }}>
+        <bdi>{standsAt(run)}</bdi>
+      </td>
+      <td className={`${classes.quiet} ${classes.nowrap}`}>
+        <Moment at={run.started_at} />
+      </td>
+    </tr>
+  );
+}
+
+/** Whom or what a run is about: its contact by name, else its key. */
+function About({ run }: { run: Run }) {
+  const contact = api.useQuery(
+    "get",
+    "/api/v1/contacts/{id}",
+    { params: { path: { id: run.contact ?? "" } } },
+    { enabled: run.contact !== null, staleTime: Number.POSITIVE_INFINITY, retry: false },
+  );
+  if (run.contact === null || contact.isError) {
+    return <bdi>{run.key}</bdi>;
+  }
+  if (contact.data === undefined) {
+    return "…";
+  }
+  return (
+    <Link to="/contacts/$id" params={{ id: run.contact }} className={classes.above} style={{ color: "inherit" }}>
+      <bdi>{contact.data.name ?? contact.data.phone ?? contact.data.email ?? run.key}</bdi>
+    </Link>
+  );
+}

@@ -1,0 +1,83 @@
+// The main job: a customer writes, appears, is answered, and what ran for them can be seen.
+
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { openBrowser, openPage, Server, signIn } from "./harness";
+
+let server: Server;
+let browser: Browser;
+
+beforeAll(async () => {
+  [server, browser] = await Promise.all([Server.start("--demo"), openBrowser()]);
+});
+afterAll(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+interface Contact {
+  id: string;
+  name: string;
+  created_at: string;
+}
+
+it("a customer writes, appears without reload, is answered, and the run is shown", async () => {
+  const { page, complaints } = await openPage(browser);
+  await signIn(page, server, "/contacts");
+  await page.getByText("Nobody is here yet").waitFor();
+
+  // HTML in a name is a name.
+  await server.customerWrites("919812345670", "<b>Meera</b>", "hello <img src=x onerror=alert(1)>");
+  await page.getByRole("link", { name: "<b>Meera</b>" }).click();
+  await page.getByRole("heading", { level: 1, name: "<b>Meera</b>" }).waitFor();
+  await page.getByText("hello <img src=x onerror=alert(1)>").waitFor();
+  await page.getByRole("link", { name: "Open the conversation" }).click();
+  await page.getByRole("region", { name: "Messages" }).getByText("Shall we call you?").waitFor();
+
+  // By keyboard alone: into the field, and Enter sends.
+  await page.getByLabel("Your answer").focus();
+  await page.keyboard.type("We call you at four.");
+  await page.keyboard.press("Enter");
+  const answer = page.getByRole("listitem").filter({ hasText: "We call you at four." });
+  await answer.getByText(/Delivered|Read/).waitFor();
+  expect(await server.phoneShows("919812345670", 2)).toContain("We call you at four.");
+  expect(await page.getByLabel("Your answer").inputValue()).toBe("");
+
+  await page.getByRole("link", { name: "Runs", exact: true }).click();
+  await page.getByRole("link", { name: "first-reply" }).click();
+  await page.getByText("It waits for an event").waitFor();
+  await page.getByRole("button", { name: /hello/ }).click();
+  await page.getByRole("region", { name: "What went in" }).getByText("Shall we call you?").waitFor();
+  expect(complaints).toEqual([]);
+});
+
+it("a new lead is on the screen within 100 ms of the server's commit", async () => {
+  const { page } = await openPage(browser);
+  await signIn(page, server, "/contacts");
+  await page.getByRole("table").waitFor();
+  const took: number[] = [];
+  for (let number = 0; number < 9; number += 1) {
+    const name = `Lead ${number} of the measure`;
+    const seen = page.evaluate(async (wanted) => {
+      const shows = () => document.querySelector("tbody")?.textContent?.includes(wanted) === true;
+      await new Promise<void>((done) => {
+        const observer = new MutationObserver(() => {
+          if (shows()) {
+            observer.disconnect();
+            done();
+          }
+        });
+        observer.observe(document.body, { subtree: true, childList: true, characterData: true });
+      });
+      return Date.now();
+    }, name);
+    await server.customerWrites(`91981234560${number}`, name, "hello");
+    const at = await seen;
+    const { items } = await server.api<{ items: Contact[] }>(`/contacts?q=${encodeURIComponent(name)}`);
+    // `created_at` is read before the transaction is written: the commit itself is part of what is measured.
+    took.push(at - Date.parse(items[0]?.created_at ?? ""));
+  }
+  const sorted = took.toSorted((one, other) => one - other);
+  console.info(`milliseconds from the server's transaction to the screen: ${sorted.join(", ")}`);
+  expect(sorted[4]).toBeLessThan(100);
+});
