@@ -15,7 +15,7 @@ export interface Affected {
   restMs: number;
 }
 
-const AT_ONCE = 150;
+const AT_ONCE = 40;
 const NOW_AND_THEN = 3_000;
 
 function text(value: unknown): string | undefined {

@@ -29,7 +29,7 @@ export function ContactsPage() {
     "get",
     "/api/v1/contacts",
     { params: { query: { limit: 50, ...search } } },
-    { pageParamName: "cursor", initialPageParam: undefined, getNextPageParam: ({ next_cursor }) => next_cursor ?? undefined, placeholderData: (before) => before },
+    { pageParamName: "cursor", initialPageParam: null, getNextPageParam: ({ next_cursor }) => next_cursor ?? undefined, placeholderData: (before) => before },
   );
   const contacts = list.data?.pages.flatMap((page) => page.items) ?? [];
   const change = (next: Partial<typeof search>) => void navigate({ search: (before) => ({ ...before, ...next }), replace: true });

@@ -49,7 +49,7 @@ export function Timeline({ contact }: { contact: string }) {
     "get",
     "/api/v1/contacts/{id}/timeline",
     { params: { path: { id: contact }, query: { limit: 50 } } },
-    { pageParamName: "cursor", initialPageParam: undefined, getNextPageParam: ({ next_cursor }) => next_cursor ?? undefined },
+    { pageParamName: "cursor", initialPageParam: null, getNextPageParam: ({ next_cursor }) => next_cursor ?? undefined },
   );
   const items = list.data?.pages.flatMap((page) => page.items) ?? [];
   if (list.isPending) {

@@ -26,7 +26,7 @@ export function ConversationList({ chosen }: { chosen: string | undefined }) {
     "get",
     "/api/v1/conversations",
     { params: { query: { limit: 50, ...(status === "all" ? {} : { status: status ?? "open" }) } } },
-    { pageParamName: "cursor", initialPageParam: undefined, getNextPageParam: ({ next_cursor }) => next_cursor ?? undefined },
+    { pageParamName: "cursor", initialPageParam: null, getNextPageParam: ({ next_cursor }) => next_cursor ?? undefined },
   );
   const conversations = list.data?.pages.flatMap((page) => page.items) ?? [];
   return (

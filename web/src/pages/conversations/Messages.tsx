@@ -18,7 +18,7 @@ export function Messages({ conversation }: { conversation: string }) {
     "get",
     "/api/v1/conversations/{id}/messages",
     { params: { path: { id: conversation }, query: { limit: 50 } } },
-    { pageParamName: "cursor", initialPageParam: undefined, getNextPageParam: ({ next_cursor }) => next_cursor ?? undefined },
+    { pageParamName: "cursor", initialPageParam: null, getNextPageParam: ({ next_cursor }) => next_cursor ?? undefined },
   );
   const messages = (list.data?.pages.flatMap((page) => page.items) ?? []).toReversed();
   return (

@@ -34,7 +34,7 @@ export function RunPage() {
     "get",
     "/api/v1/runs/{id}/history",
     { params: { path: { id }, query: {} } },
-    { pageParamName: "cursor", initialPageParam: undefined, getNextPageParam: (page) => pageOf(page).next_cursor ?? undefined },
+    { pageParamName: "cursor", initialPageParam: null, getNextPageParam: (page) => pageOf(page).next_cursor ?? undefined },
   );
   if (run.isError && run.data === undefined) {
     return <LoadFailed error={run.error} retry={run.refetch} />;

@@ -27,7 +27,7 @@ export function RunsTable({ filter, compact = false }: { filter: RunFilter; comp
     "get",
     "/api/v1/runs",
     { params: { query: { limit: 50, ...filter } } },
-    { pageParamName: "cursor", initialPageParam: undefined, getNextPageParam: ({ next_cursor }) => next_cursor ?? undefined, placeholderData: (before) => before },
+    { pageParamName: "cursor", initialPageParam: null, getNextPageParam: ({ next_cursor }) => next_cursor ?? undefined, placeholderData: (before) => before },
   );
   const runs = list.data?.pages.flatMap((page) => page.items) ?? [];
   if (list.isPending) {

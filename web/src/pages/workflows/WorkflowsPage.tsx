@@ -22,7 +22,7 @@ export function WorkflowsPage() {
     "get",
     "/api/v1/workflows",
     { params: { query: { limit: 50 } } },
-    { pageParamName: "cursor", initialPageParam: undefined, getNextPageParam: ({ next_cursor }) => next_cursor ?? undefined },
+    { pageParamName: "cursor", initialPageParam: null, getNextPageParam: ({ next_cursor }) => next_cursor ?? undefined },
   );
   const workflows = list.data?.pages.flatMap((page) => page.items) ?? [];
   return (
