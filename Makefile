@@ -7,12 +7,13 @@ SEEDS ?= 2000
 KILLS ?= 100
 SECONDS_EACH ?= 60
 
-.PHONY: help run test lint bench sim fuzz generate web test-web test-api test-connectors
+.PHONY: help run test lint bench sim fuzz generate web test-web web-pictures test-api test-connectors
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: ## Build the release binary and serve a demonstration on onward.db in this folder
+run: ## Build the web app and the release binary, and serve a demonstration on onward.db in this folder
+	@scripts/web.sh build || echo "going on without the web app; / will say how to get it"
 	$(CARGO) build --release --bin onward
 	./target/release/onward serve --demo
 
@@ -45,6 +46,9 @@ web: ## Build the web app into web/dist (does nothing while its sources are the 
 
 test-web: ## Test the web app: types, lint, Vitest, all journeys in a browser, sizes, Lighthouse
 	@scripts/web.sh test
+
+web-pictures: ## Write every page of the web app as PNG files into web/pictures, in three sizes and both directions
+	@scripts/web.sh pictures
 
 test-api: ## The API's own tests
 	$(CARGO) test -p onward-api

@@ -31,5 +31,7 @@ if [ "$status" = 0 ] && [ "$again" != "${#rooms[@]}" ]; then
 fi
 # What is written of the binary for containers, services and clusters.
 scripts/check-deploy.sh "$(realpath "${CARGO_TARGET_DIR:-target}")/debug/onward" || status=1
+echo "     The web app: types, lint, Vitest, and the main job in a browser"
+CARGO=${CARGO:-cargo} scripts/web.sh short || status=1
 awk '/^test result:/ { passed += $4; failed += $6; ignored += $8 } END { printf "tests: %d passed, %d failed, %d ignored\n", passed, failed, ignored }' "$log"
 exit "$status"

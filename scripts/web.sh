@@ -1,14 +1,20 @@
 #!/usr/bin/env bash
-# The web app's work outside cargo: `build` makes web/dist when its sources changed, `check` is the short set of `make test`.
+# The web app's work outside cargo. `build` makes web/dist when its sources changed; `check` is types, lint and Vitest; `journeys`
+# walks through the app in a browser against the built server; `pictures` writes every page as PNG files into web/pictures.
 set -euo pipefail
 cd "$(dirname "$0")/../web"
+
+command -v npm >/dev/null || {
+    echo "the web app needs Node.js 20.19 or later with npm" >&2
+    exit 1
+}
 
 # What npm installed for which lock file.
 install() {
     local wanted
-    wanted=$(sha256sum package.json package-lock.json | sha256sum | cut -d ' ' -f 1)
+    wanted=$(cat package.json package-lock.json | sha256sum | cut -d ' ' -f 1)
     [ "$(cat node_modules/.onward 2>/dev/null)" = "$wanted" ] && return
-    npm ci --no-audit --no-fund --loglevel=error
+    npm ci --loglevel=error
     echo "$wanted" >node_modules/.onward
 }
 
@@ -29,19 +35,43 @@ build() {
     echo "$wanted" >.built
 }
 
-case "${1:-}" in
-build) build ;;
-check)
+# Debian's Chromium, unless there is one.
+browser() {
+    [ -n "${ONWARD_CHROMIUM:-}" ] || command -v chromium >/dev/null || command -v google-chrome >/dev/null && return
+    echo "installing Chromium" >&2
+    apt-get install -y -qq chromium >/dev/null || {
+        apt-get update -qq
+        apt-get install -y -qq chromium >/dev/null
+    }
+}
+
+check() {
     install
     npm run --silent check
-    npm test --silent
-    ;;
-test)
-    "../scripts/web.sh" check
+    npm run --silent test
+}
+
+# A debug server reads web/dist when it is asked, so the app may be built after it.
+journeys() {
     build
+    install
+    browser
+    (cd .. && ${CARGO:-cargo} build --quiet --bin onward)
+    npm run --silent journeys -- "$@"
+}
+
+case "${1:-}" in
+build) build ;;
+check) check ;;
+journeys) shift && journeys "$@" ;;
+short) check && journeys main-job sizes ;;
+test) check && journeys ;;
+pictures)
+    export ONWARD_PICTURES=1
+    journeys pictures
     ;;
 *)
-    echo "use: scripts/web.sh build|check|test" >&2
+    echo "use: scripts/web.sh build|check|short|journeys [NAME]|test|pictures" >&2
     exit 2
     ;;
 esac

@@ -6,7 +6,7 @@ import { ButtonLink } from "./links";
 export function NotFound() {
   const { t } = useTranslation("shell");
   return (
-    <EmptyState icon={IconMapOff} title={t("notFound.title")} action={<ButtonLink to="/">{t("notFound.action")}</ButtonLink>}>
+    <EmptyState isPage icon={IconMapOff} title={t("notFound.title")} action={<ButtonLink to="/">{t("notFound.action")}</ButtonLink>}>
       {t("notFound.text")}
     </EmptyState>
   );

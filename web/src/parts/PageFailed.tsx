@@ -8,7 +8,7 @@ import { EmptyState } from "./EmptyState";
 export function PageFailed({ error, reset }: ErrorComponentProps) {
   const { t } = useTranslation("shell");
   return (
-    <EmptyState icon={IconAlertTriangle} title={t("failed.title")} action={<Button onClick={reset}>{t("retry")}</Button>}>
+    <EmptyState isPage icon={IconAlertTriangle} title={t("failed.title")} action={<Button onClick={reset}>{t("retry")}</Button>}>
       {t("failed.text")} <Code block>{error instanceof Error ? error.message : String(error)}</Code>
     </EmptyState>
   );

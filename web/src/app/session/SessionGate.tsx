@@ -1,9 +1,10 @@
 import { Center } from "@mantine/core";
-import type { ReactNode } from "react";
+import { lazy, type ReactNode } from "react";
 import { Loading } from "../../parts/Loading";
 import { LoadFailed } from "../../parts/LoadFailed";
-import { SignInPage } from "./SignInPage";
 import { useSessionQuery } from "./session";
+
+const SignInPage = lazy(() => import("./SignInPage").then((module) => ({ default: module.SignInPage })));
 
 /** Lets whoever is signed in pass; asks everybody else to sign in. */
 export function SessionGate({ children }: { children: ReactNode }) {

@@ -1,10 +1,11 @@
 // The first user of a new server. The address that the server shows at its start carries the code.
 
 import { Alert, Button, PasswordInput, Stack, TextInput } from "@mantine/core";
-import { useForm } from "@mantine/form";
+import type { FormEvent } from "react";
 import { useTranslation } from "react-i18next";
 import { api } from "../../client/http";
 import { explain } from "../../parts/problem";
+import { said } from "../../parts/said";
 import { useSignedIn } from "./session";
 
 /** The code in the address: `/?set-up=…`. */
@@ -23,25 +24,30 @@ export function SetUpForm() {
     },
   });
   const code = codeOf(location.search);
-  const form = useForm({ mode: "uncontrolled", initialValues: { code, name: "", email: "", password: "" } });
+  const submit = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const text = said(event.currentTarget);
+    setUp.mutate({ body: { code: code === "" ? text("code") : code, name: text("name"), email: text("email"), password: text("password") } });
+  };
   return (
-    <form onSubmit={form.onSubmit((values) => setUp.mutate({ body: values }))}>
+    <form onSubmit={submit}>
       <Stack>
         {setUp.error !== null && (
           <Alert color="red" role="alert">
             {explain(setUp.error)}
           </Alert>
         )}
-        {code === "" && <TextInput label={t("setUp.code")} description={t("setUp.codeHint")} required autoComplete="off" {...form.getInputProps("code")} />}
-        <TextInput label={t("setUp.name")} autoComplete="name" required {...form.getInputProps("name")} />
-        <TextInput label={t("signIn.email")} type="email" autoComplete="username" required {...form.getInputProps("email")} />
+        {code === "" && <TextInput label={t("setUp.code")} description={t("setUp.codeHint")} required autoComplete="off" name="code" />}
+        <TextInput label={t("setUp.name")} autoComplete="name" required name="name" />
+        <TextInput label={t("signIn.email")} type="email" autoComplete="username" required name="email" />
         <PasswordInput
           label={t("signIn.password")}
           description={t("setUp.passwordHint")}
           autoComplete="new-password"
           minLength={8}
+          visibilityToggleButtonProps={{ "aria-label": t("signIn.showPassword") }}
           required
-          {...form.getInputProps("password")}
+          name="password"
         />
         <Button type="submit" loading={setUp.isPending}>
           {t("setUp.submit")}

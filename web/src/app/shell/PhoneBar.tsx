@@ -1,11 +1,12 @@
-import { Drawer, Stack } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconDots } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
+import { lazy, Suspense } from "react";
 import { useTranslation } from "react-i18next";
 import { isAt, PLACES } from "./navigation";
 import classes from "./Shell.module.css";
-import { UserMenu } from "./UserMenu";
+
+const MorePlaces = lazy(() => import("./MorePlaces").then((module) => ({ default: module.MorePlaces })));
 
 /** The places on a phone: four at the bottom, the others behind the last button. */
 export function PhoneBar({ pathname }: { pathname: string }) {
@@ -26,17 +27,7 @@ export function PhoneBar({ pathname }: { pathname: string }) {
           <span>{t("place.more")}</span>
         </button>
       </nav>
-      <Drawer opened={opened} onClose={close} position="bottom" size="auto" title={t("place.more")} closeButtonProps={{ "aria-label": t("close") }}>
-        <Stack gap="xs" pb="md">
-          {more.map((place) => (
-            <Link key={place.name} to={place.to} className={classes.place} aria-current={isAt(pathname, place) ? "page" : undefined} onClick={close}>
-              <place.icon size={20} stroke={1.7} aria-hidden />
-              {t(`place.${place.name}`)}
-            </Link>
-          ))}
-          <UserMenu />
-        </Stack>
-      </Drawer>
+      <Suspense>{opened && <MorePlaces pathname={pathname} close={close} />}</Suspense>
     </>
   );
 }

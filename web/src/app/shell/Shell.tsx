@@ -19,9 +19,16 @@ export function Shell() {
   const pathname = useRouterState({ select: (state) => state.location.pathname });
   return (
     <div className={classes.shell}>
-      <button type="button" className={classes.skip} onClick={() => main.current?.focus()}>
+      <a
+        href="#content"
+        className={classes.skip}
+        onClick={(event) => {
+          event.preventDefault();
+          main.current?.focus();
+        }}
+      >
         {t("skipToContent")}
-      </button>
+      </a>
       <SideBar pathname={pathname} live={live} />
       <main ref={main} className={classes.main} tabIndex={-1} id="content">
         <ConnectionState state={live} />

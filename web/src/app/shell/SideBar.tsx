@@ -2,7 +2,7 @@ import { Kbd, UnstyledButton } from "@mantine/core";
 import { IconSearch } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
-import { openCommandBar } from "../command-bar/CommandBar";
+import { openCommandBar } from "../command-bar/open";
 import type { LiveState } from "../live/socket";
 import { Brand } from "./Brand";
 import { isAt, PLACES } from "./navigation";
@@ -13,7 +13,7 @@ import { UserMenu } from "./UserMenu";
 export function SideBar({ pathname, live }: { pathname: string; live: LiveState }) {
   const { t } = useTranslation("shell");
   return (
-    <div className={classes.side}>
+    <header className={classes.side}>
       <div className={classes.brand}>
         <Brand />
       </div>
@@ -38,6 +38,6 @@ export function SideBar({ pathname, live }: { pathname: string; live: LiveState 
       <div className={classes.foot}>
         <UserMenu live={live} />
       </div>
-    </div>
+    </header>
   );
 }

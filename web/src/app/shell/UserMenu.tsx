@@ -1,8 +1,9 @@
-import { Avatar, Menu, UnstyledButton, useMantineColorScheme } from "@mantine/core";
+import { Menu, UnstyledButton, useMantineColorScheme, VisuallyHidden } from "@mantine/core";
 import { IconCheck, IconDeviceDesktop, IconLogout, IconMoon, IconSun } from "@tabler/icons-react";
 import { useTranslation } from "react-i18next";
 import { api, setCsrfToken } from "../../client/http";
 import { LANGUAGES, OWN_NAMES } from "../../texts/languages";
+import { PersonAvatar } from "../../parts/PersonAvatar";
 import type { LiveState } from "../live/socket";
 import { useSessionQuery } from "../session/session";
 import { useLanguageChoice } from "./LanguageMenu";
@@ -32,12 +33,13 @@ export function UserMenu({ live }: { live?: LiveState }) {
   return (
     <Menu position="top-start" width={240} withinPortal>
       <Menu.Target>
-        <UnstyledButton className={classes.user} aria-label={t("user.menu", { name })}>
-          <Avatar size={32} radius="xl" name={name} color="brand" aria-hidden alt="" />
+        <UnstyledButton className={classes.user}>
+          <PersonAvatar name={name} size={32} />
           <span className={classes.names}>
             <bdi className={classes.name}>{name}</bdi>
             <bdi className={classes.organisation}>{session?.organisation.title}</bdi>
           </span>
+          <VisuallyHidden>{t("user.menu")}</VisuallyHidden>
           {live !== undefined && <LiveDot state={live} />}
         </UnstyledButton>
       </Menu.Target>

@@ -50,6 +50,12 @@ export function Messages({ conversation }: { conversation: string }) {
   );
 }
 
+const KINDS = ["image", "audio", "video", "document", "location", "contacts", "interactive", "template", "reaction", "sticker"] as const;
+
+function kindOf(text: string): (typeof KINDS)[number] | "unsupported" {
+  return KINDS.find((kind) => kind === text) ?? "unsupported";
+}
+
 function Waiting() {
   return [60, 45, 70, 30].map((width, row) => (
     <Skeleton key={width} height={44} width={`${width}%`} radius="lg" mb="sm" ms={row % 2 === 0 ? 0 : "auto"} />
@@ -65,7 +71,7 @@ function Bubble({ message }: { message: Message }) {
     <li className={classes.message} data-ours={ours}>
       {message.kind !== "text" && (
         <span className={classes.foot} style={{ justifyContent: "flex-start" }}>
-          <IconPaperclip size={14} aria-hidden /> {message.kind}
+          <IconPaperclip size={14} aria-hidden /> {t(`kind.${kindOf(message.kind)}`)}
         </span>
       )}
       {message.text !== "" && (

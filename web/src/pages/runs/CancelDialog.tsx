@@ -4,7 +4,7 @@ import { useTranslation } from "react-i18next";
 import { api } from "../../client/http";
 import type { Run } from "../../client/schema";
 import { DeedDialog } from "./DeedDialog";
-import { useLookAgain } from "./RunActions";
+import { useLookAgain } from "./look-again";
 
 export function CancelDialog({ run, close }: { run: Run; close: () => void }) {
   const { t } = useTranslation("runs");

@@ -2,7 +2,7 @@
 
 import { Badge, Button, Group } from "@mantine/core";
 import { IconMoodSmile, IconPlayerSkipForward, IconRefresh } from "@tabler/icons-react";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api } from "../../client/http";
 import type { Failure } from "../../client/schema";
@@ -11,8 +11,9 @@ import { TextLink } from "../../parts/links";
 import { LoadFailed } from "../../parts/LoadFailed";
 import { Moment } from "../../parts/Moment";
 import { RowsLoading } from "../../parts/RowsLoading";
-import { BulkRepairDialog } from "./BulkRepairDialog";
 import classes from "./Runs.module.css";
+
+const BulkRepairDialog = lazy(() => import("./BulkRepairDialog").then((module) => ({ default: module.BulkRepairDialog })));
 
 export function Failures({ workflow }: { workflow: string | undefined }) {
   const { t } = useTranslation("runs");
@@ -34,7 +35,7 @@ export function Failures({ workflow }: { workflow: string | undefined }) {
           <Cause key={failure.id} failure={failure} ask={(action) => setAsked({ action, cause: failure.id })} />
         ))}
       </ul>
-      {asked !== null && <BulkRepairDialog action={asked.action} filter={{ cause: asked.cause }} close={() => setAsked(null)} />}
+      <Suspense>{asked !== null && <BulkRepairDialog action={asked.action} filter={{ cause: asked.cause }} close={() => setAsked(null)} />}</Suspense>
     </>
   );
 }

@@ -6,7 +6,7 @@ import type { Run } from "../../client/schema";
 import { objectOf, readJson } from "../../parts/json";
 import { JsonField } from "../../parts/JsonField";
 import { DeedDialog } from "./DeedDialog";
-import { useLookAgain } from "./RunActions";
+import { useLookAgain } from "./look-again";
 import type { Chapter } from "./story";
 
 /** The input of the step that failed last, as it was. */

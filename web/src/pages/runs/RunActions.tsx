@@ -2,30 +2,20 @@
 
 import { Button, Menu } from "@mantine/core";
 import { IconBan, IconChevronDown, IconGitFork, IconPlayerPause, IconPlayerPlay, IconPlayerSkipForward, IconRefresh } from "@tabler/icons-react";
-import { useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api } from "../../client/http";
 import type { Run } from "../../client/schema";
 import { tellProblem } from "../../parts/tell";
-import { CancelDialog } from "./CancelDialog";
-import { ForkDialog } from "./ForkDialog";
-import { RetryDialog } from "./RetryDialog";
-import { SkipDialog } from "./SkipDialog";
 import type { Chapter } from "./story";
+import { useLookAgain } from "./look-again";
+
+const CancelDialog = lazy(() => import("./CancelDialog").then((module) => ({ default: module.CancelDialog })));
+const ForkDialog = lazy(() => import("./ForkDialog").then((module) => ({ default: module.ForkDialog })));
+const RetryDialog = lazy(() => import("./RetryDialog").then((module) => ({ default: module.RetryDialog })));
+const SkipDialog = lazy(() => import("./SkipDialog").then((module) => ({ default: module.SkipDialog })));
 
 type Dialog = "cancel" | "retry" | "skip" | "fork";
-
-/** Reads a run again after something was done to it: its answers may come before the socket's word. */
-export function useLookAgain(id: string): () => void {
-  const queries = useQueryClient();
-  return () => {
-    const paths = ["/api/v1/runs/{id}", "/api/v1/runs/{id}/history", "/api/v1/runs/{id}/why", "/api/v1/runs"];
-    void queries.invalidateQueries({
-      predicate: ({ queryKey }) => paths.includes(String(queryKey[1])) && (queryKey[1] === "/api/v1/runs" || JSON.stringify(queryKey[2]).includes(id)),
-    });
-  };
-}
 
 export function RunActions({ run, chapters }: { run: Run; chapters: readonly Chapter[] }) {
   const { t } = useTranslation("runs");
@@ -75,10 +65,12 @@ export function RunActions({ run, chapters }: { run: Run; chapters: readonly Cha
           )}
         </Menu.Dropdown>
       </Menu>
-      {dialog === "cancel" && <CancelDialog run={run} close={close} />}
-      {dialog === "retry" && <RetryDialog run={run} chapters={chapters} close={close} />}
-      {dialog === "skip" && <SkipDialog run={run} close={close} />}
-      {dialog === "fork" && <ForkDialog run={run} chapters={chapters} close={close} />}
+      <Suspense>
+        {dialog === "cancel" && <CancelDialog run={run} close={close} />}
+        {dialog === "retry" && <RetryDialog run={run} chapters={chapters} close={close} />}
+        {dialog === "skip" && <SkipDialog run={run} close={close} />}
+        {dialog === "fork" && <ForkDialog run={run} chapters={chapters} close={close} />}
+      </Suspense>
     </>
   );
 }

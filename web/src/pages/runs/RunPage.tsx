@@ -1,7 +1,7 @@
 // One run: how it stands and why it does not move, what it did step by step, and what can be done about it.
 // The graph that it ran on finds its place above the story.
 
-import { Alert, Skeleton } from "@mantine/core";
+import { Alert, Skeleton, VisuallyHidden } from "@mantine/core";
 import { IconAlertTriangle, IconArrowLeft } from "@tabler/icons-react";
 import { getRouteApi } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
@@ -55,7 +55,8 @@ export function RunPage() {
         </PageTitle>
       )}
       <div className={classes.columns}>
-        <section aria-label={t("story.title")}>
+        <section>
+          <VisuallyHidden component="h2">{t("story.title")}</VisuallyHidden>
           {history.isPending && <Skeleton height={300} radius="md" />}
           {history.isError && entries.length === 0 && <LoadFailed error={history.error} retry={history.refetch} />}
           {entries.length > 0 && <Story chapters={chapters} />}

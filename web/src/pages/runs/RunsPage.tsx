@@ -4,16 +4,17 @@ import { Button, Select, Tabs } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconBan } from "@tabler/icons-react";
 import { getRouteApi } from "@tanstack/react-router";
+import { lazy, Suspense } from "react";
 import { useTranslation } from "react-i18next";
 import { api } from "../../client/http";
 import classes from "../../parts/list.module.css";
 import { PageTitle } from "../../parts/PageTitle";
 import { RUN_STATUSES } from "../../parts/RunStatus";
 import { SearchField } from "../../parts/SearchField";
-import { BulkRepairDialog } from "./BulkRepairDialog";
 import { Failures } from "./Failures";
 import { RunsTable } from "./RunsTable";
 
+const BulkRepairDialog = lazy(() => import("./BulkRepairDialog").then((module) => ({ default: module.BulkRepairDialog })));
 const route = getRouteApi("/runs");
 
 export function RunsPage() {
@@ -72,7 +73,7 @@ export function RunsPage() {
           <Failures workflow={filter.workflow} />
         </Tabs.Panel>
       </Tabs>
-      {cancelling && filter.workflow !== undefined && <BulkRepairDialog action="cancel" filter={{ workflow: filter.workflow, key: filter.key }} close={close} />}
+      <Suspense>{cancelling && filter.workflow !== undefined && <BulkRepairDialog action="cancel" filter={{ workflow: filter.workflow, key: filter.key }} close={close} />}</Suspense>
     </>
   );
 }

@@ -5,7 +5,7 @@ import type { Run } from "../../client/schema";
 import { objectOf, readJson } from "../../parts/json";
 import { JsonField } from "../../parts/JsonField";
 import { DeedDialog } from "./DeedDialog";
-import { useLookAgain } from "./RunActions";
+import { useLookAgain } from "./look-again";
 
 export function SkipDialog({ run, close }: { run: Run; close: () => void }) {
   const { t } = useTranslation("runs");

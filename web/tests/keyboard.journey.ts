@@ -1,0 +1,85 @@
+// The main job without a mouse, from the sign-in to the answer.
+
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { openBrowser, openPage, Server } from "./harness";
+
+let server: Server;
+let browser: Browser;
+
+beforeAll(async () => {
+  [server, browser] = await Promise.all([Server.start("--demo"), openBrowser()]);
+});
+afterAll(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+/** The name of what has the focus, as a screen reader would say it, shortened. */
+async function focused(page: Page): Promise<string> {
+  return await page.evaluate(() => {
+    const element = document.activeElement as HTMLElement | null;
+    return (element?.getAttribute("aria-label") ?? element?.textContent ?? "").trim();
+  });
+}
+
+/** Presses Tab until something of this name has the focus. */
+async function tabTo(page: Page, name: string | RegExp): Promise<void> {
+  for (let presses = 0; presses < 60; presses += 1) {
+    const at = await focused(page);
+    if (typeof name === "string" ? at === name : name.test(at)) {
+      return;
+    }
+    await page.keyboard.press("Tab");
+  }
+  throw new Error(`Tab never reaches ${String(name)}; it is at ${await focused(page)}`);
+}
+
+it("signs in, finds a customer, answers, and pauses their run by keyboard alone", async () => {
+  await server.customerWrites("919812345670", "Meera Nair", "hello");
+  const { page } = await openPage(browser);
+  await page.goto(server.served.url);
+  await page.getByLabel("E-mail").waitFor();
+  await page.keyboard.press("Tab");
+  await page.keyboard.type(server.demo.email);
+  await page.keyboard.press("Tab");
+  await page.keyboard.type(server.demo.password);
+  await page.keyboard.press("Enter");
+  await page.locator("#content h1").waitFor();
+
+  // The first stop leads past the places.
+  await page.keyboard.press("Tab");
+  expect(await focused(page)).toBe("Skip to the content");
+  await page.keyboard.press("Enter");
+  expect(await page.evaluate(() => document.activeElement?.id)).toBe("content");
+
+  await page.keyboard.press("Control+k");
+  await page.getByRole("combobox", { name: "Go anywhere" }).waitFor();
+  await page.keyboard.type("meera");
+  await page.getByRole("option", { name: /Meera Nair/ }).waitFor();
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { level: 1, name: "Meera Nair" }).waitFor();
+
+  await tabTo(page, "Open the conversation");
+  await page.keyboard.press("Enter");
+  await page.getByRole("region", { name: "Messages" }).waitFor();
+  await tabTo(page, "Your answer");
+  await page.keyboard.type("Good morning");
+  await page.keyboard.press("Enter");
+  await page.getByRole("listitem").filter({ hasText: "Good morning" }).waitFor();
+
+  await page.keyboard.press("Control+k");
+  await page.getByRole("combobox", { name: "Go anywhere" }).waitFor();
+  await page.keyboard.type("runs");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { level: 1, name: "Runs" }).waitFor();
+  await page.getByRole("link", { name: "first-reply" }).waitFor();
+  await tabTo(page, "first-reply");
+  await page.keyboard.press("Enter");
+  await tabTo(page, "Pause");
+  await page.keyboard.press("Enter");
+  await page.getByText("It is paused").waitFor();
+  await tabTo(page, "Resume");
+  await page.keyboard.press("Enter");
+  await page.getByText("It waits for an event").waitFor();
+});

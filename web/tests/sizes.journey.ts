@@ -1,0 +1,61 @@
+// What the first load weighs, as the built files say: everything before the builder within 300 kB.
+
+import { readFileSync, statSync } from "node:fs";
+import path from "node:path";
+import { expect, it } from "vitest";
+
+const DIST = path.resolve(import.meta.dirname, "../dist");
+const MOST_BYTES = 300_000;
+
+interface Chunk {
+  file: string;
+  css?: string[];
+  imports?: string[];
+}
+
+/** A chunk's own files and those of what it cannot do without. */
+function filesOf(manifest: Record<string, Chunk>, names: string[]): Set<string> {
+  const files = new Set<string>();
+  const seen = new Set<string>();
+  const waiting = [...names];
+  for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+    const chunk = manifest[name];
+    if (chunk !== undefined && !seen.has(name)) {
+      seen.add(name);
+      files.add(chunk.file);
+      for (const style of chunk.css ?? []) {
+        files.add(style);
+      }
+      waiting.push(...(chunk.imports ?? []));
+    }
+  }
+  return files;
+}
+
+function gzipped(file: string): number {
+  try {
+    return statSync(path.join(DIST, `${file}.gz`)).size;
+  } catch {
+    // Too small to be worth it.
+    return statSync(path.join(DIST, file)).size;
+  }
+}
+
+it("the first load is under 300 kB gzip, whichever page is first and in any language", () => {
+  const manifest = JSON.parse(readFileSync(path.join(DIST, ".vite/manifest.json"), "utf8")) as Record<string, Chunk>;
+  const pages = Object.keys(manifest).filter((name) => /^src\/pages\/.*Page\.tsx$/.test(name) && !name.includes("BuilderPage"));
+  const languages = Object.keys(manifest).filter((name) => /^src\/texts\/\w+\/index\.ts$/.test(name));
+  expect(pages.length).toBeGreaterThan(7);
+  expect(languages).toHaveLength(3);
+  const weights = pages.map((page) => {
+    const heaviest = Math.max(...languages.map((language) => [...filesOf(manifest, ["index.html", page, language])].reduce((sum, file) => sum + gzipped(file), gzipped("index.html"))));
+    return [page, heaviest] as const;
+  });
+  const [page, most] = weights.toSorted(([, one], [, other]) => other - one)[0] ?? ["", 0];
+  process.stdout.write(`the heaviest first load: ${page}, ${Math.round(most / 1000)} kB\n`);
+  expect(most).toBeLessThan(MOST_BYTES);
+  // The builder's own libraries come with the builder.
+  const early = new Set(pages.flatMap((name) => [...filesOf(manifest, ["index.html", name])]));
+  const builder = [...filesOf(manifest, ["src/builder/index.tsx", "src/pages/workflows/BuilderPage.tsx"])].filter((file) => !early.has(file));
+  expect(builder.length).toBeGreaterThan(0);
+});
