@@ -13,7 +13,6 @@ export type Fate = "stay" | "move" | "restart" | "cancel";
 
 export function Migrate({ name, fate, before, after, onDone }: { name: string; fate: Fate; before: string; after: string; onDone: () => void }) {
   const { t } = useTranslation("builder");
-  const { t: shell } = useTranslation("shell");
   const [map, setMap] = useState<Record<string, string>>({});
   const steps = readTree(before).all.map((step) => step.key);
   const targets = readTree(after).all.map((step) => step.key);
@@ -24,7 +23,7 @@ export function Migrate({ name, fate, before, after, onDone }: { name: string; f
   return (
     <Stack gap="md">
       <Text size="sm">{t(act.data ? "publish.moved" : "publish.plan", { count: report?.moved ?? 0, runs: report?.runs ?? 0 })}</Text>
-      {(plan.error ?? act.error) && <Alert color="red">{explain(plan.error ?? act.error, shell)}</Alert>}
+      {(plan.error ?? act.error) && <Alert color="red">{explain(plan.error ?? act.error)}</Alert>}
       {report && report.steps.length > 0 && (
         <Table aria-label={t("publish.places")}>
           <Table.Thead><Table.Tr><Table.Th>{t("publish.waitsIn")}</Table.Th><Table.Th>{t("publish.runs")}</Table.Th><Table.Th>{t("publish.goesOn")}</Table.Th></Table.Tr></Table.Thead>

@@ -32,7 +32,6 @@ const FATES: readonly Fate[] = ["stay", "move", "restart", "cancel"];
 
 export function PublishDialog({ name, source, published, live, errors, fresh, save, onRollout, onPublished, onClose }: PublishProps) {
   const { t } = useTranslation("builder");
-  const { t: shell } = useTranslation("shell");
   const queries = useQueryClient();
   const script = isScript(source);
   const rollout = script ? null : rolloutOf(source);
@@ -85,7 +84,7 @@ export function PublishDialog({ name, source, published, live, errors, fresh, sa
               )}
             </Stack>
           )}
-          {publish.error && <Alert color="red" icon={<IconAlertTriangle />}>{explain(publish.error, shell)}</Alert>}
+          {publish.error && <Alert color="red" icon={<IconAlertTriangle />}>{explain(publish.error)}</Alert>}
           <Group justify="end">
             <Button variant="default" onClick={onClose}>{t("publish.notNow")}</Button>
             <Button data-autofocus leftSection={<IconRocket size={16} />} disabled={errors > 0 && fresh} loading={publish.isPending} onClick={() => publish.mutate()}>{t("publish.title")}</Button>

@@ -35,7 +35,6 @@ interface Crowd {
 
 export function Play({ name, source, tree, nodes, onOverlay, onShow }: TrialProps) {
   const { t } = useTranslation("builder");
-  const { t: shell } = useTranslation("shell");
   const { samples } = useForm();
   const starts = useMemo(() => {
     const settings = isScript(source) ? settingsOf(source) : null;
@@ -88,7 +87,7 @@ export function Play({ name, source, tree, nodes, onOverlay, onShow }: TrialProp
       {crowd !== null && <NumberInput label={t("simulate.howMany")} min={1} max={10_000} value={crowd} onChange={(next) => setCrowd(Number(next) || 1)} />}
       <TextInput label={t("simulate.span")} placeholder="30d" value={span} onChange={(event) => setSpan(event.currentTarget.value)} />
       <Button leftSection={<IconPlayerPlay size={16} />} loading={play.isPending} onClick={() => { setAt(Number.POSITIVE_INFINITY); play.mutate(); }}>{t("simulate.run")}</Button>
-      {play.error && <Alert color="red" icon={<IconAlertTriangle />}>{explain(play.error, shell)}</Alert>}
+      {play.error && <Alert color="red" icon={<IconAlertTriangle />}>{explain(play.error)}</Alert>}
       {timeline && !run && <Alert color="yellow">{t("simulate.notStarted")}</Alert>}
       {run && (
         <section aria-label={t("simulate.result")} data-result>

@@ -14,7 +14,6 @@ import { requestBody } from "../session/requestBody";
 
 export function TryStep({ step, source }: { step: Step; source: string }) {
   const { t } = useTranslation("builder");
-  const { t: shell } = useTranslation("shell");
   const { workflow, variables, samples } = useForm();
   const [values, setValues] = useState(() => JSON.stringify(valuesOf(variables, samples.steps), null, 2));
   const trial = useMutation({
@@ -35,7 +34,7 @@ export function TryStep({ step, source }: { step: Step; source: string }) {
       <Text size="sm" c="dimmed">{real ? t("try.real") : t("try.sample")}</Text>
       <JsonInput label={t("try.values")} value={values} onChange={setValues} autosize minRows={6} maxRows={16} validationError={t("try.notJson")} formatOnBlur spellCheck={false} dir="ltr" styles={{ input: { fontFamily: "var(--onward-font-code)", fontSize: 12 } }} />
       <Group><Button leftSection={<IconFlask size={16} />} loading={trial.isPending} onClick={() => trial.mutate()}>{t("try.run")}</Button></Group>
-      {trial.error && <Alert color="red" icon={<IconAlertTriangle />}>{explain(trial.error, shell)}</Alert>}
+      {trial.error && <Alert color="red" icon={<IconAlertTriangle />}>{explain(trial.error)}</Alert>}
       {trial.data && (
         <Stack gap="xs" aria-live="polite">
           {trial.data.skipped && <Text size="sm">{t("try.skipped")}</Text>}

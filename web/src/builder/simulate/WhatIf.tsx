@@ -14,7 +14,6 @@ import type { TrialProps } from "./SimulatePanel";
 
 export function WhatIf({ name, source, tree, onOverlay, onShow }: TrialProps) {
   const { t } = useTranslation("builder");
-  const { t: shell } = useTranslation("shell");
   const [last, setLast] = useState(20);
   const replay = useMutation({
     mutationFn: async () => {
@@ -29,7 +28,7 @@ export function WhatIf({ name, source, tree, onOverlay, onShow }: TrialProps) {
     <Stack gap="md">
       <Text size="sm" c="dimmed">{t("simulate.whatIfAbout")}</Text>
       <Group align="end"><NumberInput label={t("simulate.lastRuns")} min={1} max={10_000} w={140} value={last} onChange={(next) => setLast(Number(next) || 1)} /><Button leftSection={<IconRewindForward5 size={16} />} loading={replay.isPending} onClick={() => replay.mutate()}>{t("simulate.compare")}</Button></Group>
-      {replay.error && <Alert color="red" icon={<IconAlertTriangle />}>{explain(replay.error, shell)}</Alert>}
+      {replay.error && <Alert color="red" icon={<IconAlertTriangle />}>{explain(replay.error)}</Alert>}
       {report && (
         <section aria-label={t("simulate.result")} data-result>
           <Text size="sm" mb="sm">{report.summary?.text ?? ""}</Text>

@@ -27,7 +27,6 @@ export interface VersionsProps {
 
 export function VersionsPanel({ name, source, tree, current, onOverlay, onUse, onChanged, onClose }: VersionsProps) {
   const { t, i18n } = useTranslation("builder");
-  const { t: shell } = useTranslation("shell");
   const queries = useQueryClient();
   const [chosen, setChosen] = useState<number | null>(current);
   const versions = useQuery({
@@ -80,7 +79,7 @@ export function VersionsPanel({ name, source, tree, current, onOverlay, onUse, o
             </li>
           ))}
         </ol>
-        {act.error && <Alert color="red">{explain(act.error, shell)}</Alert>}
+        {act.error && <Alert color="red">{explain(act.error)}</Alert>}
         {before !== null && chosen !== null && (
           <Stack gap="sm">
             <Group gap="xs">

@@ -2,6 +2,7 @@ import { Badge, Button, VisuallyHidden } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconAlertTriangle, IconCheck, IconPlugConnected, IconPlus, IconQuestionMark } from "@tabler/icons-react";
 import { useQueryClient } from "@tanstack/react-query";
+import { lazy, Suspense } from "react";
 import { useTranslation } from "react-i18next";
 import { api } from "../../client/http";
 import type { Connection } from "../../client/schema";
@@ -11,9 +12,9 @@ import listClasses from "../../parts/list.module.css";
 import { LoadFailed } from "../../parts/LoadFailed";
 import { RowsLoading } from "../../parts/RowsLoading";
 import { tell, tellProblem } from "../../parts/tell";
-import { NewConnection } from "./NewConnection";
 import classes from "./Settings.module.css";
 
+const NewConnection = lazy(() => import("./NewConnection").then((module) => ({ default: module.NewConnection })));
 const PATH = "/api/v1/connections";
 
 export function Connections() {
@@ -53,7 +54,7 @@ export function Connections() {
           </table>
         </div>
       )}
-      {adding && <NewConnection close={close} />}
+      <Suspense>{adding && <NewConnection close={close} />}</Suspense>
     </>
   );
 }

@@ -2,12 +2,14 @@
 
 import { Tabs } from "@mantine/core";
 import { getRouteApi } from "@tanstack/react-router";
+import { lazy, Suspense } from "react";
 import { useTranslation } from "react-i18next";
 import { PageTitle } from "../../parts/PageTitle";
+import { RowsLoading } from "../../parts/RowsLoading";
 import { Connections } from "./Connections";
-import { Tokens } from "./Tokens";
-import { Users } from "./Users";
 
+const Tokens = lazy(() => import("./Tokens").then((module) => ({ default: module.Tokens })));
+const Users = lazy(() => import("./Users").then((module) => ({ default: module.Users })));
 const route = getRouteApi("/settings");
 
 export function SettingsPage() {
@@ -31,10 +33,14 @@ export function SettingsPage() {
           <Connections />
         </Tabs.Panel>
         <Tabs.Panel value="users">
-          <Users />
+          <Suspense fallback={<RowsLoading rows={3} />}>
+            <Users />
+          </Suspense>
         </Tabs.Panel>
         <Tabs.Panel value="tokens">
-          <Tokens />
+          <Suspense fallback={<RowsLoading rows={3} />}>
+            <Tokens />
+          </Suspense>
         </Tabs.Panel>
       </Tabs>
     </>
