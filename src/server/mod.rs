@@ -139,10 +139,11 @@ async fn serve_rooms(
             "demo": running.as_ref().map(demonstration::Running::document), "set_up_url": invitation,
         }));
     } else {
-        let mut text = running.as_ref().map_or_else(String::new, demonstration::Running::text);
-        if let Some(invitation) = invitation {
-            text.push_str(&format!("\nNobody can sign in yet. Open this in a browser to make the first user:\n  {invitation}\n"));
-        }
+        let text = match (&running, invitation) {
+            (Some(running), _) => running.text(),
+            (None, Some(invitation)) => format!("\nNobody can sign in yet. Open this in a browser to make the first user:\n  {invitation}\n"),
+            (None, None) => String::new(),
+        };
         terminal::print(&format!("Onward serves {local_url}  (database {}, process {})\n{text}", without_password(&options.database), std::process::id()));
     }
     stopping.clone().wait().await;
