@@ -43,7 +43,7 @@ export function Toolbar(props: ToolbarProps) {
       <Group gap={6} wrap="wrap">
         {!props.readOnly && (
           <>
-            <Button size="sm" variant="default" leftSection={<IconPlus size={16} />} onClick={props.onPalette} className={styles.add}>{t("addStep")}</Button>
+            {props.views.includes("graph") && <Button size="sm" variant="default" leftSection={<IconPlus size={16} />} onClick={props.onPalette} className={styles.add}>{t("addStep")}</Button>}
             <Tool label={t("undo")} disabled={!props.canUndo} onClick={props.onUndo}><IconArrowBackUp size={18} /></Tool>
             <Tool label={t("redo")} disabled={!props.canRedo} onClick={props.onRedo}><IconArrowForwardUp size={18} /></Tool>
           </>

@@ -127,7 +127,7 @@ export function Properties({ schema, value, path, order = NO_ORDER, first = 0, l
   const { t } = useTranslation("builder");
   const { set, readOnly } = useForm();
   const map = isMap(value) ? value : {};
-  const all = propertiesOf(schema, order).filter(({ key, schema: one }) => !leave.includes(key) && !(HOLDS_STEPS.has(key) && (definitionOf(one) === "steps" || key === "catch")));
+  const all = propertiesOf(resolved(schema), order).filter(({ key, schema: one }) => !leave.includes(key) && !(HOLDS_STEPS.has(key) && (definitionOf(one) === "steps" || key === "catch")));
   // What the file has comes first; the order is of the first look, so that nothing jumps while somebody writes.
   const [present] = useState(() => new Set(Object.keys(map)));
   const sorted = all.toSorted((one, other) => Number(other.required) - Number(one.required) || Number(present.has(other.key)) - Number(present.has(one.key)));
