@@ -14,7 +14,7 @@ use onward_database::{Database, Reader};
 use onward_runtime::EngineHandle;
 use onward_store::SqlStore;
 use std::{ops::Deref, sync::Arc};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 
 /// Renders the metrics in Prometheus' text format.
 pub type RenderMetrics = Arc<dyn Fn() -> BoxFuture<'static, String> + Send + Sync>;
@@ -88,8 +88,6 @@ pub struct Shared {
     pub(crate) waiting_senders: Semaphore,
     pub(crate) running_keys: RunningKeys,
     pub(crate) open_apps: OpenApps,
-    /// A repair of many runs was asked for.
-    pub(crate) repair_begun: Notify,
     /// Results of long loops that somebody pages through.
     pub(crate) loop_results: Lists,
 }
@@ -102,17 +100,7 @@ impl App {
         let sockets = Arc::new(Semaphore::new(parts.settings.sockets));
         let waiting_senders = Semaphore::new(WAITING_SENDERS);
         let (running_keys, open_apps) = (RunningKeys::default(), OpenApps::default());
-        Self(Arc::new(Shared {
-            parts,
-            password_checks,
-            waiting_for_turn,
-            sockets,
-            waiting_senders,
-            running_keys,
-            open_apps,
-            repair_begun: Notify::new(),
-            loop_results: Lists::default(),
-        }))
+        Self(Arc::new(Shared { parts, password_checks, waiting_for_turn, sockets, waiting_senders, running_keys, open_apps, loop_results: Lists::default() }))
     }
     /// Reads committed data.
     pub fn reader(&self) -> Reader {

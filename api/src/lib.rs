@@ -5,6 +5,7 @@
 
 mod answer;
 mod app;
+pub mod bulk_repairs;
 mod caller;
 mod endpoints;
 pub mod export;
@@ -17,7 +18,6 @@ mod request;
 pub mod retention;
 mod router;
 pub mod shapes;
-pub mod sweep;
 mod triggers;
 mod write;
 

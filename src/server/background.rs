@@ -2,7 +2,10 @@
 
 use super::{Backups, Options};
 use crate::{cli::Failure, wiring::Rooms};
-use onward_api::retention::{self, Archive, Retention};
+use onward_api::{
+    bulk_repairs::BulkRepairs,
+    retention::{self, Archive, Retention},
+};
 use onward_core::{
     NodeId,
     ports::{self, Ids as _, Lane, Writer},
@@ -29,7 +32,7 @@ impl Background {
         let archive = archive.map_err(|error| Failure::because("the archive folder cannot be used", &error))?;
         let writer: Arc<dyn Writer<Tx>> = Arc::new(app.engine().clone());
         let mut wanted = vec![retention::job()];
-        let mut handlers: Vec<Arc<dyn JobHandler>> = vec![Arc::new(Retention::new(app.clone(), archive))];
+        let mut handlers: Vec<Arc<dyn JobHandler>> = vec![Arc::new(Retention::new(app.clone(), archive)), Arc::new(BulkRepairs::new(app.clone()))];
         if let Some(Backups { folder, every_ms, keep }) = &options.backups {
             let backups = ScheduledBackups::new(rooms.database().clone(), Arc::clone(&app.parts.clock), folder.clone(), *every_ms, *keep);
             handlers.push(Arc::new(backups.map_err(|error| Failure::because("the backup folder cannot be used", &error))?));

@@ -91,11 +91,9 @@ pub(crate) async fn serve(options: Options) -> Result<(), Failure> {
     metrics.watch(rooms.app().clone(), rooms.database().clone());
     let background = Background::start(&rooms, &options).await?;
     let due = tokio::spawn(watching::watch_due(rooms.app().clone()));
-    let repairs = tokio::spawn(watching::repair_runs(rooms.app().clone()));
     let served = serve_rooms(&options, &rooms, listener, &local_url, demonstration, stopping).await;
     tracing::info!("stopping: calls in flight end first");
     due.abort();
-    repairs.abort();
     background.stop().await;
     rooms.close().await;
     tracing::info!("stopped");

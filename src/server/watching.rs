@@ -1,4 +1,4 @@
-//! What a server watches: tasks that fall due, and repairs of many runs that have their turn.
+//! What a server watches: tasks that fall due.
 
 use onward_accounts::organisations;
 use onward_api::App;
@@ -102,30 +102,6 @@ async fn tell_due(app: &App, organisation: OrganisationId) -> Result<usize, DueE
         told += piece;
         if piece < OVERDUE_PIECE as usize {
             return Ok(told);
-        }
-    }
-}
-
-/// Milliseconds before repairs of many runs are looked at again when that failed.
-const REPAIR_AGAIN_MS: i64 = 5_000;
-
-/// Carries out repairs of many runs for ever, each run when it has its turn. While none is under way it only waits to be told.
-pub(super) async fn repair_runs(app: App) {
-    let clock = SystemClock::new();
-    loop {
-        let next = onward_api::sweep::repair_due(&app).await.unwrap_or_else(|problem| {
-            tracing::warn!(problem = problem.detail(), "repairs of many runs wait; they are tried again soon");
-            Some(clock.now().plus_millis(REPAIR_AGAIN_MS))
-        });
-        let begun = onward_api::sweep::repair_begins(&app);
-        match next {
-            None => begun.await,
-            Some(next) => {
-                tokio::select! {
-                    () = begun => {}
-                    () = clock.sleep_until(next) => {}
-                }
-            }
         }
     }
 }

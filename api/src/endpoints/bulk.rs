@@ -1,7 +1,7 @@
 //! Failures grouped by cause, and repairs of many runs: told before, spread over time, each done once whatever crashes.
 
 use crate::{
-    Answer, App, Caller, Problem,
+    Answer, App, Caller, Problem, bulk_repairs,
     idempotency::Once,
     request::{Body, Id, Params, Payload, page},
     shapes,
@@ -13,6 +13,7 @@ use onward_core::{
     Timestamp, Value,
     ports::{RunStatus, Transaction as _},
 };
+use onward_database::jobs;
 use onward_store::repairs::{self, BulkAction, BulkRepair, Choice, Failure, Progress};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -138,7 +139,7 @@ async fn repair_runs(State(app): State<App>, caller: Caller, once: Once, payload
     let filter = serde_json::json!({
         "workflow": choice.workflow, "status": choice.status, "key": choice.key, "contact": choice.contact, "cause": choice.cause, "since": choice.since,
     });
-    let answer = write(&app, &caller, key, move |tx, who| {
+    write(&app, &caller, key, move |tx, who| {
         let (choice, options, filter) = (choice.clone(), options.clone(), filter.clone());
         Box::pin(async move {
             let runs = repairs::chosen(tx, who.organisation, action, &choice, RUNS).await?;
@@ -146,6 +147,7 @@ async fn repair_runs(State(app): State<App>, caller: Caller, once: Once, payload
             let bulk =
                 BulkRepair { id, organisation: who.organisation, action, options, per_minute, actor: who.by(), created_at: now, next_at: now, ended_at: None };
             repairs::begin(tx, &bulk, &runs).await?;
+            jobs::enqueue(tx, bulk_repairs::job(who.organisation, id)).await?;
             let after = serde_json::json!({ "action": action.as_str(), "filter": filter, "runs": runs.len(), "per_minute": per_minute });
             let deed = audit::Deed { action: "runs.repaired", subject: "bulk_repair", subject_id: id.to_string(), before: Value::Null, after };
             audit::record(tx, who.organisation, &who.actor(), deed).await?;
@@ -153,9 +155,7 @@ async fn repair_runs(State(app): State<App>, caller: Caller, once: Once, payload
             Ok(Answer::accepted(shape(&bulk, &progress)))
         })
     })
-    .await;
-    app.repair_begun.notify_one();
-    answer
+    .await
 }
 
 fn shape(bulk: &BulkRepair, progress: &Progress) -> Value {

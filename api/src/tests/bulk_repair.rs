@@ -1,10 +1,10 @@
 //! Repairs of many runs: each once, at a rate, until somebody stops it.
 
 use super::Server;
-use crate::{idempotency::noting, sweep};
+use crate::{Problem, bulk_repairs::BulkRepairs, idempotency::noting};
 use http::Method;
 use onward_core::{
-    RunId, Value,
+    RunId, Timestamp, Value,
     ports::{BoxFuture, WriteError},
 };
 use serde_json::json;
@@ -41,13 +41,7 @@ async fn many_runs_are_repaired_by_cause_each_once() {
     let path = format!("/api/v1/runs/repair/{}", begun["id"].as_str().unwrap());
     // One of them is repaired by hand meanwhile: that one refuses.
     server.post(&format!("/api/v1/runs/{}/skip", runs[0]), Value::Null).await.expect(202);
-    let progress = loop {
-        crate::sweep::repair_due(&server.app).await.unwrap();
-        let progress = server.get(&path).await.expect(200).json();
-        if !progress["ended_at"].is_null() {
-            break progress;
-        }
-    };
+    let progress = carried_out(&server, &path).await;
     assert_eq!((&progress["done"], &progress["refused"], &progress["pending"]), (&json!(3), &json!(1), &json!(0)));
     assert_eq!(progress["refusals"][0]["run_id"], runs[0].as_str());
     for id in &runs {
@@ -99,15 +93,18 @@ fn counts(progress: &Value) -> [u64; 4] {
     ["pending", "done", "refused", "stopped"].map(|name| progress[name].as_u64().unwrap())
 }
 
-/// Lets every turn come that is due, until the repair has ended; where it says that the next look is.
+/// Carries out the turns that have come; when the next one is.
+async fn turns(server: &Server, path: &str) -> Result<Option<Timestamp>, Problem> {
+    let repair = path.rsplit('/').next().unwrap().parse().unwrap();
+    BulkRepairs::new(server.app.clone()).turns(server.organisation, repair, &|| false).await
+}
+
+/// Lets every turn come, until the repair has ended; how far it came.
 async fn carried_out(server: &Server, path: &str) -> Value {
-    loop {
-        sweep::repair_due(&server.app).await.unwrap();
-        let progress = server.get(path).await.expect(200).json();
-        if !progress["ended_at"].is_null() {
-            return progress;
-        }
-    }
+    while turns(server, path).await.unwrap().is_some() {}
+    let progress = server.get(path).await.expect(200).json();
+    assert!(progress["ended_at"].is_string());
+    progress
 }
 
 #[tokio::test]
@@ -168,18 +165,13 @@ async fn a_repair_keeps_its_rate_and_ends_when_it_is_stopped() {
     let failed = runs(&server, true, 3).await;
     server.post("/api/v1/runs/repair", json!({ "action": "skip", "workflow": "waits", "per_minute": 0 })).await.problem(422, "invalid_input");
     server.post("/api/v1/runs/repair", json!({ "action": "skip", "workflow": "waits", "per_minute": 6_001 })).await.problem(422, "invalid_input");
-    let waiting = tokio::spawn({
-        let app = server.app.clone();
-        async move { sweep::repair_begins(&app).await }
-    });
     let path = begun(&server, json!({ "action": "skip", "workflow": "waits", "per_minute": 1 })).await;
-    waiting.await.unwrap();
     let before = server.app.now();
-    let next = sweep::repair_due(&server.app).await.unwrap().expect("two are left");
+    let next = turns(&server, &path).await.unwrap().expect("two are left");
     assert!((59_000..=61_000).contains(&next.millis_since(before)), "one a minute: {} ms", next.millis_since(before));
     // Whoever looks again before that finds no turn.
     for _ in 0..3 {
-        assert_eq!(sweep::repair_due(&server.app).await.unwrap(), Some(next));
+        assert_eq!(turns(&server, &path).await.unwrap(), Some(next));
     }
     assert_eq!(counts(&server.get(&path).await.json()), [2, 1, 0, 0]);
     let (_, stranger) = server.other_organisation().await;
@@ -187,7 +179,7 @@ async fn a_repair_keeps_its_rate_and_ends_when_it_is_stopped() {
     let stopped = server.post(&format!("{path}/stop"), Value::Null).await.expect(200).json();
     assert_eq!(counts(&stopped), [0, 1, 0, 2]);
     assert!(stopped["ended_at"].is_string());
-    assert_eq!(sweep::repair_due(&server.app).await.unwrap(), None, "no repair is under way");
+    assert_eq!(turns(&server, &path).await.unwrap(), None, "it is over");
     server.waiting(&failed[0]).await;
     for id in &failed[1..] {
         assert_eq!(server.get(&format!("/api/v1/runs/{id}")).await.json()["status"], "failed");

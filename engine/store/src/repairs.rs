@@ -191,19 +191,6 @@ pub async fn begin(tx: &mut Tx, bulk: &BulkRepair, runs: &[RunId]) -> Result<(),
     Ok(())
 }
 
-/// Repairs whose next run has its turn now, of every organisation, at most `limit`.
-pub async fn due<Q: Query>(db: &mut Q, now: Timestamp, limit: usize) -> Result<Vec<BulkRepair>, StoreError> {
-    let sql = "SELECT * FROM bulk_repairs WHERE ended_at IS NULL AND next_at <= $1 ORDER BY next_at, id LIMIT $2";
-    let rows = db.fetch_all(sql, args![now, limit as i64]).await?;
-    rows.iter().map(read).collect()
-}
-
-/// When the next run of any repair has its turn; `None`: no repair is under way.
-pub async fn next_due<Q: Query>(db: &mut Q) -> Result<Option<Timestamp>, StoreError> {
-    let row = db.fetch_optional("SELECT next_at FROM bulk_repairs WHERE ended_at IS NULL ORDER BY next_at LIMIT 1", args![]).await?;
-    Ok(row.map(|row| row.get("next_at")).transpose()?)
-}
-
 /// One repair.
 pub async fn get<Q: Query>(db: &mut Q, organisation: OrganisationId, id: Uuid) -> Result<Option<BulkRepair>, StoreError> {
     let row = db.fetch_optional("SELECT * FROM bulk_repairs WHERE organisation = $1 AND id = $2", args![organisation, id]).await?;
@@ -237,16 +224,19 @@ pub async fn next_run<Q: Query>(db: &mut Q, bulk: &BulkRepair) -> Result<Option<
     Ok(row.map(|row| row.get("run")).transpose()?)
 }
 
-/// Notes what became of a run, and when the next has its turn. `refused`: why it was not done.
-pub async fn note(tx: &mut Tx, bulk: &BulkRepair, run: RunId, refused: Option<&str>, next_at: Timestamp) -> Result<(), DatabaseError> {
+/// Notes what became of a run, and when the next has its turn. `refused`: why it was not done. `false`: that had been noted before.
+pub async fn note(tx: &mut Tx, bulk: &BulkRepair, run: RunId, refused: Option<&str>, next_at: Timestamp) -> Result<bool, DatabaseError> {
     let state = if refused.is_some() { "refused" } else { "done" };
-    tx.execute(
-        "UPDATE bulk_repair_runs SET state = $4, reason = $5 WHERE organisation = $1 AND repair = $2 AND run = $3 AND state = 'pending'",
-        args![bulk.organisation, bulk.id, run, state, refused],
-    )
-    .await?;
-    tx.execute("UPDATE bulk_repairs SET next_at = $3 WHERE organisation = $1 AND id = $2", args![bulk.organisation, bulk.id, next_at]).await?;
-    Ok(())
+    let noted = tx
+        .execute(
+            "UPDATE bulk_repair_runs SET state = $4, reason = $5 WHERE organisation = $1 AND repair = $2 AND run = $3 AND state = 'pending'",
+            args![bulk.organisation, bulk.id, run, state, refused],
+        )
+        .await?;
+    if noted > 0 {
+        tx.execute("UPDATE bulk_repairs SET next_at = $3 WHERE organisation = $1 AND id = $2", args![bulk.organisation, bulk.id, next_at]).await?;
+    }
+    Ok(noted > 0)
 }
 
 /// Ends a repair; runs that had no turn yet are left out.
