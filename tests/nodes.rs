@@ -89,6 +89,25 @@ async fn a_rolling_restart_loses_nothing_and_a_server_without_shards_takes_event
     assert!(other.stop().await.success() && door.stop().await.success());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_at_one_server_hears_what_another_did() {
+    let home = Home::on_postgres();
+    let worker = Server::start_with(&home, "127.0.0.1:0", &["--role", "worker"]).await;
+    let door = Server::start_with(&home, "127.0.0.1:0", &["--role", "api"]).await;
+    let api = door.api(&home).await;
+    let source = "name: asked
+on: [{ webhook: { path: asked, verify: none, respond: finished } }]
+steps: [{ delay: 1ms }, { stop: { output: { said: '{{ event.data.word }}' } } }]
+";
+    api.publish("asked", source).await;
+    // The server without shards answers the sender as soon as the other has committed the run's end.
+    for word in ["one", "two", "three"] {
+        let answer = api.post("/hooks/in/asked", &json!({ "word": word })).await.expect(200);
+        assert_eq!((&answer["status"], &answer["output"]), (&json!("completed"), &json!({ "said": word })), "{answer}");
+    }
+    assert!(worker.stop().await.success() && door.stop().await.success());
+}
+
 #[tokio::test]
 async fn roles_need_postgres() {
     let home = Home::fresh();

@@ -3,6 +3,7 @@
 mod background;
 pub(crate) mod control_socket;
 mod metrics;
+mod relay;
 mod stopping;
 mod watching;
 
@@ -18,6 +19,7 @@ use control_socket::SocketPath;
 use onward_core::ports::{Clock as _, NodeRole};
 use onward_database::{SystemClock, without_password};
 use onward_runtime::Duty;
+use relay::Relay;
 use serde_json::json;
 use std::{
     io::ErrorKind,
@@ -89,11 +91,13 @@ pub(crate) async fn serve(options: Options) -> Result<(), Failure> {
     })
     .await?;
     metrics.watch(rooms.app().clone(), rooms.database().clone());
+    let relay = Relay::start(&rooms);
     let background = Background::start(&rooms, &options).await?;
     let due = tokio::spawn(watching::watch_due(rooms.app().clone()));
     let served = serve_rooms(&options, &rooms, listener, &local_url, demonstration, stopping).await;
     tracing::info!("stopping: calls in flight end first");
     due.abort();
+    drop(relay);
     background.stop().await;
     rooms.close().await;
     tracing::info!("stopped");

@@ -200,7 +200,7 @@ async fn ended(app: &App, organisation: OrganisationId, id: RunId, mut changes: 
             tokio::select! {
                 biased;
                 change = changes.recv() => match change {
-                    Ok(change) if change.topic == "run" && change.id == name => break,
+                    Ok(change) if change.topic == "run" && change.id == name || change.topic == Change::RESYNC => break,
                     Ok(_) => {}
                     // What was missed may have been the end.
                     Err(RecvError::Lagged(_)) => break,

@@ -132,14 +132,15 @@ impl Socket {
         loop {
             tokio::select! {
                 change = changes.recv() => match change {
+                    Ok(change) if change.topic == Change::RESYNC => self.say(Change::RESYNC, onward_core::Value::Null).await?,
                     Ok(change) => {
-                        let wanted = topics.as_ref().is_none_or(|topics| topics.contains(change.topic));
+                        let wanted = topics.as_ref().is_none_or(|topics| topics.contains(&*change.topic));
                         if change.organisation == caller.organisation && wanted && is_for(&change, caller) {
                             let text = serde_json::to_string(&change).unwrap_or_default();
                             self.send(Message::Text(text.into())).await?;
                         }
                     }
-                    Err(RecvError::Lagged(missed)) => self.say("resync", serde_json::json!({ "missed": missed })).await?,
+                    Err(RecvError::Lagged(missed)) => self.say(Change::RESYNC, serde_json::json!({ "missed": missed })).await?,
                     Err(RecvError::Closed) => return self.close(codes::GOING_AWAY, "the server stops").await,
                 },
                 received = self.socket.recv() => match received {

@@ -249,7 +249,7 @@ fn name_taken(error: DatabaseError, name: &str) -> ConnectionError {
 
 fn announce(tx: &mut Tx, connection: &StoredConnection, what: &str) {
     let data = json!({ "change": what, "connector": connection.connector, "name": connection.name, "health": connection.health.state.as_str() });
-    tx.announce(Change { organisation: connection.organisation, topic: "connection", id: connection.id.to_string(), data });
+    tx.announce(Change { organisation: connection.organisation, topic: "connection".into(), id: connection.id.to_string(), data });
 }
 
 fn read(row: &Row) -> Result<StoredConnection, ConnectionError> {

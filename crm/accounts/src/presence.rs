@@ -67,5 +67,5 @@ pub async fn list(db: &mut impl Query, organisation: OrganisationId, now: Timest
 }
 
 fn announce(tx: &mut Tx, organisation: OrganisationId, user: UserId, online: bool) {
-    tx.announce(Change { organisation, topic: "presence", id: user.to_string(), data: serde_json::json!({ "online": online }) });
+    tx.announce(Change { organisation, topic: "presence".into(), id: user.to_string(), data: serde_json::json!({ "online": online }) });
 }

@@ -81,7 +81,12 @@ async fn announce(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, pers
     let mut event = NewEvent::new(organisation, kind, events::SOURCE, Value::Object(data));
     event.subject = Some(person.id.to_string());
     tx.emit(actor.stamp(event));
-    tx.announce(Change { organisation, topic: "contact", id: person.id.to_string(), data: serde_json::json!({ "event": kind, "opt_outs": person.opt_outs }) });
+    tx.announce(Change {
+        organisation,
+        topic: "contact".into(),
+        id: person.id.to_string(),
+        data: serde_json::json!({ "event": kind, "opt_outs": person.opt_outs }),
+    });
     Ok(())
 }
 

@@ -317,7 +317,7 @@ pub async fn close(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id:
 pub async fn mark_read(tx: &mut Tx, organisation: OrganisationId, id: ConversationId) -> Result<(), CrmError> {
     let changed = tx.execute("UPDATE conversations SET unread = 0 WHERE organisation = $1 AND id = $2 AND unread > 0", args![organisation, id]).await?;
     if changed > 0 {
-        tx.announce(Change { organisation, topic: "conversation", id: id.to_string(), data: serde_json::json!({ "event": "conversation.read" }) });
+        tx.announce(Change { organisation, topic: "conversation".into(), id: id.to_string(), data: serde_json::json!({ "event": "conversation.read" }) });
     }
     Ok(())
 }
@@ -327,7 +327,7 @@ fn emit(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, kind: &'static
     let mut event = NewEvent::new(organisation, kind, events::SOURCE, Value::Object(data));
     event.subject = Some(id.to_string());
     tx.emit(actor.stamp(event));
-    tx.announce(Change { organisation, topic: "conversation", id: id.to_string(), data: serde_json::json!({ "event": kind, "contact_id": contact }) });
+    tx.announce(Change { organisation, topic: "conversation".into(), id: id.to_string(), data: serde_json::json!({ "event": kind, "contact_id": contact }) });
 }
 
 async fn from_rows(db: &mut impl Query, organisation: OrganisationId, rows: &[Row]) -> Result<Vec<Conversation>, DatabaseError> {

@@ -184,7 +184,7 @@ pub async fn of_conversation(db: &mut impl Query, organisation: OrganisationId, 
 fn announce(tx: &mut Tx, organisation: OrganisationId, draft: &Draft, event: &'static str) {
     tx.announce(Change {
         organisation,
-        topic: "draft",
+        topic: "draft".into(),
         id: draft.id.to_string(),
         data: serde_json::json!({ "event": event, "conversation_id": draft.conversation_id, "contact_id": draft.contact_id }),
     });

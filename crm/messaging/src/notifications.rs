@@ -190,14 +190,15 @@ pub async fn mark_all_read(tx: &mut Tx, organisation: OrganisationId, user: User
         .execute("UPDATE notifications SET read_at = $3 WHERE organisation = $1 AND user_id = $2 AND read_at IS NULL", args![organisation, user, now])
         .await?;
     if changed > 0 {
-        let change = Change { organisation, topic: TOPIC, id: String::new(), data: serde_json::json!({ "event": "notification.all_read", "user_id": user }) };
+        let change =
+            Change { organisation, topic: TOPIC.into(), id: String::new(), data: serde_json::json!({ "event": "notification.all_read", "user_id": user }) };
         tx.announce(change);
     }
     Ok(changed)
 }
 
 fn announce(tx: &mut Tx, organisation: OrganisationId, id: NotificationId, data: Value) {
-    tx.announce(Change { organisation, topic: TOPIC, id: id.to_string(), data });
+    tx.announce(Change { organisation, topic: TOPIC.into(), id: id.to_string(), data });
 }
 
 fn from_row(row: &Row) -> Result<Notification, DatabaseError> {

@@ -67,7 +67,7 @@ pub(crate) fn emit(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, kin
     put_on_the_bus(tx, organisation, actor, kind, &contact.id, data);
     tx.announce(Change {
         organisation,
-        topic: "contact",
+        topic: "contact".into(),
         id: contact.id.to_string(),
         data: serde_json::json!({ "event": kind, "name": contact.display_name(), "changed": changed }),
     });
@@ -79,7 +79,12 @@ pub(crate) fn emit_merged(tx: &mut Tx, organisation: OrganisationId, actor: &Act
     data.insert("at".into(), tx.now().to_string().into());
     data.insert("merged_id".into(), other.to_string().into());
     put_on_the_bus(tx, organisation, actor, "contact.merged", &survivor.id, data);
-    tx.announce(Change { organisation, topic: "contact", id: other.to_string(), data: serde_json::json!({ "event": "contact.merged", "into": survivor.id }) });
+    tx.announce(Change {
+        organisation,
+        topic: "contact".into(),
+        id: other.to_string(),
+        data: serde_json::json!({ "event": "contact.merged", "into": survivor.id }),
+    });
 }
 
 /// Emits that a contact entered or left a segment.
@@ -89,7 +94,12 @@ pub(crate) fn emit_segment(tx: &mut Tx, organisation: OrganisationId, actor: &Ac
     data.insert("segment_id".into(), segment.id.to_string().into());
     data.insert("segment".into(), segment.name.clone().into());
     put_on_the_bus(tx, organisation, actor, kind, &contact.id, data);
-    tx.announce(Change { organisation, topic: "segment", id: segment.id.to_string(), data: serde_json::json!({ "event": kind, "contact_id": contact.id }) });
+    tx.announce(Change {
+        organisation,
+        topic: "segment".into(),
+        id: segment.id.to_string(),
+        data: serde_json::json!({ "event": kind, "contact_id": contact.id }),
+    });
 }
 
 /// Emits an event about a company and tells those who watch.
@@ -127,7 +137,7 @@ pub(crate) async fn emit_deal(
     put_on_the_bus(tx, organisation, actor, kind, &deal.id, data);
     tx.announce(Change {
         organisation,
-        topic: "deal",
+        topic: "deal".into(),
         id: deal.id.to_string(),
         data: serde_json::json!({ "event": kind, "stage_id": deal.stage_id, "pipeline_id": deal.pipeline_id, "status": deal.status }),
     });
@@ -157,7 +167,7 @@ pub(crate) async fn emit_task(
     put_on_the_bus(tx, organisation, actor, kind, &task.id, data);
     tx.announce(Change {
         organisation,
-        topic: "task",
+        topic: "task".into(),
         id: task.id.to_string(),
         data: serde_json::json!({ "event": kind, "assigned_user": task.assigned_user, "assigned_team": task.assigned_team }),
     });
@@ -166,7 +176,7 @@ pub(crate) async fn emit_task(
 
 /// Tells those who watch, and nobody else.
 pub(crate) fn announce(tx: &mut Tx, organisation: OrganisationId, topic: &'static str, id: &impl ToString, event: &'static str) {
-    tx.announce(Change { organisation, topic, id: id.to_string(), data: serde_json::json!({ "event": event }) });
+    tx.announce(Change { organisation, topic: topic.into(), id: id.to_string(), data: serde_json::json!({ "event": event }) });
 }
 
 async fn note(

@@ -19,6 +19,6 @@ pub async fn add(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, conta
     }
     let contact = contacts::get(tx, organisation, contact).await?.ok_or_else(|| CrmError::not_found("contact", contact))?.id;
     let id = timeline::add(tx, organisation, contact, actor, ItemKind::Note, text, None).await?;
-    tx.announce(Change { organisation, topic: "contact", id: contact.to_string(), data: serde_json::json!({ "event": "note.added" }) });
+    tx.announce(Change { organisation, topic: "contact".into(), id: contact.to_string(), data: serde_json::json!({ "event": "note.added" }) });
     Ok(id)
 }

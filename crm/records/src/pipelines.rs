@@ -296,7 +296,7 @@ async fn told(
     after: Value,
 ) -> Result<(), CrmError> {
     audit::record(tx, organisation, actor, audit::Deed { action, subject: "pipeline", subject_id: id.to_string(), before, after }).await?;
-    tx.announce(Change { organisation, topic: "pipeline", id: id.to_string(), data: serde_json::json!({ "event": action }) });
+    tx.announce(Change { organisation, topic: "pipeline".into(), id: id.to_string(), data: serde_json::json!({ "event": action }) });
     Ok(())
 }
 

@@ -2,12 +2,54 @@
 
 use crate::{batch::Batch, engine::Engine};
 use onward_core::ports::{Change, Store};
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::broadcast;
+
+/// Those who watch.
+#[derive(Debug)]
+pub(crate) struct Watchers {
+    /// What any node changes.
+    all: broadcast::Sender<Change>,
+    /// What this node changes, for whoever hands it on to other nodes.
+    own: broadcast::Sender<Change>,
+    /// Other nodes live.
+    company: AtomicBool,
+}
+
+impl Watchers {
+    /// A watcher that is further behind than this is told that it missed some.
+    pub(crate) fn new(behind: usize) -> Self {
+        Self { all: broadcast::channel(behind.max(1)).0, own: broadcast::channel(behind.max(1)).0, company: AtomicBool::new(false) }
+    }
+    pub(crate) fn watch(&self) -> broadcast::Receiver<Change> {
+        self.all.subscribe()
+    }
+    pub(crate) fn watch_own(&self) -> broadcast::Receiver<Change> {
+        self.own.subscribe()
+    }
+    pub(crate) fn set_company(&self, company: bool) {
+        self.company.store(company, Ordering::Relaxed);
+    }
+    fn hands_on(&self) -> bool {
+        self.company.load(Ordering::Relaxed) && self.own.receiver_count() > 0
+    }
+    /// Tells the watchers of this node. Nobody listening is no error.
+    pub(crate) fn tell(&self, change: Change) {
+        drop(self.all.send(change));
+    }
+    fn tell_everywhere(&self, change: Change) {
+        if self.hands_on() {
+            drop(self.own.send(change.clone()));
+        }
+        self.tell(change);
+    }
+}
 
 impl<S: Store> Engine<S> {
-    /// Announces runs whose status changed, and what bodies and nodes announced. Nobody listening is no error.
+    /// Announces runs whose status changed, and what bodies and nodes announced.
     pub(crate) fn announce(&self, batch: &Batch<S::Tx>) {
-        let changes = &self.shared.changes;
-        if changes.receiver_count() == 0 {
+        let watchers = &self.shared.watchers;
+        if watchers.all.receiver_count() == 0 && !watchers.hands_on() {
             return;
         }
         for (run_id, before) in batch.written() {
@@ -18,10 +60,10 @@ impl<S: Store> Engine<S> {
             }
             let step = live.state.waiting_on().get("step").cloned().unwrap_or_default();
             let data = serde_json::json!({ "workflow": live.workflow.name, "status": status, "step": step });
-            drop(changes.send(Change { organisation: live.organisation, topic: "run", id: run_id.to_string(), data }));
+            watchers.tell_everywhere(Change { organisation: live.organisation, topic: "run".into(), id: run_id.to_string(), data });
         }
         for change in &batch.changes {
-            drop(changes.send(change.clone()));
+            watchers.tell_everywhere(change.clone());
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::{
     Duty, EngineConfig, EngineHandle, EngineLimits, Registry,
     batch::Shape,
     calls::{self, Calls},
+    changes::Watchers,
     definitions::Definitions,
     held_counts::HeldCounts,
     leases::Leases,
@@ -22,15 +23,13 @@ use crate::{
 };
 use onward_core::{
     ErrorCode, NodeId, OrganisationId, RunId, StepError, Timestamp,
-    ports::{
-        Change, Clock, ContactQuestions, Credentials, Disk, Executor, Ids, Inventory, Lease, NodeRole, NoticeKind, Outcome, Records, Segments, ShardSet, Store,
-    },
+    ports::{Clock, ContactQuestions, Credentials, Disk, Executor, Ids, Inventory, Lease, NodeRole, NoticeKind, Outcome, Records, Segments, ShardSet, Store},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 /// Milliseconds until a call that was given back at a stop is due: longer than the rest of most stops takes, so that it does
 /// not come again in this process.
@@ -63,7 +62,7 @@ pub(crate) struct Shared<S: Store> {
     pub(crate) limits: EngineLimits,
     pub(crate) definitions: Definitions,
     pub(crate) load: Load,
-    pub(crate) changes: broadcast::Sender<Change>,
+    pub(crate) watchers: Watchers,
     pub(crate) phase: watch::Sender<Phase>,
     /// Wakes the loop when something other than a message changed.
     pub(crate) nudge: tokio::sync::Notify,
@@ -198,7 +197,7 @@ impl<S: Store> Engine<S> {
             duty: config.duty,
             definitions: Definitions::default(),
             load: Load::default(),
-            changes: broadcast::channel(config.limits.changes.max(1)).0,
+            watchers: Watchers::new(config.limits.changes),
             phase: watch::channel(Phase::Starting).0,
             nudge: tokio::sync::Notify::new(),
             limits: config.limits,

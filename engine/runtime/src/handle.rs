@@ -252,7 +252,15 @@ impl<S: Store> EngineHandle<S> {
     }
     /// Changes as they are committed. A watcher that falls behind is told how many it missed.
     pub fn subscribe(&self) -> broadcast::Receiver<Change> {
-        self.shared.changes.subscribe()
+        self.shared.watchers.watch()
+    }
+    /// Of these only what this node itself commits while other nodes live, for whoever hands it on to them.
+    pub fn subscribe_to_own(&self) -> broadcast::Receiver<Change> {
+        self.shared.watchers.watch_own()
+    }
+    /// Tells the watchers of this node what another one changed.
+    pub fn tell_watchers(&self, change: Change) {
+        self.shared.watchers.tell(change);
     }
 
     /// Whether requests are accepted: definitions are read and shards are taken; runs may still be recovering.

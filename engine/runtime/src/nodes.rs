@@ -195,6 +195,7 @@ impl<S: Store> Engine<S> {
         let lost: ShardSet = before.iter().filter(|lease| !still.contains(lease) && !given.contains(lease.shard)).map(|lease| lease.shard).collect();
         let first = !self.leases.have_begun();
         self.sharing.share = standing.share;
+        self.shared.watchers.set_company(standing.company);
         let own_now = |database: Timestamp| sent_at.plus_millis(database.millis_since(standing.now));
         self.sharing.next_expiry = standing.next_expiry.map(own_now).filter(|_| self.shared.role.owns_shards());
         // One that is past and was not taken is looked at again with the next beat, or shortly.

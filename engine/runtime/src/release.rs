@@ -91,7 +91,7 @@ impl<S: Store> Engine<S> {
     async fn show_held(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, start: &HeldStart, version: u32) -> Result<(), StoreError> {
         let row = held_row(start, version);
         let data = serde_json::json!({ "workflow": start.workflow, "status": RunStatus::Held, "step": null });
-        batch.changes.push(Change { organisation: start.organisation, topic: "run", id: start.run_id.to_string(), data });
+        batch.changes.push(Change { organisation: start.organisation, topic: "run".into(), id: start.run_id.to_string(), data });
         self.write_row(tx, row).await
     }
 
@@ -239,7 +239,7 @@ impl<S: Store> Engine<S> {
         }
         let row = held_row(&held, 0);
         let data = serde_json::json!({ "workflow": held.workflow, "status": RunStatus::Cancelled, "step": null });
-        batch.changes.push(Change { organisation: held.organisation, topic: "run", id: held.run_id.to_string(), data });
+        batch.changes.push(Change { organisation: held.organisation, topic: "run".into(), id: held.run_id.to_string(), data });
         let ended = RunRow {
             status: RunStatus::Cancelled,
             waiting_on: Value::Null,

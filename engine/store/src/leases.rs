@@ -81,9 +81,8 @@ pub(crate) async fn beat(database: &Database, by_database_clock: bool, beat: &Be
     let expires_at = now.plus_millis(beat.ttl_ms);
     tx.execute("UPDATE leases SET expires_at = $2 WHERE node = $1", args![node, expires_at]).await?;
     let before = owners(&mut tx).await?;
-    let living = tx.fetch_one("SELECT count(*) AS living FROM nodes WHERE takes AND seen_at > $1", args![now.plus_millis(-beat.ttl_ms)]).await?;
-    let living: i64 = living.get("living")?;
-    let (wanted, share) = to_take(beat, now, usize::try_from(living).unwrap_or(1), &before);
+    let living = nodes(&mut tx).await?.into_iter().filter(|other| other.seen_at > now.plus_millis(-beat.ttl_ms)).collect::<Vec<_>>();
+    let (wanted, share) = to_take(beat, now, living.iter().filter(|other| other.takes).count(), &before);
     let after = if wanted.is_empty() {
         before.clone()
     } else {
@@ -103,6 +102,7 @@ pub(crate) async fn beat(database: &Database, by_database_clock: bool, beat: &Be
         leases: after.iter().filter(ours).map(|owner| Lease { shard: owner.shard, epoch: owner.epoch }).collect(),
         unserved_since: before.iter().filter(|owner| wanted.contains(&owner.shard)).map(|owner| (owner.shard, owner.expires_at)).collect(),
         share,
+        company: living.iter().any(|other| other.id != node),
         next_expiry: after.iter().filter(|owner| owner.node.is_some() && !ours(owner)).map(|owner| owner.expires_at).min(),
     })
 }

@@ -190,7 +190,7 @@ impl Scope<'_> {
     fn announce(self, tx: &mut Tx, stored: &Stored, event: &str, text: &str) {
         tx.announce(Change {
             organisation: self.organisation,
-            topic: "message",
+            topic: "message".into(),
             id: stored.id.to_string(),
             data: serde_json::json!({ "event": event, "conversation_id": stored.conversation, "contact_id": stored.contact, "text": text }),
         });

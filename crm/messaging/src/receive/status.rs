@@ -141,7 +141,7 @@ impl Applied {
     pub(crate) fn announce(&self, tx: &mut Tx, organisation: OrganisationId) {
         tx.announce(Change {
             organisation,
-            topic: "message",
+            topic: "message".into(),
             id: self.id.to_string(),
             data: serde_json::json!({ "event": "message.status", "status": self.status, "conversation_id": self.conversation, "contact_id": self.contact }),
         });

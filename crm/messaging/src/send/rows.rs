@@ -74,7 +74,7 @@ impl Draft<'_> {
         timeline::add(tx, organisation, self.contact.id, self.actor, ItemKind::Message, &line, Some(self.id.0)).await?;
         tx.announce(Change {
             organisation,
-            topic: "message",
+            topic: "message".into(),
             id: self.id.to_string(),
             data: serde_json::json!({
                 "event": "message.created", "status": status.as_str(), "conversation_id": conversation, "contact_id": self.contact.id, "text": line,
@@ -159,7 +159,7 @@ pub(super) async fn failure(tx: &mut Tx, organisation: OrganisationId, id: Messa
 fn announce(tx: &mut Tx, organisation: OrganisationId, id: MessageId, status: MessageStatus) {
     tx.announce(Change {
         organisation,
-        topic: "message",
+        topic: "message".into(),
         id: id.to_string(),
         data: serde_json::json!({ "event": "message.status", "status": status.as_str() }),
     });

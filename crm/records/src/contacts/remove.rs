@@ -36,6 +36,6 @@ pub async fn delete(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id
     tx.execute("DELETE FROM timeline WHERE organisation = $1 AND contact_id = $2", args![organisation, id]).await?;
     let deed = audit::Deed { action: "contact.deleted", subject: "contact", subject_id: id.to_string(), before: Value::Null, after: Value::Null };
     audit::record(tx, organisation, actor, deed).await?;
-    tx.announce(Change { organisation, topic: "contact", id: id.to_string(), data: serde_json::json!({ "event": "contact.deleted" }) });
+    tx.announce(Change { organisation, topic: "contact".into(), id: id.to_string(), data: serde_json::json!({ "event": "contact.deleted" }) });
     Ok(())
 }

@@ -108,6 +108,8 @@ pub struct Standing {
     pub unserved_since: BTreeMap<Shard, Timestamp>,
     /// Its fair share: the shards among the living nodes that take some, rounded up.
     pub share: usize,
+    /// Whether any other node lives, whatever it does.
+    pub company: bool,
     /// When the first lease of another node runs out, unless that one prolongs it.
     pub next_expiry: Option<Timestamp>,
 }

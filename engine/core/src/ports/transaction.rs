@@ -2,7 +2,7 @@
 
 use crate::{NewEvent, OrganisationId, RunId, Timestamp, Value};
 use serde::Serialize;
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 /// Something that changed, for those who watch (`/ws`). Sent after the commit, never before.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -11,11 +11,21 @@ pub struct Change {
     #[serde(skip)]
     pub organisation: OrganisationId,
     /// `run`, `contact`, `message`, `conversation`, `event` ….
-    pub topic: &'static str,
+    pub topic: Cow<'static, str>,
     /// The record's id.
     pub id: String,
     /// What a screen needs to update without asking again; small.
     pub data: Value,
+}
+
+impl Change {
+    /// The topic under which a watcher is told that it missed some changes, of whatever organisation: it looks at everything again.
+    pub const RESYNC: &str = "resync";
+
+    /// Some changes were missed.
+    pub fn resync() -> Self {
+        Self { organisation: OrganisationId(uuid::Uuid::nil()), topic: Self::RESYNC.into(), id: String::new(), data: Value::Null }
+    }
 }
 
 /// What a transaction has to say to the outside once it is committed, and to the engine before that.

@@ -33,7 +33,7 @@ pub async fn enqueue(tx: &mut Tx, job: NewJob) -> Result<Option<JobId>, Database
 /// Tells those who watch, and those who do jobs of this queue, after the commit.
 fn announce(tx: &mut Tx, organisation: OrganisationId, id: JobId, queue: &str, state: JobState) {
     let data = serde_json::json!({ "queue": queue, "state": state.as_str() });
-    tx.announce(Change { organisation, topic: TOPIC, id: id.to_string(), data });
+    tx.announce(Change { organisation, topic: TOPIC.into(), id: id.to_string(), data });
 }
 
 /// Ends a job in the transaction of what it did; `false`: the claim was lost, and the transaction must not be committed.

@@ -72,7 +72,7 @@ pub async fn savepoints_nest<S: Store>(store: &S) {
 /// What was emitted, announced and answered is undone too; what was taken out meanwhile comes back.
 pub async fn savepoints_restore_the_outbox<S: Store>(store: &S) {
     look(store, async |tx| {
-        let change = |id: &str| Change { organisation: org(), topic: "contact", id: id.into(), data: serde_json::Value::Null };
+        let change = |id: &str| Change { organisation: org(), topic: "contact".into(), id: id.into(), data: serde_json::Value::Null };
         tx.emit(event("before"));
         store.savepoint(tx).await.expect("savepoint");
         tx.emit(event("after"));

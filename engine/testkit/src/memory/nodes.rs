@@ -55,6 +55,7 @@ pub(super) fn beat(state: &mut State, beat: &Beat<'_>) -> Standing {
         leases: after.iter().filter(|owner| owner.node == Some(node)).map(|owner| Lease { shard: owner.shard, epoch: owner.epoch }).collect(),
         unserved_since: before.iter().filter(|owner| wanted.contains(&owner.shard)).map(|owner| (owner.shard, owner.expires_at)).collect(),
         share,
+        company: state.nodes.working().values().any(|other| other.id != node && other.seen_at > now.plus_millis(-beat.ttl_ms)),
         next_expiry: others.map(|owner| owner.expires_at).min(),
     }
 }
