@@ -100,6 +100,13 @@ on: [{ webhook: { path: asked, verify: none, respond: finished } }]
 steps: [{ delay: 1ms }, { stop: { output: { said: '{{ event.data.word }}' } } }]
 ";
     api.publish("asked", source).await;
+    let doctor = home.onward(&["doctor", "--json"]).await.good().json();
+    let nodes: Vec<&str> =
+        doctor["items"].as_array().unwrap().iter().filter(|item| item["subject"] == "node").map(|item| item["text"].as_str().unwrap()).collect();
+    assert!(
+        nodes.len() == 2 && nodes.iter().any(|node| node.contains("(worker), 256 of 256 shards")) && nodes.iter().any(|node| node.contains("(api), 0 of 256")),
+        "{nodes:?}"
+    );
     // The server without shards answers the sender as soon as the other has committed the run's end.
     for word in ["one", "two", "three"] {
         let answer = api.post("/hooks/in/asked", &json!({ "word": word })).await.expect(200);

@@ -137,9 +137,43 @@ async fn server(client: &Client) -> Vec<Finding> {
         Err(Failure::Failed(message) | Failure::WrongUse(message)) => Finding::bad("requests", message),
         Err(Failure::Shown) => Finding::bad("requests", "are not accepted"),
     });
+    findings.extend(nodes(client).await);
     findings.extend(connections(client).await);
     findings.extend(runs(client).await);
     findings
+}
+
+/// Milliseconds for which a message may wait for its node before that is worth a word.
+const LAG_MS: i64 = 5_000;
+
+/// The processes on the database. On one that no server runs on there are none, and nothing is wrong with that.
+async fn nodes(client: &Client) -> Vec<Finding> {
+    let Ok(server) = client.get("/api/v1/server").await else { return Vec::new() };
+    let (nodes, now) = (server["nodes"].as_array().cloned().unwrap_or_default(), SystemClock::new().now());
+    let mut findings: Vec<Finding> = nodes.iter().filter_map(|one| node(one, now)).collect();
+    let unowned = server["unowned_shards"].as_u64().unwrap_or(0);
+    if unowned > 0 && findings.iter().any(|finding| finding.state == State::Good) {
+        findings.push(Finding::bad("shards", format!("{unowned} of 256 have no owner: what belongs to them waits; start a server that is not `--role api`")));
+    }
+    findings
+}
+
+/// A node that is gone and owns nothing any more is no finding.
+fn node(node: &Value, now: Timestamp) -> Option<Finding> {
+    let text = |name: &str| node[name].as_str().unwrap_or_default();
+    let at = |name: &str| serde_json::from_value::<Timestamp>(node[name].clone()).ok();
+    let (shards, waiting) = (node["shards"].as_u64().unwrap_or(0), node["waiting"].as_u64().unwrap_or(0));
+    let lag = at("waiting_since").map_or(0, |since| now.millis_since(since).max(0));
+    let what = format!("{} ({}), {shards} of 256 shards", text("about"), text("role"));
+    if node["lives"] != true {
+        let silent = at("seen_at").map_or(0, |seen| now.millis_since(seen).max(0)) / 1_000;
+        return (shards > 0).then(|| Finding::bad("node", format!("{what}: silent for {silent} s, and nobody took them over; is any other server running?")));
+    }
+    Some(match waiting {
+        0 => Finding::good("node", format!("{what}, nothing waits for it")),
+        _ if lag <= LAG_MS => Finding::good("node", format!("{what}, {waiting} messages wait, the oldest for {lag} ms")),
+        _ => Finding::notice("node", format!("{what}, {waiting} messages wait, the oldest for {} s: it does not keep up", lag / 1_000)),
+    })
 }
 
 async fn connections(client: &Client) -> Vec<Finding> {

@@ -17,7 +17,11 @@ use onward_core::{
     ports::{Pause, PauseScope, WriteError},
 };
 use onward_database::DatabaseError;
-use onward_store::pauses::{self, Due};
+use onward_runtime::Duty;
+use onward_store::{
+    pauses::{self, Due},
+    queries::{self, NodeAtWork},
+};
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -39,7 +43,7 @@ impl Body for Reason {
     const OPTIONAL: bool = true;
 }
 
-/// Tells whether everything is paused, and what is due in all organisations together. Only the server's own command line may
+/// Tells whether everything is paused, what is due in all organisations together, and which processes work on the database. Only the server's own command line may
 /// ask.
 #[utoipa::path(get, path = "/server", tag = "Operations", responses((status = 200, body = shapes::ServerState)))]
 async fn get_server(State(app): State<App>, _operator: Operator) -> Result<Answer, Problem> {
@@ -86,6 +90,11 @@ async fn state(app: &App) -> Result<Value, Problem> {
     let mut reader = app.reader();
     let paused = pauses::everything(&mut reader).await?;
     let organisations = organisations::list(&mut reader).await?;
+    let mut work = queries::nodes_at_work(&mut reader, app.now()).await?;
+    if app.engine().duty() != Duty::Server {
+        // A command that asks is no server.
+        work.nodes.retain(|one| one.node.id != app.engine().node_id());
+    }
     let mut all = Due { timers: 0, oldest: None, held_starts: 0, paused_runs: 0 };
     for organisation in &organisations {
         let due = pauses::due(&mut reader, organisation.id, app.now()).await?;
@@ -101,5 +110,7 @@ async fn state(app: &App) -> Result<Value, Problem> {
         "reason": paused.as_ref().and_then(|pause| pause.reason.as_deref()),
         "organisations": organisations.len(),
         "due": { "timers": all.timers, "oldest": all.oldest, "held_starts": all.held_starts, "paused_runs": all.paused_runs },
+        "nodes": work.nodes.iter().map(NodeAtWork::to_value).collect::<Vec<_>>(),
+        "unowned_shards": work.unowned,
     }))
 }

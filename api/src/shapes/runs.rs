@@ -224,6 +224,28 @@ shapes! {
         due: DueWork,
     }
 
+    /// A process that works on the database.
+    ServerNode {
+        /// Its id.
+        id: Uuid,
+        /// `all`, `api` (takes requests, owns no shards) or `worker`.
+        role: String,
+        /// Its version and address.
+        about: String,
+        /// Since when it is there.
+        started_at: String,
+        /// When it was last heard of.
+        seen_at: String,
+        /// That was lately.
+        lives: bool,
+        /// How many of the 256 shards it owns.
+        shards: u64,
+        /// Messages that wait for it.
+        waiting: u64,
+        /// Since when the oldest of them waits.
+        waiting_since: Option<String>,
+    }
+
     /// The whole server, every organisation in it.
     ServerState {
         /// Everything is paused.
@@ -238,5 +260,9 @@ shapes! {
         organisations: u64,
         /// What a resume would set going, of all of them together.
         due: DueWork,
+        /// The processes that work on its database.
+        nodes: Vec<ServerNode>,
+        /// Shards that no process owns: what belongs to them waits.
+        unowned_shards: u64,
     }
 }

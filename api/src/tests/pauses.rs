@@ -63,6 +63,9 @@ async fn everything_is_held_by_whoever_operates_the_server_and_by_nobody_else() 
     let local = |path: &'static str| server.local(LocalAdmin::default(), &[], path);
     let state = local("/api/v1/server").await.expect(200).json();
     assert_eq!((&state["paused"], &state["organisations"]), (&json!(false), &json!(2)), "it names no organisation, however many there are");
+    let nodes = state["nodes"].as_array().unwrap();
+    assert!(nodes.len() == 1 && nodes[0]["shards"] == 256 && nodes[0]["lives"] == true && nodes[0]["waiting"] == 0, "{nodes:?}");
+    assert_eq!(state["unowned_shards"], 0);
     for path in ["/api/v1/server/pause", "/api/v1/server/resume"] {
         server.post(path, json!({})).await.problem(403, "forbidden");
         server.call_with(&[], Method::POST, path, Value::Null).await.problem(401, "unauthorized");

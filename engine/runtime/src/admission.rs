@@ -105,11 +105,13 @@ pub(crate) enum Verdict {
     Elsewhere(RunId),
 }
 
-/// A start by hand that another node must let in: its shard, and the id that the run gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Elsewhere {
-    pub(crate) shard: Shard,
-    pub(crate) run_id: RunId,
+/// What becomes of a start by hand.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum ByHandStart {
+    /// The run, or why there is none.
+    Answered(Result<StartedRun, EngineError>),
+    /// The owner of this shard must let it in; the run gets this id.
+    Elsewhere { shard: Shard, run_id: RunId },
 }
 
 impl Verdict {
@@ -172,27 +174,28 @@ impl<S: Store> Engine<S> {
         batch: &mut Batch<S::Tx>,
         asked: &StartRequest,
         run_id: Option<RunId>,
-    ) -> Result<Result<Result<StartedRun, EngineError>, Elsewhere>, StoreError> {
+    ) -> Result<ByHandStart, StoreError> {
+        let refused = |why: EngineError| Ok(ByHandStart::Answered(Err(why)));
         let start = ByHand { input: &asked.input, key: asked.key.as_deref(), run_id };
         let Some((current, admission)) = self.admit_input(tx, batch, asked.organisation, &asked.workflow, start).await? else {
-            return Ok(Ok(Err(EngineError::NotFound { what: format!("a published version of workflow {:?}", asked.workflow) })));
+            return refused(EngineError::NotFound { what: format!("a published version of workflow {:?}", asked.workflow) });
         };
         let (input, key, reads, gates) = match admission {
             Admission::Yes { input, key, reads, gates } => (input, key, reads, gates),
-            Admission::Error(message) => return Ok(Ok(Err(EngineError::InvalidInput(message)))),
+            Admission::Error(message) => return refused(EngineError::InvalidInput(message)),
             Admission::No | Admission::Need(_) => {
-                return Ok(Ok(Err(EngineError::InvalidInput(format!("workflow {:?} does not start with this input", asked.workflow)))));
+                return refused(EngineError::InvalidInput(format!("workflow {:?} does not start with this input", asked.workflow)));
             }
         };
         let key = asked.key.clone().or(key);
         if key.as_deref() == Some("") {
-            return Ok(Ok(Err(EngineError::InvalidInput("the key is empty; leave it out, or name what the run is about".into()))));
+            return refused(EngineError::InvalidInput("the key is empty; leave it out, or name what the run is about".into()));
         }
         let bounded = key.as_deref().map(bounded_key);
         let run_id = if self.is_in_company() {
             let (run_id, shard) = self.place_start(tx, (asked.organisation, &asked.workflow, bounded.as_deref()), run_id, false);
             if !self.leases.own(shard) {
-                return Ok(Err(Elsewhere { shard, run_id }));
+                return Ok(ByHandStart::Elsewhere { shard, run_id });
             }
             Some(run_id)
         } else {
@@ -201,7 +204,7 @@ impl<S: Store> Engine<S> {
         let gates =
             if asked.key.is_some() { self.gates_again(tx, batch, &current, &Origin::Hand, &input, key.as_deref()).await?.unwrap_or(gates) } else { gates };
         let request = Request { current, origin: Origin::Hand, input, key, reads, gates, depth: 0, run_id };
-        Ok(Ok(match self.request_start(tx, batch, request).await? {
+        Ok(ByHandStart::Answered(match self.request_start(tx, batch, request).await? {
             Verdict::Started(run_id) | Verdict::Elsewhere(run_id) => Ok(StartedRun { run_id, held: None }),
             Verdict::Held { run_id, reason } => Ok(StartedRun { run_id, held: Some(reason) }),
             Verdict::Refused(reason) => Err(EngineError::Conflict(format!("the start was refused: {reason}"))),

@@ -9,7 +9,7 @@ use crate::{
     traces,
 };
 use onward_core::{
-    NewEvent, OrganisationId, RunId, Timestamp, Value,
+    NewEvent, NodeId, OrganisationId, RunId, Timestamp, Value,
     definition::Workflow,
     limits,
     machine::Repair,
@@ -245,6 +245,10 @@ impl<S: Store> EngineHandle<S> {
     /// Whose work this engine does.
     pub fn duty(&self) -> Duty {
         self.shared.duty
+    }
+    /// Which node this is.
+    pub fn node_id(&self) -> NodeId {
+        self.shared.node_id
     }
     /// Engine time.
     pub fn now(&self) -> Timestamp {

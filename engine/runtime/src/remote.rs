@@ -3,6 +3,7 @@
 
 use crate::{
     EngineError, MendedRun, Signal, StartRequest, StartedRun,
+    admission::ByHandStart,
     batch::Batch,
     engine::{Engine, Queued},
     message::{Answer, Command, Item, Mending},
@@ -240,9 +241,9 @@ impl<S: Store> Engine<S> {
             Work::Start { workflow, input, key, run_id } => {
                 let asked = StartRequest { organisation, workflow, input, key };
                 match self.start_by_hand(tx, batch, &asked, Some(run_id)).await? {
-                    Ok(result) => Answer::Start(result),
+                    ByHandStart::Answered(result) => Answer::Start(result),
                     // Its key is another one here: what it is made of changed meanwhile.
-                    Err(_) => Answer::Start(Err(EngineError::Conflict("the run's key changed while it was started; try again".into()))),
+                    ByHandStart::Elsewhere { .. } => Answer::Start(Err(EngineError::Conflict("the run's key changed while it was started; try again".into()))),
                 }
             }
         };

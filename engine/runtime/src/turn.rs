@@ -2,7 +2,7 @@
 
 use crate::{
     EngineError, Guard, Ingested, StartRequest,
-    admission::Elsewhere,
+    admission::ByHandStart,
     batch::{Arriving, Batch, Published, Work},
     definitions::{self, Current, Standing},
     engine::{Engine, Queued},
@@ -74,8 +74,8 @@ impl<S: Store> Engine<S> {
                     return Ok(Answer::Start(Err(error.into())));
                 }
                 match self.start_by_hand(tx, batch, request, None).await? {
-                    Ok(result) => Answer::Start(result),
-                    Err(Elsewhere { shard, run_id }) => {
+                    ByHandStart::Answered(result) => Answer::Start(result),
+                    ByHandStart::Elsewhere { shard, run_id } => {
                         let StartRequest { organisation, workflow, input, key } = request.clone();
                         self.ask_owner(tx, batch, organisation, shard, run_id, &Ask::Start { workflow, input, key, run_id }).await?
                     }

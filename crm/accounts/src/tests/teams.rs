@@ -168,7 +168,7 @@ async fn who_is_online_is_known_for_a_while() {
     presence::seen(&mut tx, organisation, b).await.unwrap();
     let told: Vec<_> = std::mem::take(&mut tx.outbox().changes);
     assert_eq!(told.len(), 1, "that they are still there is no news");
-    assert_eq!((told[0].topic, told[0].id.as_str(), &told[0].data), ("presence", b.to_string().as_str(), &json!({ "online": true })));
+    assert_eq!((&*told[0].topic, told[0].id.as_str(), &told[0].data), ("presence", b.to_string().as_str(), &json!({ "online": true })));
     assert_eq!([pick(&mut tx, organisation, &[], input()).await, pick(&mut tx, organisation, &[], input()).await], [b, b]);
     tx.commit().await.unwrap();
     let mut later = world.at(presence::ONLINE_MS).await;
