@@ -37,9 +37,8 @@ fuzz: ## Coverage-guided fuzzing of definitions, expressions and scripts (SECOND
 		export PROPTEST_RNG_SEED=$$(od -An -N6 -tu8 /dev/urandom | tr -d ' '); echo "property tests with PROPTEST_RNG_SEED=$$PROPTEST_RNG_SEED"; \
 		$(CARGO) test --release --quiet -p onward-core -p onward-script -p onward-connectors -p onward-messaging || exit 1; done
 
-generate: ## Write the files that are made from the code (web/openapi.json, and the language's schema for the builder)
+generate: ## Write the files that are made from the code (the API document and the JSON Schema for the web app)
 	$(CARGO) run --quiet -p onward-api --example generate
-	$(CARGO) run --quiet --bin onward -- schema workflow > web/src/builder/language/workflow.schema.json
 
 web: ## Build the web app into web/dist (does nothing while its sources are the same)
 	@scripts/web.sh build

@@ -1,14 +1,13 @@
-//! Writes the `OpenAPI` document into `web/openapi.json`, or into the file that is named: `make generate`.
+//! Writes the files that the web app has of this program: `make generate`, from the repository's root.
 
-use std::{env, fs, path::PathBuf, process::ExitCode};
+use std::{fs, process::ExitCode};
 
 fn main() -> ExitCode {
-    let file = env::args_os().nth(1).map_or_else(|| PathBuf::from("web/openapi.json"), PathBuf::from);
-    match fs::write(&file, onward_api::generate()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{}: {error}", file.display());
-            ExitCode::FAILURE
+    for (file, text) in onward_api::generate() {
+        if let Err(error) = fs::write(file, text) {
+            eprintln!("{file}: {error}");
+            return ExitCode::FAILURE;
         }
     }
+    ExitCode::SUCCESS
 }

@@ -27,9 +27,11 @@ pub fn document() -> Value {
     serde_json::to_value(&document).unwrap_or_default()
 }
 
-/// The text of `web/openapi.json`, from which the web app's client is made. `make generate` writes it.
-pub fn generate() -> String {
-    format!("{:#}\n", document())
+/// The files that the web app has of this program, by their path from the repository's root: the document, from which its client is
+/// made, and the JSON Schema of workflows. `make generate` writes them.
+pub fn generate() -> [(&'static str, String); 2] {
+    let text = |value: Value| format!("{value:#}\n");
+    [("web/openapi.json", text(document())), ("web/src/builder/language/workflow.schema.json", text(onward_core::definition::schema()))]
 }
 
 /// What holds for every operation stands here once.
@@ -107,10 +109,11 @@ mod tests {
     }
 
     #[test]
-    fn the_committed_document_is_not_stale() {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../web/openapi.json");
-        let committed = std::fs::read_to_string(&file).unwrap_or_default();
-        assert!(committed == generate(), "web/openapi.json is stale; run `make generate`");
+    fn the_generated_files_are_not_stale() {
+        for (file, text) in generate() {
+            let committed = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file)).unwrap_or_default();
+            assert!(committed == text, "{file} is stale; run `make generate`");
+        }
     }
 
     #[test]
