@@ -419,8 +419,7 @@ fn watchers_hear_of_a_run_after_its_commit_only() {
     assert!(changes.try_recv().is_err(), "nothing was stored, nothing is told");
     let answer = ingest(&world, &handle, vec![event(&world, "go", "1", json!({}))]).expect("again");
     pass(&world, 1_000);
-    let told: Vec<_> =
-        std::iter::from_fn(|| changes.try_recv().ok()).map(|change| (change.topic, change.id, change.data["status"].clone())).collect();
+    let told: Vec<_> = std::iter::from_fn(|| changes.try_recv().ok()).map(|change| (change.topic, change.id, change.data["status"].clone())).collect();
     let run = answer[0].run_ids[0].to_string();
     assert_eq!(told, [("run".into(), run.clone(), json!("running")), ("run".into(), run, json!("completed"))]);
 }

@@ -4,8 +4,8 @@
 
 mod backlog;
 mod events;
-mod overview;
 mod nodes;
+mod overview;
 mod runs;
 mod schedules;
 mod standing;
@@ -13,8 +13,8 @@ mod workflows;
 
 pub use backlog::{Backlog, backlog};
 pub use events::{EventFilter, NotedEvent, event, list_events};
-pub use overview::{RUNS_OF_AN_OVERVIEW, events_by_time, living_runs, runs_by_time};
 pub use nodes::{NodeAtWork, NodesAtWork, nodes_at_work};
+pub use overview::{RUNS_OF_AN_OVERVIEW, events_by_time, living_runs, runs_by_time};
 pub use runs::{RunFilter, asking_runs, erased_payloads, history_page, list_runs, run, stored_run, stored_runs};
 pub use schedules::schedules;
 pub use standing::{ahead_of, held_start, holders, owner};
