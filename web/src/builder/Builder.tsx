@@ -34,6 +34,7 @@ import { StepList } from "./StepList";
 import { Toolbar, type View } from "./Toolbar";
 import { VersionsPanel } from "./versions/VersionsPanel";
 import { detailOf, titleOf } from "./words/describe";
+import { PLAIN_HEADER } from "./words/plainHeader";
 
 // The editor of the text is large: it comes when the text is shown.
 const CodeView = lazy(async () => ({ default: (await import("./code/CodeView")).CodeView }));
@@ -188,7 +189,7 @@ export function BuilderPage({ name, stored }: { name: string; stored: Stored }) 
           onRollout={(text) => builder.edit(text)} onClose={() => setDialog(null)}
           onPublished={(version, text) => { setPublished({ version, source: text }); forget(text, null); setDialog(null); setOverlay(null); if (side === "simulate") setSide("none"); }} />
       )}
-      <Modal opened={dialog === "help"} onClose={() => setDialog(null)} title={t("help.title")} closeButtonProps={{ "aria-label": t("close") }}>
+      <Modal opened={dialog === "help"} onClose={() => setDialog(null)} title={t("help.title")} closeButtonProps={{ "aria-label": t("close") }} attributes={PLAIN_HEADER}>
         <Table><Table.Tbody>{SHORTCUTS.map(([command, keys]) => <Table.Tr key={command}><Table.Td>{t(`help.${command}`)}</Table.Td><Table.Td dir="ltr"><kbd>{keys}</kbd></Table.Td></Table.Tr>)}</Table.Tbody></Table>
         <Button mt="md" fullWidth variant="light" onClick={() => setDialog(null)}>{t("close")}</Button>
       </Modal>

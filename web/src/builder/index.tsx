@@ -11,5 +11,3 @@ export function WorkflowPage({ name }: { name: string }) {
   if (!stored.data || (stored.isFetching && !stored.isFetchedAfterMount)) return <Loading />;
   return <BuilderPage name={name} stored={stored.data} />;
 }
-
-export { RunGraph } from "./run/RunGraph";

@@ -7,6 +7,7 @@ import { useForm } from "../form/FormContext";
 import styles from "../form/form.module.css";
 import { flat, type Variable } from "../scope/scope";
 import { sampleText, search } from "./complete";
+import { PLAIN_HEADER } from "../words/plainHeader";
 
 export function VariablePicker({ onPick, onClose }: { onPick: (path: string) => void; onClose: () => void }) {
   const { t } = useTranslation("builder");
@@ -14,7 +15,7 @@ export function VariablePicker({ onPick, onClose }: { onPick: (path: string) => 
   const [words, setWords] = useState("");
   const found = words.trim() === "" ? variables : search(flat(variables), words).slice(0, 80);
   return (
-    <Modal opened onClose={onClose} title={t("form.variables")} size="md" closeButtonProps={{ "aria-label": t("close") }}>
+    <Modal opened onClose={onClose} title={t("form.variables")} size="md" closeButtonProps={{ "aria-label": t("close") }} attributes={PLAIN_HEADER}>
       <TextInput data-autofocus value={words} onChange={(event) => setWords(event.currentTarget.value)} placeholder={t("form.searchVariables")} aria-label={t("form.searchVariables")} leftSection={<IconSearch size={16} />} onKeyDown={(event) => { const [first] = found; if (event.key === "Enter" && first && words.trim() !== "") onPick(first.path); }} />
       <ScrollArea.Autosize mah={420} mt="sm">
         {found.length === 0 ? <Text size="sm" c="dimmed" p="sm">{t("palette.nothing")}</Text> : <Level variables={found} deep={words.trim() === ""} onPick={onPick} depth={0} />}

@@ -14,6 +14,7 @@ import { isScript } from "../session/history";
 import { Difference } from "../versions/Difference";
 import { changedSteps } from "../versions/VersionsPanel";
 import { Migrate, type Fate } from "./Migrate";
+import { PLAIN_HEADER } from "../words/plainHeader";
 
 export interface PublishProps {
   name: string;
@@ -59,7 +60,7 @@ export function PublishDialog({ name, source, published, live, errors, fresh, sa
     },
   });
   return (
-    <Modal opened onClose={done ? () => onPublished(done.version, done.source) : onClose} title={t("publish.of", { name })} size="lg" closeButtonProps={{ "aria-label": t("close") }}>
+    <Modal opened onClose={done ? () => onPublished(done.version, done.source) : onClose} title={t("publish.of", { name })} size="lg" closeButtonProps={{ "aria-label": t("close") }} attributes={PLAIN_HEADER}>
       {done ? (
         <Migrate name={name} fate={fate} before={published.source ?? ""} after={done.source} onDone={() => onPublished(done.version, done.source)} />
       ) : (

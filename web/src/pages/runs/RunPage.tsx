@@ -1,9 +1,10 @@
 // One run: how it stands and why it does not move, what it did step by step, and what can be done about it.
-// The graph that it ran on finds its place above the story.
+// The graph that it ran on stands above the story; it is loaded with the builder's parts, when a run is opened.
 
 import { Alert, Skeleton, VisuallyHidden } from "@mantine/core";
 import { IconAlertTriangle, IconArrowLeft } from "@tabler/icons-react";
 import { getRouteApi } from "@tanstack/react-router";
+import { lazy, Suspense } from "react";
 import { useTranslation } from "react-i18next";
 import { api } from "../../client/http";
 import type { Run } from "../../client/schema";
@@ -18,6 +19,8 @@ import classes from "./Runs.module.css";
 import { type Entry, story } from "./story";
 import { Story } from "./Story";
 import { WhyNot } from "./WhyNot";
+
+const RunGraph = lazy(async () => ({ default: (await import("../../builder/run/RunGraph")).RunGraph }));
 
 const route = getRouteApi("/runs/$id");
 
@@ -53,6 +56,11 @@ export function RunPage() {
         <PageTitle title={run.data.workflow} actions={<RunActions run={run.data} chapters={chapters} />}>
           <RunStatus status={run.data.status} /> {t("version", { version: run.data.version })}
         </PageTitle>
+      )}
+      {run.data !== undefined && entries.length > 0 && (
+        <Suspense fallback={<Skeleton height={500} radius="md" mb="lg" />}>
+          <RunGraph workflow={run.data.workflow} version={run.data.version} entries={entries} />
+        </Suspense>
       )}
       <div className={classes.columns}>
         <section>
