@@ -1,11 +1,8 @@
 // The builder: an automation drawn from nothing by mouse and again by keyboard, tried, published and run; and what must not go wrong.
 
-import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
-import path from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { axe, binary, openBrowser, openPage, Server, signIn } from "./harness";
+import { axe, openBrowser, openPage, Server, signIn } from "./harness";
 
 let server: Server;
 let browser: Browser;
@@ -50,11 +47,6 @@ interface Runs {
 async function runOf(name: string): Promise<string> {
   return await expect.poll(async () => (await server.api<Runs>(`/runs?workflow=${name}`)).items[0]?.id, { timeout: 10_000 }).toBeTruthy().then(async () => (await server.api<Runs>(`/runs?workflow=${name}`)).items[0]?.id ?? "");
 }
-
-it("makes its forms from the language's schema as the server has it", () => {
-  const kept = readFileSync(path.resolve(import.meta.dirname, "../src/builder/language/workflow.schema.json"), "utf8");
-  expect(kept, "stale; run `make generate`").toBe(execFileSync(binary(), ["schema", "workflow"], { encoding: "utf8" }));
-});
 
 it("by mouse: drawn from nothing, simulated, published, and run when the customer writes", async () => {
   const { page, complaints } = await openWorkflow("by-mouse");
@@ -261,7 +253,7 @@ it("answers within 100 ms with 300 steps", async () => {
   const slow = await page.evaluate(() => (globalThis as unknown as { interactions: { name: string; duration: number }[] }).interactions);
   const sorted = slow.map((one) => one.duration).toSorted((one, other) => one - other);
   const typical = sorted[Math.floor(sorted.length / 2)] ?? 0;
-  process.stdout.write(`300 steps: ${sorted.length} interactions, median ${typical} ms, longest ${sorted.at(-1)} ms: ${JSON.stringify(slow)}\n`);
+  process.stdout.write(`300 steps: ${sorted.length} interactions, median ${typical} ms, longest ${sorted.at(-1)} ms\n`);
   expect(typical).toBeLessThan(100);
 });
 

@@ -29,7 +29,7 @@ export function browserPath(): string {
 }
 
 /** The built server, `ONWARD` first. */
-export function binary(): string {
+function binary(): string {
   const target = process.env.CARGO_TARGET_DIR ?? path.join(ROOT, "target");
   const found = [process.env.ONWARD ?? "", path.join(target, "debug/onward"), path.join(target, "release/onward")].find((file) => file !== "" && existsSync(file));
   if (found === undefined) {
