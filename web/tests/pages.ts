@@ -66,7 +66,7 @@ export async function pagesOf(server: Server): Promise<AppPage[]> {
     { name: "settings-connections", path: "/settings", ready: row },
     { name: "settings-users", path: "/settings?tab=users", ready: row },
     { name: "settings-tokens", path: "/settings?tab=tokens", ready: row },
-    { name: "not-found", path: "/nowhere", ready: (page) => page.locator("h2").first().waitFor() },
+    { name: "not-found", path: "/nowhere", ready: (page) => page.locator("#content h1").waitFor() },
   ];
   return pages.map(({ name, path, ready }) => ({
     name,

@@ -7,10 +7,8 @@ const brand: MantineColorsTuple = ["#e9f7f5", "#d3ede9", "#a5dbd3", "#73c8bc", "
 
 export const theme = createTheme({
   primaryColor: "brand",
-  primaryShade: { light: 7, dark: 4 },
+  primaryShade: 7,
   colors: { brand },
-  autoContrast: true,
-  luminanceThreshold: 0.32,
   defaultRadius: "md",
   cursorType: "pointer",
   fontFamily: "var(--onward-font)",

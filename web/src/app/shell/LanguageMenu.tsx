@@ -1,4 +1,4 @@
-import { Button, Menu, useDirection } from "@mantine/core";
+import { Button, Menu, useDirection, VisuallyHidden } from "@mantine/core";
 import { IconLanguage } from "@tabler/icons-react";
 import { useTranslation } from "react-i18next";
 import { directionOf, LANGUAGES, type Language, OWN_NAMES } from "../../texts/languages";
@@ -21,9 +21,10 @@ export function LanguageMenu() {
   const { t } = useTranslation("shell");
   const { language, choose } = useLanguageChoice();
   return (
-    <Menu position="top">
+    <Menu position="top" withinPortal={false} withInitialFocusPlaceholder={false}>
       <Menu.Target>
-        <Button variant="subtle" color="gray" leftSection={<IconLanguage size={18} aria-hidden />} aria-label={t("language")}>
+        <Button variant="subtle" color="gray" leftSection={<IconLanguage size={18} aria-hidden />}>
+          <VisuallyHidden>{t("language")}</VisuallyHidden>
           {OWN_NAMES[language as Language]}
         </Button>
       </Menu.Target>

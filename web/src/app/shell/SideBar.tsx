@@ -13,7 +13,7 @@ import { UserMenu } from "./UserMenu";
 export function SideBar({ pathname, live }: { pathname: string; live: LiveState }) {
   const { t } = useTranslation("shell");
   return (
-    <header className={classes.side}>
+    <nav className={classes.side} aria-label={t("places")}>
       <div className={classes.brand}>
         <Brand />
       </div>
@@ -22,8 +22,7 @@ export function SideBar({ pathname, live }: { pathname: string; live: LiveState 
         <span>{t("commandBar.open")}</span>
         <Kbd size="xs">{t("commandBar.keys")}</Kbd>
       </UnstyledButton>
-      <nav aria-label={t("places")}>
-        <ul className={classes.places}>
+      <ul className={classes.places}>
           {PLACES.map((place) => (
             <li key={place.name}>
               <Link to={place.to} className={classes.place} aria-current={isAt(pathname, place) ? "page" : undefined} activeProps={{}}>
@@ -32,12 +31,11 @@ export function SideBar({ pathname, live }: { pathname: string; live: LiveState 
               </Link>
             </li>
           ))}
-        </ul>
-      </nav>
+      </ul>
       <div className={classes.spring} />
       <div className={classes.foot}>
         <UserMenu live={live} />
       </div>
-    </header>
+    </nav>
   );
 }

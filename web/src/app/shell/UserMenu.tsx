@@ -31,7 +31,7 @@ export function UserMenu({ live }: { live?: LiveState }) {
   });
   const name = session?.user?.name ?? session?.user?.email ?? "";
   return (
-    <Menu position="top-start" width={240} withinPortal>
+    <Menu position="top-start" width={240} withinPortal={false} withInitialFocusPlaceholder={false}>
       <Menu.Target>
         <UnstyledButton className={classes.user}>
           <PersonAvatar name={name} size={32} />
@@ -44,14 +44,14 @@ export function UserMenu({ live }: { live?: LiveState }) {
         </UnstyledButton>
       </Menu.Target>
       <Menu.Dropdown>
-        <Menu.Label>{t("language")}</Menu.Label>
+        <Menu.Label role="presentation">{t("language")}</Menu.Label>
         {LANGUAGES.map((one) => (
           <Menu.Item key={one} lang={one} onClick={() => choose(one)} rightSection={one === language ? <IconCheck size={16} aria-label={t("chosen")} /> : null}>
             {OWN_NAMES[one]}
           </Menu.Item>
         ))}
         <Menu.Divider />
-        <Menu.Label>{t("scheme.title")}</Menu.Label>
+        <Menu.Label role="presentation">{t("scheme.title")}</Menu.Label>
         {SCHEMES.map(({ name: scheme, icon: Sign }) => (
           <Menu.Item
             key={scheme}

@@ -94,7 +94,7 @@ function Item({ item }: { item: TimelineItem }) {
           {item.run_id !== null && (
             <>
               {" · "}
-              <TextLink to="/runs/$id" params={{ id: item.run_id }} inherit>
+              <TextLink to="/runs/$id" params={{ id: item.run_id }} inherit underline="always">
                 {t("timeline.byRun")}
               </TextLink>
             </>

@@ -57,7 +57,7 @@ function Cause({ failure, ask }: { failure: Failure; ask: (action: "retry" | "sk
         </p>
         <p className={classes.quiet}>
           <code>{failure.code}</code> · {t("failures.last")} <Moment at={failure.last_seen} /> ·{" "}
-          <TextLink to="/runs/$id" params={{ id: failure.example }} inherit>
+          <TextLink to="/runs/$id" params={{ id: failure.example }} inherit underline="always">
             {t("failures.example")}
           </TextLink>
         </p>

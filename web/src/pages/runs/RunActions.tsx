@@ -48,7 +48,7 @@ export function RunActions({ run, chapters }: { run: Run; chapters: readonly Cha
           {t("action.pause")}
         </Button>
       )}
-      <Menu position="bottom-end">
+      <Menu position="bottom-end" withInitialFocusPlaceholder={false}>
         <Menu.Target>
           <Button variant="default" rightSection={<IconChevronDown size={16} aria-hidden />}>
             {t("action.more")}
