@@ -43,7 +43,7 @@ generate: ## Write the files that are made from the code (the API document and t
 web: ## Build the web app into web/dist (does nothing while its sources are the same)
 	@scripts/web.sh build
 
-test-web: ## Test the web app: types, lint, Vitest, all journeys in a browser, sizes, Lighthouse
+test-web: ## Test the web app: types, lint, Vitest, all journeys in a browser, sizes
 	@scripts/web.sh test
 
 web-pictures: ## Write every page of the web app as PNG files into web/pictures, in three sizes and both directions
