@@ -50,7 +50,7 @@ export function RunGraph({ workflow, version, entries }: RunGraphProps) {
         <div className={styles.runValues} aria-live="polite">
           {step && values ? (
             <>
-              <h3 dir="auto">{titleOf(step, nodes, t)}</h3>
+              <h2 dir="auto">{titleOf(step, nodes, t)}</h2>
               <Shown title={t("run.input")} value={values.input} />
               <Shown title={t("run.output")} value={values.output} />
               <Shown title={t("run.error")} value={values.error} />

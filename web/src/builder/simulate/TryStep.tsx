@@ -54,7 +54,7 @@ export function Shown({ title, value }: { title: string; value: unknown }) {
   return (
     <div>
       <Text size="xs" fw={600} c="dimmed">{title}</Text>
-      <Code block dir="ltr" mah={260} style={{ overflow: "auto" }}>{typeof value === "string" ? value : JSON.stringify(value, null, 2)}</Code>
+      <Code block dir="ltr" mah={260} style={{ overflow: "auto" }} tabIndex={0}>{typeof value === "string" ? value : JSON.stringify(value, null, 2)}</Code>
     </div>
   );
 }
