@@ -45,6 +45,7 @@ export function NewConnection({ close }: { close: () => void }) {
         data={connectors.data?.items.map(({ id, title }) => ({ value: id, label: title })) ?? []}
         value={chosen}
         onChange={setChosen}
+        comboboxProps={{ withinPortal: false }}
         searchable
         required
         data-autofocus
