@@ -3,6 +3,7 @@
 import { Button, Skeleton, Tabs } from "@mantine/core";
 import { IconArrowLeft, IconMessages } from "@tabler/icons-react";
 import { getRouteApi } from "@tanstack/react-router";
+import { lazy, Suspense } from "react";
 import { useTranslation } from "react-i18next";
 import { api } from "../../client/http";
 import { ButtonLink, TextLink } from "../../parts/links";
@@ -11,10 +12,10 @@ import { PageTitle } from "../../parts/PageTitle";
 import { calledBy } from "../../parts/people";
 import { PersonAvatar } from "../../parts/PersonAvatar";
 import { RunsTable } from "../runs/RunsTable";
-import { ContactDetails } from "./ContactDetails";
 import classes from "./ContactPage.module.css";
 import { Timeline } from "./Timeline";
 
+const ContactDetails = lazy(() => import("./ContactDetails").then((module) => ({ default: module.ContactDetails })));
 const route = getRouteApi("/contacts/$id");
 
 export function ContactPage() {
@@ -53,7 +54,7 @@ export function ContactPage() {
         />
       )}
       <div className={classes.columns}>
-        {contact.data === undefined ? <Skeleton height={320} radius="md" /> : <ContactDetails contact={contact.data} />}
+        {contact.data === undefined ? <Skeleton height={320} radius="md" /> : <Suspense fallback={<Skeleton height={320} radius="md" />}><ContactDetails contact={contact.data} /></Suspense>}
         <Tabs defaultValue="timeline" keepMounted={false}>
           <Tabs.List mb="md">
             <Tabs.Tab value="timeline">{t("tab.timeline")}</Tabs.Tab>

@@ -4,6 +4,7 @@ import { Button, TagsInput } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconAddressBook, IconPlus } from "@tabler/icons-react";
 import { getRouteApi } from "@tanstack/react-router";
+import { lazy, Suspense } from "react";
 import { useTranslation } from "react-i18next";
 import { api } from "../../client/http";
 import { EmptyState } from "../../parts/EmptyState";
@@ -15,8 +16,8 @@ import { RowsLoading } from "../../parts/RowsLoading";
 import { SandboxLink } from "../../parts/SandboxLink";
 import { SearchField } from "../../parts/SearchField";
 import { ContactsTable } from "./ContactsTable";
-import { NewContact } from "./NewContact";
 
+const NewContact = lazy(() => import("./NewContact").then((module) => ({ default: module.NewContact })));
 const route = getRouteApi("/contacts");
 
 export function ContactsPage() {
@@ -76,7 +77,7 @@ export function ContactsPage() {
       )}
       {contacts.length > 0 && <ContactsTable contacts={contacts} />}
       <MoreButton list={list} />
-      <NewContact opened={adding} close={close} />
+      <Suspense>{adding && <NewContact opened close={close} />}</Suspense>
     </>
   );
 }
