@@ -218,10 +218,10 @@ impl<S: Store> Engine<S> {
             self.resume_runs();
         }
         if batch.resumed_page {
-            self.pauses.resuming = batch.resumed_until.is_some();
             if let Some(after) = batch.resumed_until {
                 self.own.push_front(Queued { item: Item::ResumeRuns { after: Some(after) }, failures: 0 });
             }
+            self.pauses.resuming = self.own.iter().any(|queued| matches!(queued.item, Item::ResumeRuns { .. }));
         }
         self.held_counts.apply(batch.held_changes());
         for ((organisation, workflow), rows) in &batch.schedules {

@@ -27,7 +27,7 @@ use std::{
 };
 
 /// Paused runs that are looked at in one transaction.
-const RUNS_PAGE: usize = 100;
+const RUNS_PAGE: usize = if cfg!(test) { 4 } else { 100 };
 /// Milliseconds until a call that was planned before the pause is due.
 const AFTER_PAUSE_MS: i64 = 1;
 
@@ -256,7 +256,9 @@ impl<S: Store> Engine<S> {
     pub(crate) async fn resume_page(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, after: Option<RunId>) -> Result<(), StoreError> {
         let store = Arc::clone(&self.shared.store);
         let page = store.paused_runs(tx, after, RUNS_PAGE).await?;
-        batch.resumed_until = if page.len() == RUNS_PAGE { page.last().map(|(run, _)| *run) } else { None };
+        let next = if page.len() == RUNS_PAGE { page.last().map(|(run, _)| *run) } else { None };
+        // Where two passes meet, since more goes on now than when the first began, the one that is less far goes on.
+        batch.resumed_until = batch.resumed_until.into_iter().chain(next).min();
         batch.resumed_page = true;
         let held = |waiting_on: &Value| waiting_on["paused_by"].as_str().is_some_and(is_held_with_others);
         let runs: Vec<RunId> = page.into_iter().filter(|(_, waiting_on)| held(waiting_on)).map(|(run, _)| run).collect();
