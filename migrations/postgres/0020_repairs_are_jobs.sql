@@ -1,0 +1,5 @@
+-- Repairs of many runs are carried out by background jobs; those under way get theirs, with the repair's own id.
+INSERT INTO jobs (id, organisation, queue, state, not_before, max_attempts, created_at, unique_key, input)
+    SELECT id, organisation, 'bulk_repair', 'pending', next_at, 4294967295, created_at, id::text, '{"repair":"' || id::text || '"}'
+    FROM bulk_repairs WHERE ended_at IS NULL;
+DROP INDEX bulk_repairs_open;
