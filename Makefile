@@ -3,7 +3,7 @@
 CARGO ?= cargo
 # More seeds, kills and rounds than `make test` takes the time for.
 ROUNDS ?= 5
-SEEDS ?= 2000
+SEEDS ?= 100000
 KILLS ?= 100
 SECONDS_EACH ?= 60
 

@@ -90,7 +90,7 @@ async fn load(api: Api, url: String, contacts: Vec<String>, allowed: Arc<AtomicU
     acknowledged
 }
 
-async fn contacts(sandbox: &SandboxHandle, api: &Api) -> Vec<String> {
+pub(super) async fn contacts(sandbox: &SandboxHandle, api: &Api) -> Vec<String> {
     let outside = Api::new(&sandbox.base_url(), "none");
     for customer in 0..CUSTOMERS {
         let message = json!({ "text": "Hi", "name": format!("Customer {customer}") });
@@ -254,7 +254,7 @@ fn no_message_is_sent_twice(sandbox: &SandboxHandle, told: &BTreeSet<String>) ->
 }
 
 /// The transactional steps: each note is in the timeline once.
-async fn notes_stand_once(api: &Api, contacts: &[String], runs: &BTreeMap<u64, String>) {
+pub(super) async fn notes_stand_once(api: &Api, contacts: &[String], runs: &BTreeMap<u64, String>) {
     let mut notes: BTreeMap<String, usize> = BTreeMap::new();
     for contact in contacts {
         for item in api.all(&format!("/api/v1/contacts/{contact}/timeline")).await {

@@ -77,6 +77,12 @@ impl Clock for SystemClock {
         i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX)
     }
 
+    fn sleep(&self, millis: i64) -> BoxFuture<'static, ()> {
+        #[expect(clippy::disallowed_methods, reason = "this is what `Clock::sleep` is made of")]
+        let sleep = tokio::time::sleep(Duration::from_millis(u64::try_from(millis).unwrap_or(0)));
+        Box::pin(sleep)
+    }
+
     fn sleep_until(&self, due: Timestamp) -> BoxFuture<'static, ()> {
         let clock = self.clone();
         Box::pin(async move {

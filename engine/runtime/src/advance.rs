@@ -224,6 +224,8 @@ impl<S: Store> Engine<S> {
                 let page = store.early_events(tx, organisation, &wait.correlation, since, EARLY_EVENTS_PAGE).await?;
                 let full = page.len() == EARLY_EVENTS_PAGE;
                 let last = page.last().map(|event| event.taken_in_at);
+                #[cfg(test)]
+                let page = crate::simulation::plants::without_open_transactions(&self.shared.limits, batch.now, page);
                 for event in page {
                     found.push((event.taken_in_at, event.event_id, wait.target.clone(), wait.which.clone(), Arc::new(event)));
                 }

@@ -126,6 +126,15 @@ pub(crate) enum Plant {
     MemoryKept,
     /// A call that may have happened is made again whatever the node's effect.
     AtMostOnceRepeated,
+    /// The inbox is read by number, greater than the last one seen, and not by what is there (SEMANTICS.md 2).
+    InboxByNumber,
+    /// A wait that opens does not see the events whose transactions may still be open, and they do not see it: as if neither
+    /// locked the correlation buckets (SEMANTICS.md 3).
+    BucketsNotLocked,
+    /// A deadline fires before what lies in the inbox is applied (SEMANTICS.md 12).
+    TimeOutBeforeInbox,
+    /// An input is rendered anew for each attempt (SEMANTICS.md 15).
+    InputRenderedAgain,
     /// An event is matched against waits that were committed before, not against those of the same commit.
     WaitsOfBatchOverlooked,
 }

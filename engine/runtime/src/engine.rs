@@ -161,6 +161,9 @@ pub struct Engine<S: Store> {
     pub(crate) rollouts: Rollouts,
     /// Inbox rows may wait in the store.
     pub(crate) inbox_waits: bool,
+    /// For a planted mistake: the greatest number seen.
+    #[cfg(test)]
+    pub(crate) inbox_seen: i64,
     /// When a failing store is tried again.
     pub(crate) back_off_until: Timestamp,
     pub(crate) beat_again_at: Timestamp,
@@ -228,6 +231,8 @@ impl<S: Store> Engine<S> {
             pauses: Pauses::default(),
             rollouts: Rollouts::default(),
             inbox_waits: shared.duty == Duty::Server,
+            #[cfg(test)]
+            inbox_seen: 0,
             back_off_until: Timestamp::MIN,
             beat_again_at: Timestamp::MIN,
             commit_failures: 0,

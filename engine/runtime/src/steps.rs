@@ -157,6 +157,8 @@ impl<S: Store> Engine<S> {
     pub(crate) fn plan(&mut self, batch: &mut Batch<S::Tx>, run_id: RunId, node: Arc<dyn Node<S::Tx>>, call: &InFlight, reconcile: bool) {
         let Some(context) = self.step_context(run_id, call, batch.now) else { return };
         let prepared = call.prepared.clone().unwrap_or_else(|| Arc::clone(&call.input));
+        #[cfg(test)]
+        let prepared = crate::simulation::plants::rendered_again(&self.shared.limits, batch.now, call.attempt, &prepared);
         let timeout_ms = call.timeout_ms.unwrap_or(self.shared.limits.call_timeout_ms);
         batch.calls.push(PlannedCall { key: call_key(run_id, call), node, context, prepared, timeout_ms, reconcile });
     }

@@ -1,5 +1,5 @@
-//! Engine time on a store that several nodes share: the database clock's estimate, carried by the node's own clock
-//! (SEMANTICS.md 30).
+//! Engine time on a store that several nodes share: the database clock's estimate, carried by the node's
+//! monotonic clock (SEMANTICS.md 30).
 
 use onward_core::{
     Timestamp,
@@ -14,50 +14,70 @@ use std::sync::{
 const LONGEST_TRIP_MS: i64 = 100;
 
 /// The node's own clock, and by how much the database's is ahead of it.
+///
+/// Until the database's clock is known, engine time is the node's own clock, steps and all: alone on `SQLite` it always is.
 #[derive(Clone)]
 pub(crate) struct EngineTime {
-    own: Arc<dyn Clock>,
+    clock: Arc<dyn Clock>,
+    /// What the node's clock showed at first, and its ticks then.
+    origin: (Timestamp, i64),
     ahead_ms: Arc<AtomicI64>,
     known: Arc<AtomicBool>,
 }
 
 impl EngineTime {
-    pub(crate) fn new(own: Arc<dyn Clock>) -> Self {
-        Self { own, ahead_ms: Arc::default(), known: Arc::default() }
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        let origin = (clock.now(), clock.ticks());
+        Self { clock, origin, ahead_ms: Arc::default(), known: Arc::default() }
     }
-    /// The node's own clock: for what must not move when the estimate does.
+    /// The node's monotonic clock: for what must not move when the estimate does, or when somebody sets the node's clock. A lease
+    /// that is counted by a clock that was put back would not end (SEMANTICS.md 4).
     pub(crate) fn own(&self) -> Timestamp {
-        self.own.now()
+        self.origin.0.plus_millis((self.clock.ticks() - self.origin.1) / 1_000)
     }
-    /// When the node's own clock shows this.
+    /// Engine time when the node's monotonic clock shows this.
     pub(crate) fn of_own(&self, own: Timestamp) -> Timestamp {
         own.plus_millis(self.ahead())
     }
     fn ahead(&self) -> i64 {
-        self.ahead_ms.load(Ordering::Acquire)
+        if self.is_known() { self.ahead_ms.load(Ordering::Acquire) } else { self.clock.now().millis_since(self.own()) }
+    }
+    fn is_known(&self) -> bool {
+        self.known.load(Ordering::Acquire)
     }
     /// The database's clock showed `database` between these two moments of ours.
     pub(crate) fn estimate(&self, sent_at: Timestamp, received_at: Timestamp, database: Timestamp) {
-        if self.known.load(Ordering::Acquire) && received_at.millis_since(sent_at) > LONGEST_TRIP_MS {
+        if self.is_known() && received_at.millis_since(sent_at) > LONGEST_TRIP_MS {
             // It says little; the one before is better.
             return;
         }
-        self.known.store(true, Ordering::Release);
         let middle = sent_at.plus_millis(received_at.millis_since(sent_at) / 2);
         self.ahead_ms.store(database.millis_since(middle), Ordering::Release);
+        self.known.store(true, Ordering::Release);
     }
 }
 
 impl Clock for EngineTime {
     fn now(&self) -> Timestamp {
-        self.of_own(self.own.now())
+        if self.is_known() { self.of_own(self.own()) } else { self.clock.now() }
+    }
+    fn ticks(&self) -> i64 {
+        self.clock.ticks()
     }
     fn sleep_until(&self, due: Timestamp) -> BoxFuture<'static, ()> {
         let time = self.clone();
         Box::pin(async move {
             // The estimate may have moved back meanwhile.
-            while time.now() < due {
-                time.own.sleep_until(due.plus_millis(-time.ahead())).await;
+            loop {
+                let left = due.millis_since(time.now());
+                if left <= 0 {
+                    return;
+                }
+                if time.is_known() {
+                    time.clock.sleep(left).await;
+                } else {
+                    time.clock.sleep_until(due).await;
+                }
             }
         })
     }
@@ -66,7 +86,7 @@ impl Clock for EngineTime {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use onward_testkit::SimulatedClock;
+    use onward_testkit::{SimulatedClock, simulation::SkewedClock};
 
     #[test]
     fn the_databases_clock_is_carried_by_the_own_one() {
@@ -78,5 +98,19 @@ mod tests {
         assert_eq!((time.now(), time.own(), time.of_own(at(2_000))), (at(9_000), at(1_000), at(10_000)));
         own.advance(5);
         assert_eq!(time.now(), at(9_005));
+    }
+
+    #[test]
+    fn a_node_clock_that_is_set_moves_nothing_once_the_databases_is_known() {
+        let at = Timestamp::from_millis;
+        let clock = SkewedClock::new(Arc::new(SimulatedClock::new(at(100_000))), 0);
+        let time = EngineTime::new(Arc::new(clock.clone()));
+        clock.step(-50_000);
+        assert_eq!((time.now(), time.own()), (at(50_000), at(100_000)), "alone, it is what the system says; a lease lasts as long as it does");
+        time.estimate(time.own(), time.own(), at(700_000));
+        clock.step(3_600_000);
+        assert_eq!((time.now(), time.own()), (at(700_000), at(100_000)));
+        clock.right.advance(7);
+        assert_eq!((time.now(), time.own()), (at(700_007), at(100_007)));
     }
 }

@@ -1,14 +1,17 @@
 //! A store that fails as databases do, by a seed or on demand.
 
-use crate::simulation::{SimulatedClock, SimulatedExecutor};
+use crate::{
+    ownership::Ownership,
+    simulation::{SimulatedClock, SimulatedExecutor},
+};
 use onward_core::{
     Event, EventId, NewEvent, NodeId, OrganisationId, RunId, Shard, Timestamp, Value, async_trait,
     history::StepPath,
     machine::LimitKey,
     ports::{
         Beat, BoxFuture, Checkpoint, Clock as _, CommitError, Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, NodeRow,
-        Notice, Notices, OpenWait, Pause, PauseScope, PublishedVersion, ResumedRun, RolloutState, RoutingNote, RunWrite, ScheduleRow, ShardOwner, Standing,
-        Store, StoreError, StoredRun, Timer,
+        Notice, Notices, OpenWait, Pause, PauseScope, PublishedVersion, ResumedRun, RolloutState, RoutingNote, RunWrite, ScheduleRow, ShardOwner, ShardSet,
+        Standing, Store, StoreError, StoredRun, Timer,
     },
 };
 use std::{
@@ -62,6 +65,8 @@ pub struct FaultyStore<S> {
     clock: Arc<SimulatedClock>,
     executor: Arc<SimulatedExecutor>,
     plan: Arc<Mutex<Plan>>,
+    /// Whose it is, where that is known.
+    node: Option<NodeId>,
 }
 
 #[derive(Debug, Default)]
@@ -69,14 +74,22 @@ struct Plan {
     faults: Faults,
     next_commits: VecDeque<Option<CommitFault>>,
     next_begin_fails: bool,
+    /// The next `begin` takes this many milliseconds; and whose that was.
+    next_begin_takes: Option<i64>,
+    /// No notice arrives.
+    loses_notices: bool,
     /// Leases run by the store's own clock, whatever the nodes' clocks show.
     keeps_time: bool,
+    /// By how much the store's clock was set forward, or back, and by how much in all.
+    ahead_ms: i64,
+    stepped_ms: i64,
+    ownership: Ownership,
 }
 
 impl<S> FaultyStore<S> {
     /// Without faults until some are set.
     pub fn new(inner: S, clock: Arc<SimulatedClock>, executor: Arc<SimulatedExecutor>) -> Self {
-        Self { inner, clock, executor, plan: Arc::default() }
+        Self { inner, clock, executor, plan: Arc::default(), node: None }
     }
     /// From now on, this much goes wrong.
     pub fn set(&self, faults: Faults) {
@@ -89,6 +102,41 @@ impl<S> FaultyStore<S> {
     /// Leases run by the store's own clock, as on a database server, whatever the nodes' clocks show.
     pub fn keep_time(&self) {
         self.plan(|plan| plan.keeps_time = true);
+    }
+    /// Somebody sets the store's clock forward, or back.
+    pub fn step_clock(&self, millis: i64) {
+        self.plan(|plan| {
+            plan.ahead_ms += millis;
+            plan.stepped_ms += millis.abs();
+        });
+    }
+    /// What the store's clock shows.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now().plus_millis(self.plan(|plan| plan.ahead_ms))
+    }
+    /// By how much the store's clock was set in all, there and back: so far two of its readings may be from the truth.
+    pub fn stepped_ms(&self) -> i64 {
+        self.plan(|plan| plan.stepped_ms)
+    }
+    /// The same store, as this node uses it: whether it owns what it writes to is watched from now on.
+    #[must_use]
+    pub fn of_node(&self, node: NodeId) -> Self
+    where
+        S: Clone,
+    {
+        Self { node: Some(node), ..self.clone() }
+    }
+    /// The first thing that broke the rules of ownership, if any did.
+    pub fn broken_ownership(&self) -> Option<String> {
+        self.plan(|plan| plan.ownership.broken.clone())
+    }
+    /// The next `begin` takes this many milliseconds, as one that waits for a connection does.
+    pub fn delay_next_begin(&self, millis: i64) {
+        self.plan(|plan| plan.next_begin_takes = Some(millis));
+    }
+    /// From now on no notice arrives, or again as many as the faults let through.
+    pub fn lose_notices(&self, all: bool) {
+        self.plan(|plan| plan.loses_notices = all);
     }
     /// The next `begin` fails.
     pub fn fail_next_begin(&self) {
@@ -126,6 +174,17 @@ impl<S> FaultyStore<S> {
     }
 }
 
+impl<S: Store> FaultyStore<S> {
+    /// Commits, and looks whether whoever did owned what it wrote to.
+    async fn commit_and_watch(&self, tx: S::Tx) -> Result<(), CommitError> {
+        self.inner.commit(tx).await?;
+        if let Some(node) = self.node {
+            self.plan(|plan| plan.ownership.committed(node));
+        }
+        Ok(())
+    }
+}
+
 /// Notices that are lost, late, doubled, or out of order.
 struct FaultyNotices<S> {
     inner: Box<dyn Notices>,
@@ -142,8 +201,8 @@ impl<S: Store + Clone> Notices for FaultyNotices<S> {
                     return notice;
                 }
                 let notice = self.inner.next().await;
-                let thousandths = self.store.plan(|plan| plan.faults.notices);
-                if self.store.happens(thousandths) {
+                let (thousandths, lost) = self.store.plan(|plan| (plan.faults.notices, plan.loses_notices));
+                if lost || self.store.happens(thousandths) {
                     continue;
                 }
                 if self.store.happens(thousandths) {
@@ -175,7 +234,12 @@ impl<S: Store + Clone> Store for FaultyStore<S> {
         if scripted || self.happens(thousandths) {
             return Err(StoreError::Failed("a planted fault of begin".into()));
         }
-        self.inner.begin(now).await
+        if let Some(millis) = self.plan(|plan| plan.next_begin_takes.take()) {
+            self.clock.sleep_until(self.clock.now().plus_millis(millis)).await;
+        }
+        let tx = self.inner.begin(now).await?;
+        self.plan(|plan| plan.ownership.written = ShardSet::EMPTY);
+        Ok(tx)
     }
     async fn check_leases(&self, tx: &mut S::Tx, leases: &[Lease]) -> Result<(), StoreError> {
         self.maybe_fail_write()?;
@@ -192,13 +256,13 @@ impl<S: Store + Clone> Store for FaultyStore<S> {
     }
     async fn commit(&self, tx: S::Tx) -> Result<(), CommitError> {
         match self.commit_fault() {
-            None => self.inner.commit(tx).await,
+            None => self.commit_and_watch(tx).await,
             Some(CommitFault::Slow(millis)) => {
                 self.clock.sleep_until(self.clock.now().plus_millis(millis)).await;
-                self.inner.commit(tx).await
+                self.commit_and_watch(tx).await
             }
             Some(CommitFault::UnknownStored) => {
-                self.inner.commit(tx).await?;
+                self.commit_and_watch(tx).await?;
                 Err(CommitError::Unknown("a planted fault: the connection is lost, the commit is stored".into()))
             }
             Some(fault) => {
@@ -215,12 +279,16 @@ impl<S: Store + Clone> Store for FaultyStore<S> {
         self.inner.rollback(tx).await;
     }
     async fn beat(&self, beat: &Beat<'_>) -> Result<Standing, StoreError> {
-        let now = if self.plan(|plan| plan.keeps_time) { self.clock.now() } else { beat.now };
-        self.inner.beat(&Beat { now, ..*beat }).await
+        let now = if self.plan(|plan| plan.keeps_time) { self.now() } else { beat.now };
+        let standing = self.inner.beat(&Beat { now, ..*beat }).await?;
+        self.plan(|plan| plan.ownership.stands(beat.node, &standing.leases));
+        Ok(standing)
     }
     async fn leave(&self, node: NodeId, now: Timestamp) -> Result<(), StoreError> {
-        let now = if self.plan(|plan| plan.keeps_time) { self.clock.now() } else { now };
-        self.inner.leave(node, now).await
+        let now = if self.plan(|plan| plan.keeps_time) { self.now() } else { now };
+        self.inner.leave(node, now).await?;
+        self.plan(|plan| plan.ownership.stands(node, &[]));
+        Ok(())
     }
     async fn nodes(&self) -> Result<Vec<NodeRow>, StoreError> {
         self.inner.nodes().await
@@ -319,6 +387,8 @@ impl<S: Store + Clone> Store for FaultyStore<S> {
     }
     async fn write_runs(&self, tx: &mut S::Tx, writes: &[RunWrite]) -> Result<(), StoreError> {
         self.maybe_fail_write()?;
+        let appended = writes.iter().filter(|write| !write.entries.is_empty()).map(|write| write.shard);
+        self.plan(|plan| appended.for_each(|shard| plan.ownership.written.insert(shard)));
         self.inner.write_runs(tx, writes).await
     }
     async fn load_runs(&self, tx: &mut S::Tx, ids: &[RunId]) -> Result<Vec<Result<StoredRun, (RunId, StoreError)>>, StoreError> {

@@ -12,6 +12,7 @@ pub mod conformance;
 pub mod faults;
 pub mod history;
 pub mod memory;
+mod ownership;
 pub mod simulation;
 
 pub use faults::{Faults, FaultyStore};

@@ -10,13 +10,17 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait Clock: Send + Sync + 'static {
     /// Now.
     fn now(&self) -> Timestamp;
-    /// Microseconds of a clock that only goes forward, counted from some moment: for measuring how long something takes, and for
-    /// nothing that is decided.
+    /// Microseconds of a clock that only goes forward, whatever becomes of [`Clock::now`], counted from some moment: for how long
+    /// something takes, and for how long a lease lasts (SEMANTICS.md 4).
     fn ticks(&self) -> i64 {
         self.now().as_millis().saturating_mul(1_000)
     }
     /// Completes at `due` or shortly after, never before.
     fn sleep_until(&self, due: Timestamp) -> BoxFuture<'static, ()>;
+    /// Completes when this many milliseconds of [`Clock::ticks`] have passed, or shortly after.
+    fn sleep(&self, millis: i64) -> BoxFuture<'static, ()> {
+        self.sleep_until(self.now().plus_millis(millis))
+    }
 }
 
 /// Makes ids and seeds.

@@ -3,13 +3,14 @@
 
 use super::world::{Handle, World};
 use onward_core::ports::NodeRole;
-use onward_testkit::simulation::SimulatedProcess;
+use onward_testkit::simulation::{SimulatedProcess, SkewedClock};
 
 /// A process on the store.
 pub(super) struct Node {
     pub(super) handle: Handle,
     pub(super) process: SimulatedProcess,
     pub(super) role: NodeRole,
+    clock: SkewedClock,
     frozen: bool,
 }
 
@@ -20,6 +21,11 @@ pub(super) struct Company {
 
 /// As many nodes as there are at the most.
 const MOST: usize = 4;
+
+/// Up to so many hours, there or back.
+fn some_hours(world: &World, most: i64) -> i64 {
+    world.below((2 * most * 3_600_000).unsigned_abs()) as i64 - most * 3_600_000
+}
 
 impl Company {
     /// One node, or several where the world is shared.
@@ -36,8 +42,8 @@ impl Company {
 
     fn join(&mut self, world: &World, role: NodeRole) {
         let process = SimulatedProcess::new(world.simulation.executor.clone());
-        let handle = world.start_process(&process, role);
-        self.nodes.push(Node { handle, process, role, frozen: false });
+        let (handle, clock) = world.start_process(&process, role);
+        self.nodes.push(Node { handle, process, role, clock, frozen: false });
     }
 
     fn join_some(&mut self, world: &World) {
@@ -67,13 +73,18 @@ impl Company {
     /// Something happens to one of them.
     pub(super) fn misfortune(&mut self, world: &World) {
         let place = world.below(self.nodes.len() as u64) as usize;
-        match world.below(8) {
+        match world.below(9) {
             0..=1 => {
                 self.nodes.remove(place).process.kill();
                 self.join_some(world);
             }
             2 => self.nodes.remove(place).process.kill(),
-            3..=4 => {
+            // A node that stands still and a database whose clock leaps forward by as much as a lease: no node can know that its
+            // lease has ended early. They are never in one world (docs/proof.md).
+            3..=4 if world.clock_is_set => world.store.step_clock(some_hours(world, 4)),
+            // Somebody waits for a connection for longer than its leases last.
+            4 => world.store.delay_next_begin(world.limits.lease_ms + world.below(3_600_000) as i64),
+            3 => {
                 // The database ends what lies idle in a transaction.
                 self.nodes[place].process.freeze();
                 self.nodes[place].frozen = true;
@@ -86,6 +97,7 @@ impl Company {
                 world.simulation.executor.block_on(async move { leaver.handle.shutdown().await });
             }
             7 => return self.crash(world),
+            8 => self.nodes[place].clock.step(some_hours(world, 48)),
             _ => self.thaw(),
         }
         if !self.worker_is_awake() {

@@ -9,8 +9,9 @@ use super::{
 };
 use crate::{EngineError, Ingested, StartRequest, config::Plant};
 use onward_core::{
-    NewEvent, RunId,
-    ports::{Clock as _, Executor as _, HeldQueue, Pause, PauseScope},
+    NewEvent, RunId, Timestamp,
+    history::Fact,
+    ports::{Clock as _, Executor as _, HeldQueue, Pause, PauseScope, RunStatus},
 };
 use serde_json::json;
 use std::{
@@ -36,13 +37,16 @@ const DAY_MS: i64 = 86_400_000;
 /// Longer than all delays of the longest queue of runs.
 const CALM_DAYS: i64 = 120;
 
-/// Plays one seed. `Err` names the promise that was broken; `Ok` is a digest of everything that was stored.
+/// Plays one seed. `Err` names the promise that was broken; `Ok` is the whole trace: everything that was stored, told and done, and
+/// the order in which everything had its turn.
 pub(super) fn play(seed: u64, plant: Option<Plant>) -> Result<String, String> {
     std::panic::set_hook(Box::new(quiet));
     let mut world = World::new(seed, plant);
     world.take_all = seed.is_multiple_of(3);
     if !world.take_all {
         world.store.keep_time();
+        // In every fourth of those somebody sets the database's clock.
+        world.clock_is_set = matches!(seed % 8, 0 | 4 | 5);
     }
     let world = world;
     let log: Log = Arc::default();
@@ -55,7 +59,8 @@ pub(super) fn play(seed: u64, plant: Option<Plant>) -> Result<String, String> {
         let handle = company.any(&world).clone();
         match world.below(100) {
             0..=54 => send_events(&world, &handle, &log, &mut number),
-            55..=59 => start_by_hand(&world, &handle, &log),
+            55..=57 => start_by_hand(&world, &handle, &log),
+            58..=59 => answer_in_time(&world, &handle, &mut number),
             60..=61 => disturb(&world, &handle, &log),
             62 => repairing::mend_some(&world, &handle),
             63 => hold_workflow(&world, &handle),
@@ -68,6 +73,11 @@ pub(super) fn play(seed: u64, plant: Option<Plant>) -> Result<String, String> {
             93..=95 => pass_time(&world, 5 * DAY_MS),
             _ => {
                 world.simulation.executor.run_steps(world.below(40) as usize);
+                if world.chance(500) {
+                    // In the middle of a call.
+                    let begun = world.ledger.at_work();
+                    while world.ledger.at_work() <= begun && world.simulation.executor.run_steps(1) {}
+                }
                 if world.take_all {
                     company.crash(&world);
                 } else {
@@ -76,10 +86,12 @@ pub(super) fn play(seed: u64, plant: Option<Plant>) -> Result<String, String> {
                 checks::always(&world, &log)?;
             }
         }
+        checks::ownership(&world)?;
     }
     calm(&world, &mut company)?;
-    checks::always(&world, &log)?;
-    checks::at_the_end(&world, &log)
+    checks::ownership(&world)?;
+    let trace = checks::at_the_end(&world, &log)?;
+    Ok(format!("{trace}{:?}\n{:?}\nturns: {}\n", world.ledger.calls(), told(&log, |told| format!("{told:?}")), world.simulation.executor.trace()))
 }
 
 /// Panics of planted nodes are part of the play; everything else still shows.
@@ -112,6 +124,9 @@ fn send_events(world: &World, handle: &Handle, log: &Log, number: &mut u64) {
         let k = format!("k{}", world.below(5));
         let data = json!({ "k": k, "n": world.below(6) });
         events.push(NewEvent::new(world.organisation, kind, "driver", data).with_id(format!("e{id}")));
+        if kind == "go.wait" && world.chance(800) {
+            answer_soon(world, handle, &k);
+        }
         if world.chance(100) {
             events.extend(events.last().cloned());
         }
@@ -132,6 +147,48 @@ fn send_events(world: &World, handle: &Handle, log: &Log, number: &mut u64) {
     if world.chance(500) {
         world.simulation.executor.run_steps(world.below(30) as usize);
     }
+}
+
+/// An answer to somebody who has just begun, or is about to begin, to wait for it.
+fn answer_soon(world: &World, handle: &Handle, k: &str) {
+    let (handle, clock, organisation) = (handle.clone(), world.simulation.clock.clone(), world.organisation);
+    let (millis, data) = (world.below(40) as i64, json!({ "k": k, "n": 0 }));
+    world.simulation.executor.spawn(Box::pin(async move {
+        clock.sleep_until(clock.now().plus_millis(millis)).await;
+        drop(handle.ingest(vec![NewEvent::new(organisation, "answer", "driver", data)]).await);
+    }));
+}
+
+/// An answer that comes in a few seconds before the time-out of whoever waits for it.
+fn answer_in_time(world: &World, handle: &Handle, number: &mut u64) {
+    let memory = world.store.inner();
+    let waiting = memory.committed_runs().into_iter().filter(|run| run.workflow == "wait" && run.status == RunStatus::Waiting);
+    let waiting: Vec<(RunId, Timestamp)> = memory
+        .committed_timers()
+        .into_iter()
+        .filter(|timer| timer.key == "answer")
+        .filter_map(|timer| waiting.clone().find(|run| run.id == timer.run_id).map(|run| (run.id, timer.due)))
+        .collect();
+    if waiting.is_empty() {
+        // Somebody who will wait.
+        let k = format!("k{}", world.below(5));
+        let event = NewEvent::new(world.organisation, "go.wait", "driver", json!({ "k": k, "n": 0 })).with_id(format!("e{number}"));
+        *number += 1;
+        answer_soon(world, handle, &k);
+        let handle = handle.clone();
+        world.simulation.executor.spawn(Box::pin(async move { drop(handle.ingest(vec![event]).await) }));
+        return;
+    }
+    let (run, due) = waiting[world.below(waiting.len() as u64) as usize];
+    let Ok(history) = memory.committed_history(run) else { return };
+    let Some(Fact::RunStarted { event, .. }) = history.first().map(|entry| &entry.fact) else { return };
+    let data = json!({ "k": event["data"]["k"], "n": 0 });
+    world.simulation.executor.run_until(due.plus_millis(-3_001 - world.below(2_500) as i64));
+    world.store.lose_notices(world.chance(500));
+    let (handle, event) = (handle.clone(), NewEvent::new(world.organisation, "answer", "driver", data));
+    world.simulation.executor.spawn(Box::pin(async move { drop(handle.ingest(vec![event]).await) }));
+    world.simulation.executor.run_until(due.plus_millis(10_000));
+    world.store.lose_notices(false);
 }
 
 fn start_by_hand(world: &World, handle: &Handle, log: &Log) {
@@ -225,8 +282,7 @@ fn calm(world: &World, company: &mut Company) -> Result<(), String> {
         }
     }
     world.simulation.executor.run_until(world.simulation.clock.now().plus_millis(60_000));
-    let paused: Vec<RunId> =
-        world.store.inner().committed_runs().into_iter().filter(|run| run.status == onward_core::ports::RunStatus::Paused).map(|run| run.id).collect();
+    let paused: Vec<RunId> = world.store.inner().committed_runs().into_iter().filter(|run| run.status == RunStatus::Paused).map(|run| run.id).collect();
     for run in paused {
         let (handle, organisation) = (handle.clone(), world.organisation);
         let result = world.simulation.executor.block_on(async move { handle.resume(organisation, run, "driver").await });

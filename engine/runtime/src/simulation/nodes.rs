@@ -8,7 +8,10 @@ use onward_testkit::{MemoryTx, Simulation};
 use serde_json::json;
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 /// An effect that happened outside.
@@ -26,9 +29,27 @@ pub(super) struct Ledger {
     effects: Mutex<BTreeMap<(String, String), Vec<Effected>>>,
     /// Calls that came in, with or without an effect.
     calls: Mutex<BTreeMap<(String, String), Vec<Value>>>,
+    /// Calls that are under way.
+    at_work: AtomicUsize,
+}
+
+/// A call that is under way, for as long as it or its process lives.
+struct AtWork<'a>(&'a Ledger);
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        self.0.at_work.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Ledger {
+    pub(super) fn at_work(&self) -> usize {
+        self.at_work.load(Ordering::Relaxed)
+    }
+    fn begins(&self) -> AtWork<'_> {
+        self.at_work.fetch_add(1, Ordering::Relaxed);
+        AtWork(self)
+    }
     fn called(&self, node: &str, ctx: &StepContext, input: &Value) {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         calls.entry((node.to_owned(), ctx.idempotency_key.clone())).or_default().push(input.clone());
@@ -149,6 +170,7 @@ impl Node<MemoryTx> for Outside {
     async fn call(&self, ctx: &StepContext, prepared: &Value) -> Outcome {
         let node = &self.descriptor.id;
         self.ledger.called(node, ctx, prepared);
+        let _at_work = self.ledger.begins();
         self.dawdle().await;
         if self.chance(60) {
             return Outcome::failed(ErrorCode::Unavailable, "the outside is not there for now");

@@ -6,7 +6,44 @@ use crate::{
     engine::Queued,
     message::{Answer, Item},
 };
-use onward_core::{Timestamp, machine::Happening, ports::Store};
+use onward_core::{
+    Event, Timestamp, Value,
+    machine::Happening,
+    ports::{InboxRow, Store},
+};
+use std::sync::Arc;
+
+/// Milliseconds for which an event's transaction may be open: as long as the slowest commit of the simulation.
+const OPEN_MS: i64 = 3_000;
+
+/// Rows with a number greater than the greatest one seen.
+pub(crate) fn greater_than_seen(limits: &EngineLimits, seen: &mut i64, mut rows: Vec<InboxRow>) -> Vec<InboxRow> {
+    if limits.planted(Plant::InboxByNumber) {
+        rows.retain(|row| row.id > *seen);
+        *seen = rows.iter().map(|row| row.id).fold(*seen, i64::max);
+    }
+    rows
+}
+
+/// Events that were taken in so long ago that their transactions have ended for certain.
+pub(crate) fn without_open_transactions(limits: &EngineLimits, now: Timestamp, mut events: Vec<Event>) -> Vec<Event> {
+    if limits.planted(Plant::BucketsNotLocked) {
+        events.retain(|event| event.taken_in_at < now.plus_millis(-OPEN_MS));
+    }
+    events
+}
+
+/// What the live record says by now, where the first attempt had what it said then.
+pub(crate) fn rendered_again(limits: &EngineLimits, now: Timestamp, attempt: u32, input: &Arc<Value>) -> Arc<Value> {
+    let mut again = Arc::clone(input);
+    if limits.planted(Plant::InputRenderedAgain)
+        && attempt > 1
+        && let Some(record) = Arc::make_mut(&mut again).get_mut("org")
+    {
+        *record = Value::from(super::world::organisation_name(now));
+    }
+    again
+}
 
 /// A timer is set for the second it is due in, not for the millisecond.
 pub(crate) fn planted_due(limits: &EngineLimits, due: Timestamp) -> Timestamp {

@@ -554,6 +554,31 @@ steps:
     runs(&world, "early")[0].status == RunStatus::Completed
 }
 
+/// An event comes in while the step before the wait is under way; whether the run heard it.
+fn hears_what_came_before(plant: Option<Plant>) -> bool {
+    let early = "
+name: early
+on: [{ event: listen }]
+steps:
+  - { id: nap, delay: 1s }
+  - { id: heard, wait_for: { event: shout, match: any }, timeout: 1h }
+";
+    let (world, handle) = calm_with(&[early], |world| world.limits.plant = plant);
+    ingest(&world, &handle, vec![event(&world, "listen", "1", json!({}))]).expect("taken in");
+    pass(&world, 500);
+    ingest(&world, &handle, vec![event(&world, "shout", "2", json!({}))]).expect("taken in");
+    pass(&world, 7_200_000);
+    let run = &runs(&world, "early")[0];
+    let history = world.store.inner().committed_history(run.id).expect("readable");
+    history.iter().any(|entry| entry.fact.kind() == "wait_resolved")
+}
+
+#[test]
+fn a_lost_wake_up_is_found() {
+    assert!(hears_what_came_before(None));
+    assert!(!hears_what_came_before(Some(Plant::BucketsNotLocked)), "an event whose transaction the wait did not wait for is missed");
+}
+
 #[test]
 fn a_wait_hears_the_event_of_its_own_commit() {
     assert!(hears_in_one_commit(None));

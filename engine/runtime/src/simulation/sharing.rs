@@ -7,7 +7,7 @@ use super::{
 use crate::{EngineError, EngineLimits, StartRequest, config::Plant};
 use onward_core::{
     NodeId,
-    ports::{Clock as _, NodeRole, RunStatus, Store as _},
+    ports::{Clock as _, Executor as _, NodeRole, RunStatus, Store as _},
 };
 use onward_testkit::simulation::SimulatedProcess;
 use serde_json::json;
@@ -53,7 +53,7 @@ fn shared(plant: Option<Plant>) -> World {
 
 fn join(world: &World, role: NodeRole) -> Node {
     let process = SimulatedProcess::new(world.simulation.executor.clone());
-    let handle = world.start_process(&process, role);
+    let (handle, ..) = world.start_process(&process, role);
     world.simulation.executor.block_on(handle.ready());
     Node { handle, process }
 }
@@ -215,6 +215,51 @@ fn a_node_that_stood_still_writes_nothing_under_its_old_epoch() {
     assert_eq!(runs(&world, "sleeper")[0].status, RunStatus::Completed);
     assert_eq!(world.ledger.calls().values().map(Vec::len).sum::<usize>(), 1, "called once");
     assert_eq!(counts(&world), [128, 128], "and has its share again");
+}
+
+/// A node waits for a connection for longer than its leases last; another one has taken over when it gets it.
+fn after_a_long_wait(plant: Option<Plant>) -> Option<String> {
+    let world = shared(plant);
+    let first = join(&world, NodeRole::All);
+    publish(&world, &first.handle, KEYED);
+    pass(&world, 1_000);
+    world.store.delay_next_begin(20_000);
+    let (sending, sent) = (first.handle.clone(), event(&world, "go", "1", json!({ "k": "a" })));
+    world.simulation.executor.spawn(Box::pin(async move { drop(sending.ingest(vec![sent]).await) }));
+    pass(&world, 1);
+    let _second = join(&world, NodeRole::All);
+    pass(&world, 60_000);
+    world.store.broken_ownership()
+}
+
+#[test]
+fn a_node_that_waited_for_longer_than_its_leases_writes_nothing() {
+    assert_eq!(after_a_long_wait(None), None);
+    assert!(after_a_long_wait(Some(Plant::EpochUnchecked)).is_some_and(|broken| broken.contains("promise 6")), "without the check it does");
+}
+
+/// The notice of an event is lost; the event came in a second before the time-out of the wait that it is for.
+fn hears_in_time(plant: Option<Plant>) -> bool {
+    let mut world = shared(plant);
+    world.limits.lease_ms = 43_200_000;
+    let (_owner, api) = (join(&world, NodeRole::Worker), join(&world, NodeRole::Api));
+    publish(&world, &api.handle, KEYED);
+    let run = send(&world, &api, "go", "1", "k1").run_ids[0];
+    pass(&world, 1_000);
+    world.store.lose_notices(true);
+    pass(&world, 3_598_000);
+    send(&world, &api, "shout", "in-time", "k1");
+    pass(&world, 60_000);
+    let history = world.store.inner().committed_history(run).expect("readable");
+    let ends = |kind: &str| history.iter().any(|entry| entry.fact.kind() == kind);
+    assert_ne!(ends("wait_resolved"), ends("wait_timed_out"), "one of both: {history:#?}");
+    ends("wait_resolved")
+}
+
+#[test]
+fn before_a_time_out_the_inbox_is_applied_though_its_notice_was_lost() {
+    assert!(hears_in_time(None));
+    assert!(!hears_in_time(Some(Plant::TimeOutBeforeInbox)), "only the look into the inbox finds it");
 }
 
 #[test]

@@ -93,7 +93,7 @@ name: chain
 on: [{ event: go.chain }, { manual: {} }]
 timeout: 20d
 steps:
-  - { id: a, do: test.call, with: { n: 1 }, timeout: 30s }
+  - { id: a, do: test.call, with: { n: 1, org: "{{ org.name }}" }, timeout: 30s }
   - { id: b, do: test.count, with: {} }
   - { id: c, do: debug.log, with: { message: "between" } }
   - { id: d, do: test.order, with: { of: "{{ steps.a.of.n }}" }, timeout: 1m, on_error: continue }

@@ -3,9 +3,10 @@
 use super::nodes::{Ledger, nodes};
 use crate::{Duty, Engine, EngineConfig, EngineHandle, EngineLimits, Registry, config::Plant, debug_nodes, definitions::Definitions};
 use onward_core::{
-    ErrorCode, NodeId, OrganisationId, RunId, StepError, Value, async_trait,
+    ErrorCode, NodeId, OrganisationId, RunId, StepError, Timestamp, Value, async_trait,
     ports::{
         BoundlessDisk, Clock, Connection, Credentials, Executor, Ids as _, NoInventory, NobodyAsked, NodeRole, RecordRef, Records, SegmentMember, Segments,
+        Transaction as _,
     },
 };
 use onward_testkit::{
@@ -24,9 +25,14 @@ pub(super) struct Nothing;
 
 #[async_trait]
 impl Records<MemoryTx> for Nothing {
-    async fn read(&self, _tx: &mut MemoryTx, _organisation: OrganisationId, record: &RecordRef) -> Result<Option<Value>, StepError> {
-        Ok((record.name == "org").then(|| serde_json::json!({ "name": "Test", "timezone": "Asia/Kolkata" })))
+    async fn read(&self, tx: &mut MemoryTx, _organisation: OrganisationId, record: &RecordRef) -> Result<Option<Value>, StepError> {
+        Ok((record.name == "org").then(|| serde_json::json!({ "name": organisation_name(tx.now()), "timezone": "Asia/Kolkata" })))
     }
+}
+
+/// A live record that is never the same twice: what was rendered from it must not be rendered again.
+pub(super) fn organisation_name(now: Timestamp) -> String {
+    format!("Test at {now}")
 }
 
 /// Contacts of the segment `everybody`; every third lives in New York.
@@ -66,6 +72,8 @@ pub(super) struct World {
     pub(super) limits: EngineLimits,
     /// Engines take what another one left behind, expired or not.
     pub(super) take_all: bool,
+    /// Somebody sets the database's clock now and then.
+    pub(super) clock_is_set: bool,
     /// Programs for the checks, compiled once.
     pub(super) definitions: Definitions,
     checked: Mutex<BTreeMap<RunId, usize>>,
@@ -101,6 +109,7 @@ impl World {
             limits,
             // Three of four worlds are shared by several nodes.
             take_all: true,
+            clock_is_set: false,
             simulation,
             definitions: Definitions::default(),
             checked: Mutex::default(),
@@ -110,6 +119,12 @@ impl World {
     /// Whether a history is longer than when this was last asked: only then is it checked as a whole again.
     pub(super) fn has_grown(&self, run: RunId, entries: usize) -> bool {
         self.checked.lock().unwrap_or_else(PoisonError::into_inner).insert(run, entries) != Some(entries)
+    }
+
+    /// The latest moment that any clock of engine time has shown.
+    pub(super) fn latest(&self) -> Timestamp {
+        let now = self.simulation.clock.now();
+        if self.take_all { now } else { now.plus_millis(self.store.stepped_ms()) }
     }
 
     pub(super) fn chance(&self, thousandths: u64) -> bool {
@@ -135,15 +150,16 @@ impl World {
     }
 
     /// A process of its own, with a clock of its own where there are several.
-    pub(super) fn start_process(&self, process: &SimulatedProcess, role: NodeRole) -> Handle {
+    pub(super) fn start_process(&self, process: &SimulatedProcess, role: NodeRole) -> (Handle, SkewedClock) {
         let ahead_ms = if self.take_all { 0 } else { self.below(7_200_000) as i64 - 3_600_000 };
-        let clock = SkewedClock { right: self.simulation.clock.clone(), ahead_ms };
-        self.start_on(Arc::new(clock), Arc::new(process.clone()), role, Duty::Server)
+        let clock = SkewedClock::new(self.simulation.clock.clone(), ahead_ms);
+        (self.start_on(Arc::new(clock.clone()), Arc::new(process.clone()), role, Duty::Server), clock)
     }
 
     fn start_on(&self, clock: Arc<dyn Clock>, executor: Arc<dyn Executor>, role: NodeRole, duty: Duty) -> Handle {
+        let node_id = NodeId(self.simulation.ids.fresh(self.simulation.clock.now()));
         Engine::start(EngineConfig {
-            store: Arc::clone(&self.store),
+            store: Arc::new(self.store.of_node(node_id)),
             clock,
             ids: self.simulation.ids.clone(),
             executor,
@@ -154,7 +170,7 @@ impl World {
             questions: Arc::new(NobodyAsked),
             inventory: Arc::new(NoInventory),
             disk: Arc::new(BoundlessDisk),
-            node_id: NodeId(self.simulation.ids.fresh(self.simulation.clock.now())),
+            node_id,
             role,
             about: String::new(),
             take_all: self.take_all,

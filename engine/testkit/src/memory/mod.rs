@@ -12,10 +12,10 @@ mod transaction;
 pub use transaction::MemoryTx;
 
 use onward_core::{
-    OrganisationId, RunId, Timestamp,
+    Event, OrganisationId, RunId, Timestamp,
     history::Entry,
     machine::LimitKey,
-    ports::{Checkpoint, HeldStart, Ids, Notice, RoutingNote, RunRow, ShardOwner},
+    ports::{Checkpoint, HeldStart, Ids, Notice, RoutingNote, RunRow, ShardOwner, Timer},
 };
 use state::State;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64};
@@ -88,6 +88,16 @@ impl MemoryStore {
     /// When stored text cannot be read: what that means is for the test to say.
     pub fn committed_history(&self, run: RunId) -> Result<Vec<Entry>, serde_json::Error> {
         runs::history(self.shared.state().history.committed(), run)
+    }
+
+    /// Every committed timer.
+    pub fn committed_timers(&self) -> Vec<Timer> {
+        self.shared.state().timers.committed().values().cloned().collect()
+    }
+
+    /// Every committed event.
+    pub fn committed_events(&self) -> Vec<Arc<Event>> {
+        self.shared.state().events.committed().values().cloned().collect()
     }
 
     /// The committed checkpoint of a run.

@@ -6,7 +6,7 @@ use super::{
 };
 use onward_core::{
     NodeId, Shard, Timestamp,
-    ports::{Beat, BoxFuture, Lease, NodeRow, Notice, Notices, ShardOwner, Standing, Take, to_take},
+    ports::{Beat, BoxFuture, Lease, NodeRow, Notice, Notices, ShardOwner, ShardSet, Standing, Take, to_take},
 };
 use std::{
     collections::BTreeMap,
@@ -18,11 +18,21 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 const FORGOTTEN_MS: i64 = 600_000;
 
 pub(super) fn owners(leases: &BTreeMap<Shard, LeaseRow>) -> Vec<ShardOwner> {
-    let owner = |shard| {
-        let row = leases.get(&shard).cloned().unwrap_or(LeaseRow { node: None, epoch: 0, expires_at: Timestamp::default() });
-        ShardOwner { shard, node: row.node, epoch: row.epoch, expires_at: row.expires_at }
-    };
-    (0..Shard::COUNT).map(Shard).map(owner).collect()
+    let nobodys = |shard| ShardOwner { shard, node: None, epoch: 0, expires_at: Timestamp::default() };
+    let mut owners: Vec<ShardOwner> = (0..Shard::COUNT).map(Shard).map(nobodys).collect();
+    for (shard, row) in leases {
+        owners[usize::from(shard.0)] = ShardOwner { shard: *shard, node: row.node, epoch: row.epoch, expires_at: row.expires_at };
+    }
+    owners
+}
+
+/// The first of these leases of which the epoch is another one by now.
+pub(super) fn first_lost(leases: &BTreeMap<Shard, LeaseRow>, relied_on: &[Lease]) -> Option<Lease> {
+    let mut epochs = [None; Shard::COUNT as usize];
+    for (shard, row) in leases {
+        epochs[usize::from(shard.0)] = Some(row.epoch);
+    }
+    relied_on.iter().find(|lease| epochs[usize::from(lease.shard.0)] != Some(lease.epoch)).copied()
 }
 
 pub(super) fn beat(state: &mut State, beat: &Beat<'_>) -> Standing {
@@ -36,28 +46,38 @@ pub(super) fn beat(state: &mut State, beat: &Beat<'_>) -> Standing {
     for node in forgotten {
         state.nodes.remove(&node);
     }
-    for owner in owners(state.leases.working()).into_iter().filter(|owner| owner.node == Some(node)) {
-        let given = beat.give.contains(&owner.shard);
-        let row =
-            if given { LeaseRow { node: None, epoch: owner.epoch, expires_at: now } } else { LeaseRow { node: Some(node), epoch: owner.epoch, expires_at } };
-        state.leases.put(owner.shard, row);
+    let mut owners = owners(state.leases.working());
+    let given: ShardSet = beat.give.iter().copied().collect();
+    for owner in owners.iter_mut().filter(|owner| owner.node == Some(node)) {
+        if given.contains(owner.shard) {
+            (owner.node, owner.expires_at) = (None, now);
+        } else {
+            owner.expires_at = expires_at;
+        }
+        keep(state, owner);
     }
-    let before = owners(state.leases.working());
     let living = state.nodes.working().values().filter(|node| node.takes && node.seen_at > now.plus_millis(-beat.ttl_ms)).count();
-    let (wanted, share) = to_take(beat, now, living, &before);
-    for owner in before.iter().filter(|owner| wanted.contains(&owner.shard)) {
-        state.leases.put(owner.shard, LeaseRow { node: Some(node), epoch: owner.epoch + 1, expires_at });
+    let (wanted, share) = to_take(beat, now, living, &owners);
+    let wanted: ShardSet = wanted.into_iter().collect();
+    let mut unserved_since = BTreeMap::new();
+    for owner in owners.iter_mut().filter(|owner| wanted.contains(owner.shard)) {
+        unserved_since.insert(owner.shard, owner.expires_at);
+        *owner = ShardOwner { shard: owner.shard, node: Some(node), epoch: owner.epoch + 1, expires_at };
+        keep(state, owner);
     }
-    let after = owners(state.leases.working());
-    let others = after.iter().filter(|owner| owner.node.is_some_and(|owner| owner != node));
+    let others = owners.iter().filter(|owner| owner.node.is_some_and(|owner| owner != node));
     Standing {
         now,
-        leases: after.iter().filter(|owner| owner.node == Some(node)).map(|owner| Lease { shard: owner.shard, epoch: owner.epoch }).collect(),
-        unserved_since: before.iter().filter(|owner| wanted.contains(&owner.shard)).map(|owner| (owner.shard, owner.expires_at)).collect(),
-        share,
         company: state.nodes.working().values().any(|other| other.id != node && other.seen_at > now.plus_millis(-beat.ttl_ms)),
         next_expiry: others.map(|owner| owner.expires_at).min(),
+        leases: owners.iter().filter(|owner| owner.node == Some(node)).map(|owner| Lease { shard: owner.shard, epoch: owner.epoch }).collect(),
+        unserved_since,
+        share,
     }
+}
+
+fn keep(state: &mut State, owner: &ShardOwner) {
+    state.leases.put(owner.shard, LeaseRow { node: owner.node, epoch: owner.epoch, expires_at: owner.expires_at });
 }
 
 pub(super) fn leave(state: &mut State, node: NodeId, now: Timestamp) {

@@ -8,8 +8,8 @@ use onward_core::{
     machine::LimitKey,
     ports::{
         Beat, Checkpoint, CommitError, Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Inserted, KeyState, Lease, NodeRow, Notice, Notices,
-        OpenWait, Pause, PauseScope, PublishedVersion, ResumedRun, RolloutState, RoutingNote, RunRow, RunStatus, RunWrite, ScheduleRow, ShardOwner, Standing,
-        Store, StoreError, StoredRun, Timer, Transaction as _,
+        OpenWait, Pause, PauseScope, PublishedVersion, ResumedRun, RolloutState, RoutingNote, RunRow, RunStatus, RunWrite, ScheduleRow, ShardOwner, ShardSet,
+        Standing, Store, StoreError, StoredRun, Timer, Transaction as _,
     },
 };
 use std::sync::Arc;
@@ -30,8 +30,8 @@ impl MemoryStore {
     }
 }
 
-fn owns(leases: &[Lease], shard: Shard) -> bool {
-    leases.iter().any(|lease| lease.shard == shard)
+fn shards(leases: &[Lease]) -> ShardSet {
+    leases.iter().map(|lease| lease.shard).collect()
 }
 
 #[async_trait]
@@ -45,7 +45,7 @@ impl Store for MemoryStore {
 
     async fn check_leases(&self, tx: &mut MemoryTx, leases: &[Lease]) -> Result<(), StoreError> {
         let state = tx.state();
-        match leases.iter().find(|lease| state.leases.get(&lease.shard).is_none_or(|row| row.epoch != lease.epoch)) {
+        match nodes::first_lost(state.leases.working(), leases) {
             Some(lost) => Err(StoreError::LeaseLost { shard: lost.shard, expected: lost.epoch }),
             None => Ok(()),
         }
@@ -353,8 +353,9 @@ impl Store for MemoryStore {
     }
 
     async fn running_runs(&self, leases: &[Lease], after: Option<RunId>, limit: usize) -> Result<Vec<RunId>, StoreError> {
+        let ours = shards(leases);
         let state = self.shared.state();
-        let rows = state.runs.committed().values().filter(|row| row.status == RunStatus::Running && owns(leases, row.shard));
+        let rows = state.runs.committed().values().filter(|row| row.status == RunStatus::Running && ours.contains(row.shard));
         Ok(rows.map(|row| row.id).filter(|id| after.is_none_or(|after| *id > after)).take(limit).collect())
     }
 
@@ -401,15 +402,17 @@ impl Store for MemoryStore {
     }
 
     async fn timers_due(&self, leases: &[Lease], until: Timestamp, limit: usize) -> Result<Vec<Timer>, StoreError> {
+        let ours = shards(leases);
         let state = self.shared.state();
-        let mut due: Vec<_> = state.timers.committed().values().filter(|timer| timer.due <= until && owns(leases, timer.shard)).cloned().collect();
+        let mut due: Vec<_> = state.timers.committed().values().filter(|timer| timer.due <= until && ours.contains(timer.shard)).cloned().collect();
         due.sort_by(|a, b| (a.due, a.run_id, &a.key).cmp(&(b.due, b.run_id, &b.key)));
         due.truncate(limit);
         Ok(due)
     }
 
     async fn schedules(&self, leases: &[Lease]) -> Result<Vec<ScheduleRow>, StoreError> {
-        Ok(self.shared.state().schedules.committed().values().filter(|row| owns(leases, row.shard)).cloned().collect())
+        let ours = shards(leases);
+        Ok(self.shared.state().schedules.committed().values().filter(|row| ours.contains(row.shard)).cloned().collect())
     }
 
     async fn schedules_of(&self, tx: &mut MemoryTx, organisation: OrganisationId, workflow: &str) -> Result<Vec<ScheduleRow>, StoreError> {
@@ -453,8 +456,9 @@ impl Store for MemoryStore {
     }
 
     async fn inbox(&self, tx: &mut MemoryTx, leases: &[Lease], limit: usize) -> Result<Vec<InboxRow>, StoreError> {
+        let ours = shards(leases);
         let state = tx.state();
-        Ok(state.inbox.working().values().filter(|row| owns(leases, row.shard)).take(limit).cloned().collect())
+        Ok(state.inbox.working().values().filter(|row| ours.contains(row.shard)).take(limit).cloned().collect())
     }
 
     async fn remove_inbox(&self, tx: &mut MemoryTx, ids: &[i64]) -> Result<(), StoreError> {

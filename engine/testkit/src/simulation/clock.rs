@@ -7,7 +7,10 @@ use onward_core::{
 use std::{
     collections::BTreeMap,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
     task::{Context, Poll, Waker},
 };
 
@@ -70,21 +73,40 @@ impl Clock for SimulatedClock {
     }
 }
 
-/// A clock that goes wrong by as much for ever.
+/// A clock that is wrong, and that somebody may set.
 #[derive(Clone, Debug)]
 pub struct SkewedClock {
     /// The right one.
     pub right: Arc<SimulatedClock>,
-    /// By how much this one is ahead.
-    pub ahead_ms: i64,
+    ahead_ms: Arc<AtomicI64>,
+}
+
+impl SkewedClock {
+    /// Ahead of the right one by so much.
+    pub fn new(right: Arc<SimulatedClock>, ahead_ms: i64) -> Self {
+        Self { right, ahead_ms: Arc::new(AtomicI64::new(ahead_ms)) }
+    }
+    /// Is set forward, or back.
+    pub fn step(&self, millis: i64) {
+        self.ahead_ms.fetch_add(millis, Ordering::Relaxed);
+    }
+    fn ahead(&self) -> i64 {
+        self.ahead_ms.load(Ordering::Relaxed)
+    }
 }
 
 impl Clock for SkewedClock {
     fn now(&self) -> Timestamp {
-        self.right.now().plus_millis(self.ahead_ms)
+        self.right.now().plus_millis(self.ahead())
+    }
+    fn ticks(&self) -> i64 {
+        self.right.ticks()
     }
     fn sleep_until(&self, due: Timestamp) -> BoxFuture<'static, ()> {
-        self.right.sleep_until(due.plus_millis(-self.ahead_ms))
+        self.right.sleep_until(due.plus_millis(-self.ahead()))
+    }
+    fn sleep(&self, millis: i64) -> BoxFuture<'static, ()> {
+        self.right.sleep(millis)
     }
 }
 

@@ -8,7 +8,10 @@ use onward_core::{
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll, Wake, Waker},
 };
 
@@ -20,6 +23,8 @@ pub struct SimulatedExecutor {
     random: Mutex<StdRng>,
     tasks: Mutex<Tasks>,
     ready: Arc<Mutex<BTreeSet<u64>>>,
+    /// Each poll and its moment, folded into one number.
+    trace: AtomicU64,
 }
 
 #[derive(Default)]
@@ -112,12 +117,17 @@ impl SimulatedExecutor {
     pub fn new(seed: u64, clock: Arc<SimulatedClock>) -> Self {
         // Another stream than the ids of the same seed.
         let random = StdRng::seed_from_u64(seed ^ 0x5eed_0f0a_de50_0001);
-        Self { clock, random: Mutex::new(random), tasks: Mutex::default(), ready: Arc::default() }
+        Self { clock, random: Mutex::new(random), tasks: Mutex::default(), ready: Arc::default(), trace: AtomicU64::new(0) }
     }
 
     /// A number below `end`, from the seed: for whoever plays with chance in a simulation.
     pub fn random_below(&self, end: u64) -> u64 {
         if end == 0 { 0 } else { lock(&self.random).random_range(0..end) }
+    }
+
+    /// Which tasks were polled when, in one number: the same for two plays that went the same way.
+    pub fn trace(&self) -> u64 {
+        self.trace.load(Ordering::Relaxed)
     }
 
     /// How many tasks live.
@@ -232,6 +242,8 @@ impl SimulatedExecutor {
     fn poll(&self, id: u64) {
         // Woken after its end, or being polled further up the stack.
         let Some(mut task) = lock(&self.tasks).alive.get_mut(&id).and_then(Option::take) else { return };
+        let now = self.clock.now().as_millis().unsigned_abs();
+        self.trace.store((self.trace() ^ id).wrapping_mul(0x0000_0100_0000_01b3).wrapping_add(now), Ordering::Relaxed);
         let waker = self.waker(id);
         let end = task.as_mut().poll(&mut Context::from_waker(&waker));
         let mut tasks = lock(&self.tasks);
