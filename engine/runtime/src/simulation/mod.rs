@@ -35,7 +35,7 @@ pub(crate) fn no_credentials() -> std::sync::Arc<dyn Credentials> {
 }
 
 /// Seeds in the ordinary test run.
-const SEEDS: u64 = 250;
+const SEEDS: u64 = 1_000;
 /// Seeds among which a planted mistake must be found.
 const SEEDS_FOR_A_PLANT: u64 = 400;
 
