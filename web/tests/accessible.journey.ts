@@ -1,21 +1,15 @@
 // axe finds nothing on any page, light and dark, in both directions, nor in what opens over a page.
 
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { axe, openBrowser, openPage, Server, signIn } from "./harness";
+import type { Page } from "playwright-core";
+import { describe, expect, it } from "vitest";
+import { axe, signIn, stage } from "./harness";
 import { type AppPage, pagesOf, visit } from "./pages";
 
-let server: Server;
-let browser: Browser;
-let pages: AppPage[];
-
-beforeAll(async () => {
-  [server, browser] = await Promise.all([Server.start("--demo"), openBrowser()]);
-  pages = await pagesOf(server);
-});
-afterAll(async () => {
-  await browser?.close();
-  await server?.stop();
+let pages: AppPage[] = [];
+const { server, openPage } = stage({
+  prepare: async (started) => {
+    pages = await pagesOf(started);
+  },
 });
 
 /** Everything that axe finds on all pages, each named by its page. */
@@ -30,29 +24,25 @@ async function found(page: Page): Promise<string[]> {
 
 describe("axe finds nothing", () => {
   it("on the sign-in", async () => {
-    const { page } = await openPage(browser);
+    const { page } = await openPage();
     await page.goto(server.served.url);
     await page.getByLabel("E-mail").waitFor();
     expect(await axe(page)).toEqual([]);
   });
   it.each(["light", "dark"] as const)("on any page, %s", async (colorScheme) => {
-    const { page, complaints } = await openPage(browser, { colorScheme });
+    const { page, complaints } = await openPage({ colorScheme });
     await signIn(page, server);
     expect(await found(page)).toEqual([]);
     expect(complaints).toEqual([]);
   });
   it("on any page in Arabic, on a phone", async () => {
-    const { page } = await openPage(browser, { locale: "ar", viewport: { width: 360, height: 740 } });
-    await page.goto(server.served.url);
-    await page.locator("input[type=email]").fill(server.demo.email);
-    await page.locator("input[type=password]").fill(server.demo.password);
-    await page.locator("button[type=submit]").click();
-    await page.locator("#content").waitFor();
+    const { page } = await openPage({ locale: "ar", viewport: { width: 360, height: 740 } });
+    await signIn(page, server);
     expect(await page.evaluate(() => document.documentElement.dir)).toBe("rtl");
     expect(await found(page)).toEqual([]);
   });
   it("in what opens over a page", async () => {
-    const { page } = await openPage(browser);
+    const { page } = await openPage();
     await signIn(page, server);
     const at = async (name: string) => {
       const wanted = pages.find((one) => one.name === name);

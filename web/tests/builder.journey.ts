@@ -1,27 +1,18 @@
 // The builder: an automation drawn from nothing by mouse and again by keyboard, tried, published and run; and what must not go wrong.
 
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { axe, openBrowser, openPage, Server, signIn } from "./harness";
+import type { Page } from "playwright-core";
+import { expect, it } from "vitest";
+import { axe, type OpenedPage, type PageOptions, signIn, stage } from "./harness";
 
-let server: Server;
-let browser: Browser;
+const { server, openPage } = stage();
 
-beforeAll(async () => {
-  [server, browser] = await Promise.all([Server.start("--demo"), openBrowser()]);
-});
-afterAll(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-
-async function openWorkflow(name: string, options: Parameters<typeof openPage>[1] = {}): Promise<{ page: Page; complaints: string[] }> {
-  const { page, complaints, context } = await openPage(browser, { viewport: { width: 1440, height: 900 }, ...options });
+async function openWorkflow(name: string, options: PageOptions = {}): Promise<OpenedPage> {
+  const { page, complaints, context } = await openPage({ viewport: { width: 1440, height: 900 }, ...options });
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
   page.setDefaultTimeout(12_000);
   await signIn(page, server, `/workflows/${name}`);
   await page.locator("[data-builder]").waitFor();
-  return { page, complaints };
+  return { page, complaints, context };
 }
 
 async function draftOf(name: string): Promise<string> {

@@ -1,22 +1,12 @@
 // A server that nobody has used: the first user is made in the browser, and only with the server's code.
 
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { axe, openBrowser, openPage, Server } from "./harness";
+import { expect, it } from "vitest";
+import { axe, signIn, stage } from "./harness";
 
-let server: Server;
-let browser: Browser;
-
-beforeAll(async () => {
-  [server, browser] = await Promise.all([Server.start(), openBrowser()]);
-});
-afterAll(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+const { server, openPage } = stage({ flags: [] });
 
 it("makes the first user with the code of the server's start, and from then on asks to sign in", async () => {
-  const stranger = await openPage(browser);
+  const stranger = await openPage();
   await stranger.page.goto(server.served.url);
   await stranger.page.getByRole("heading", { name: "Set up Onward" }).waitFor();
   expect(await axe(stranger.page)).toEqual([]);
@@ -27,7 +17,7 @@ it("makes the first user with the code of the server's start, and from then on a
   await stranger.page.getByRole("button", { name: "Make the first user" }).click();
   await stranger.page.getByRole("alert").getByText("this is not the code").waitFor();
 
-  const { page, complaints } = await openPage(browser);
+  const { page, complaints } = await openPage();
   await page.goto(server.served.set_up_url ?? "");
   await page.getByLabel("Your name").fill("Meera");
   await page.getByLabel("E-mail").fill("meera@example.com");
@@ -59,11 +49,8 @@ it("makes the first user with the code of the server's start, and from then on a
 });
 
 it("one click makes a workflow of the gallery a draft and opens it", async () => {
-  const { page } = await openPage(browser);
-  await page.goto(`${server.served.url}/gallery`);
-  await page.getByLabel("E-mail").fill("meera@example.com");
-  await page.locator("input[type=password]").fill("correct horse battery");
-  await page.getByRole("button", { name: "Sign in" }).click();
+  const { page } = await openPage();
+  await signIn(page, server, "/gallery", { email: "meera@example.com", password: "correct horse battery" });
   await page.getByRole("button", { name: "Use welcome-new-lead" }).click();
   await page.waitForURL("**/workflows/welcome-new-lead");
   await page.goto(`${server.served.url}/gallery`);

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import { afterAll, beforeAll } from "vitest";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
@@ -46,21 +47,16 @@ export interface Served {
 
 /** A server on a free port with a home of its own, which goes with it. */
 export class Server {
-  readonly home = mkdtempSync(path.join(tmpdir(), "onward-web-"));
+  #home = "";
   served: Served = { url: "", set_up_url: null, demo: null };
   #process: ChildProcess | null = null;
 
-  static async start(...flags: string[]): Promise<Server> {
-    const server = new Server();
-    await server.go(...flags);
-    return server;
-  }
-
   /** Starts it, or starts it again on what it left; `--listen` keeps its port. */
   async go(...flags: string[]): Promise<void> {
+    this.#home ||= mkdtempSync(path.join(tmpdir(), "onward-web-"));
     const listen = this.served.url === "" ? "127.0.0.1:0" : new URL(this.served.url).host;
     const running = spawn(binary(), ["serve", "--json", "--listen", listen, ...flags], {
-      cwd: this.home,
+      cwd: this.#home,
       env: { ...process.env, ONWARD_LOG: "warn", ONWARD_DATABASE_URL: "sqlite://onward.db" },
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -90,7 +86,9 @@ export class Server {
 
   async stop(): Promise<void> {
     await this.#end("SIGTERM");
-    rmSync(this.home, { recursive: true, force: true });
+    if (this.#home !== "") {
+      rmSync(this.#home, { recursive: true, force: true });
+    }
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {
@@ -143,8 +141,17 @@ export async function openBrowser(): Promise<Browser> {
   return await chromium.launch({ executablePath: browserPath(), args: QUIET });
 }
 
+export type PageOptions = Parameters<Browser["newContext"]>[0];
+
+export interface OpenedPage {
+  page: Page;
+  context: BrowserContext;
+  /** What the page said that a page must never say. */
+  complaints: string[];
+}
+
 /** A page of the app that notes what a page must never do. */
-export async function openPage(browser: Browser, options: Parameters<Browser["newContext"]>[0] = {}): Promise<{ page: Page; context: BrowserContext; complaints: string[] }> {
+export async function openPage(browser: Browser, options: PageOptions = {}): Promise<OpenedPage> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: "en-GB", ...options });
   const page = await context.newPage();
   const complaints: string[] = [];
@@ -159,11 +166,41 @@ export async function openPage(browser: Browser, options: Parameters<Browser["ne
   return { page, context, complaints };
 }
 
-/** Signs in with the demonstration's user. */
-export async function signIn(page: Page, server: Server, at = "/"): Promise<void> {
+/** What the journeys of a file, or of a `describe`, share. */
+export interface Stage {
+  /** Serves from before the first journey until after the last. */
+  server: Server;
+  openPage: (options?: PageOptions) => Promise<OpenedPage>;
+}
+
+/** Sets the stage: a server with these flags, a browser, and what `prepare` does with the server. */
+export function stage({ flags = ["--demo"], prepare }: { flags?: readonly string[]; prepare?: (server: Server) => Promise<void> } = {}): Stage {
+  const server = new Server();
+  let browser: Browser | undefined;
+  beforeAll(async () => {
+    [, browser] = await Promise.all([server.go(...flags), openBrowser()]);
+    await prepare?.(server);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await server.stop();
+  });
+  return {
+    server,
+    openPage: async (options) => {
+      if (browser === undefined) {
+        throw new Error("there is no browser before the first journey begins");
+      }
+      return await openPage(browser, options);
+    },
+  };
+}
+
+/** Signs in, with the demonstration's user if no other is named, whatever the language. */
+export async function signIn(page: Page, server: Server, at = "/", who: { email: string; password: string } = server.demo): Promise<void> {
   await page.goto(server.served.url + at);
-  await page.getByLabel("E-mail").fill(server.demo.email);
-  await page.locator("input[type=password]").fill(server.demo.password);
+  await page.locator("input[type=email]").fill(who.email);
+  await page.locator("input[type=password]").fill(who.password);
   await page.locator("button[type=submit]").click();
   await page.locator("#content").waitFor();
 }

@@ -1,19 +1,10 @@
 // The main job without a mouse, from the sign-in to the answer.
 
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { openBrowser, openPage, Server } from "./harness";
+import type { Page } from "playwright-core";
+import { expect, it } from "vitest";
+import { stage } from "./harness";
 
-let server: Server;
-let browser: Browser;
-
-beforeAll(async () => {
-  [server, browser] = await Promise.all([Server.start("--demo"), openBrowser()]);
-});
-afterAll(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+const { server, openPage } = stage();
 
 /** The name of what has the focus, as a screen reader would say it, shortened. */
 async function focused(page: Page): Promise<string> {
@@ -37,7 +28,7 @@ async function tabTo(page: Page, name: string | RegExp): Promise<void> {
 
 it("signs in, finds a customer, answers, and pauses their run by keyboard alone", async () => {
   await server.customerWrites("919812345670", "Meera Nair", "hello");
-  const { page } = await openPage(browser);
+  const { page } = await openPage();
   await page.goto(server.served.url);
   await page.getByLabel("E-mail").waitFor();
   await page.keyboard.press("Tab");

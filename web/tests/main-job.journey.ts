@@ -1,22 +1,12 @@
 // The main job: a customer writes, appears, is answered, and what ran for them can be seen.
 
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { openBrowser, openPage, Server, signIn } from "./harness";
+import { expect, it } from "vitest";
+import { signIn, stage } from "./harness";
 
-let server: Server;
-let browser: Browser;
-
-beforeAll(async () => {
-  [server, browser] = await Promise.all([Server.start("--demo"), openBrowser()]);
-});
-afterAll(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+const { server, openPage } = stage();
 
 it("a customer writes, appears without reload, is answered, and the run is shown", async () => {
-  const { page, complaints } = await openPage(browser);
+  const { page, complaints } = await openPage();
   await signIn(page, server, "/contacts");
   await page.getByText("Nobody is here yet").waitFor();
 
@@ -46,7 +36,7 @@ it("a customer writes, appears without reload, is answered, and the run is shown
 });
 
 it("a new lead is on the screen within 100 ms of the server's commit", async () => {
-  const { page } = await openPage(browser);
+  const { page } = await openPage();
   // The server tells of a change right after its commit; when that word comes in is noted here.
   await page.addInitScript(() => {
     const heard = new Map<string, number>();

@@ -2,9 +2,8 @@
 
 import { mkdirSync } from "node:fs";
 import path from "node:path";
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, describe, it } from "vitest";
-import { openBrowser, openPage, Server } from "./harness";
+import { describe, it } from "vitest";
+import { signIn, stage } from "./harness";
 import { type AppPage, pagesOf, visit } from "./pages";
 
 const FOLDER = path.resolve(import.meta.dirname, "../pictures");
@@ -22,28 +21,20 @@ const LOOKS = [
 ];
 
 describe.runIf(process.env.ONWARD_PICTURES !== undefined)("pictures", () => {
-  let server: Server;
-  let browser: Browser;
-  let pages: AppPage[];
-  beforeAll(async () => {
-    [server, browser] = await Promise.all([Server.start("--demo"), openBrowser()]);
-    pages = await pagesOf(server);
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await server?.stop();
+  let pages: AppPage[] = [];
+  const { server, openPage } = stage({
+    prepare: async (started) => {
+      pages = await pagesOf(started);
+    },
   });
   it.each(LOOKS)("at $width in $language, $scheme", { timeout: 180_000 }, async ({ width, height, language, scheme }) => {
     const folder = path.join(FOLDER, `${width}-${language}-${scheme}`);
     mkdirSync(folder, { recursive: true });
-    const { page } = await openPage(browser, { viewport: { width, height }, locale: language, colorScheme: scheme });
+    const { page } = await openPage({ viewport: { width, height }, locale: language, colorScheme: scheme });
     await page.goto(server.served.url);
     await page.locator("input[type=email]").waitFor();
     await page.screenshot({ path: path.join(folder, "sign-in.png") });
-    await page.locator("input[type=email]").fill(server.demo.email);
-    await page.locator("input[type=password]").fill(server.demo.password);
-    await page.locator("button[type=submit]").click();
-    await page.locator("#content").waitFor();
+    await signIn(page, server);
     for (const one of pages) {
       await visit(page, server, one);
       await page.screenshot({ path: path.join(folder, `${one.name}.png`), animations: "disabled" });

@@ -1,23 +1,16 @@
 // What goes wrong around the app: a session that ends while one writes, a server that is killed and comes back.
 
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { openBrowser, openPage, Server, signIn } from "./harness";
+import { expect, it } from "vitest";
+import { signIn, stage } from "./harness";
 
-let server: Server;
-let browser: Browser;
-
-beforeAll(async () => {
-  [server, browser] = await Promise.all([Server.start("--demo"), openBrowser()]);
-  await server.customerWrites("919812345670", "Meera Nair", "hello");
-});
-afterAll(async () => {
-  await browser?.close();
-  await server?.stop();
+const { server, openPage } = stage({
+  prepare: async (started) => {
+    await started.customerWrites("919812345670", "Meera Nair", "hello");
+  },
 });
 
 it("an ended session is begun again without losing what was typed", async () => {
-  const { page } = await openPage(browser);
+  const { page } = await openPage();
   await signIn(page, server, "/conversations");
   await page.getByRole("link", { name: /Meera Nair/ }).click();
   await page.getByLabel("Your answer").fill("A long answer that nobody wants to write twice.");
@@ -43,7 +36,7 @@ it("an ended session is begun again without losing what was typed", async () => 
 });
 
 it("a server that is killed and comes back loses nothing, and the page goes on by itself", async () => {
-  const { page } = await openPage(browser);
+  const { page } = await openPage();
   await signIn(page, server, "/conversations");
   await page.getByRole("link", { name: /Meera Nair/ }).click();
   await page.getByLabel("Your answer").fill("Are you still there?");
@@ -67,7 +60,7 @@ it("a server that is killed and comes back loses nothing, and the page goes on b
 });
 
 it("what is typed survives a reload", async () => {
-  const { page } = await openPage(browser);
+  const { page } = await openPage();
   await signIn(page, server, "/conversations");
   await page.getByRole("link", { name: /Meera Nair/ }).click();
   await page.getByLabel("Your answer").fill("half a sentence");
