@@ -5,6 +5,10 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::missing_panics_doc, reason = "a test without its database fails")]
 
+mod partition;
+
+pub use partition::Partition;
+
 use crate::{Database, SystemIds};
 use onward_core::ports::Ids;
 use sqlx::{ConnectOptions as _, Connection as _, postgres::PgConnectOptions};

@@ -1,29 +1,24 @@
 //! A PostgreSQL database: connected to, checked, migrated; its writer and its readers.
 
 use super::{
+    bounds::{ANSWER, CONNECT, NoAnswer, READ, within},
     errors::translate,
     listener::Listener,
+    readers::{Borrowed, Readers},
     statement,
     write::{Slot, WriteConnection},
 };
 use crate::{Args, DatabaseError, Report, migrations};
-use sqlx::{
-    ConnectOptions as _, PgConnection, PgPool, Postgres, Transaction,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
-use std::{str::FromStr as _, sync::Arc, time::Duration};
-use tokio::sync::Mutex;
+use sqlx::{ConnectOptions as _, PgConnection, postgres::PgConnectOptions};
+use std::{str::FromStr as _, sync::Arc};
+use tokio::{runtime::Handle, sync::Mutex};
 
-/// Reads that run side by side.
-const READERS: u32 = 8;
 /// Distinct statements that stay prepared on a connection; all of ours, with room.
 const PREPARED_STATEMENTS: usize = 1_000;
 /// The oldest version that is tried.
 const OLDEST_VERSION: i64 = 140_000;
-/// How long a read waits for a connection.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
-/// For every connection. A node that stalls must not keep its locks (SEMANTICS.md 4), and no statement of ours is long.
-const SETTINGS: [(&str, &str); 8] = [
+/// For every connection: no statement of ours is long.
+const EVERY: [(&str, &str); 8] = [
     ("synchronous_commit", "on"),
     ("idle_in_transaction_session_timeout", "10s"),
     ("lock_timeout", "5s"),
@@ -33,11 +28,16 @@ const SETTINGS: [(&str, &str); 8] = [
     ("tcp_keepalives_count", "3"),
     ("tcp_user_timeout", "10s"),
 ];
+/// For the one that writes. A node that stalls or is cut off must not keep its locks for longer than its lease lasts: whoever takes its
+/// shards over waits for them (SEMANTICS.md 4).
+const WRITER: [(&str, &str); 2] = [("idle_in_transaction_session_timeout", "4s"), ("statement_timeout", "15s")];
+/// For those that read.
+const READER: [(&str, &str); 1] = [("default_transaction_read_only", "on")];
 
 #[derive(Debug)]
 pub(crate) struct Backend {
     writer: Arc<Mutex<Slot>>,
-    readers: PgPool,
+    readers: Readers,
     /// For people: the database without its password.
     name: String,
 }
@@ -47,14 +47,11 @@ impl Backend {
     pub(crate) async fn open(url: &str) -> Result<Self, DatabaseError> {
         let unfit = |reason: String| DatabaseError::Url { url: crate::database::without_password(url), reason };
         let options = PgConnectOptions::from_str(url).map_err(|error| unfit(error.to_string()))?;
-        let options = options
-            .application_name("onward")
-            .statement_cache_capacity(PREPARED_STATEMENTS)
-            .extra_float_digits(3)
-            .options(SETTINGS)
-            .disable_statement_logging();
+        let options =
+            options.application_name("onward").statement_cache_capacity(PREPARED_STATEMENTS).extra_float_digits(3).options(EVERY).disable_statement_logging();
         let name = format!("{}/{}", options.get_host(), options.get_database().unwrap_or(options.get_username()));
-        let mut connection = connect(&options).await.map_err(|error| match error {
+        let writer = options.clone().options(WRITER);
+        let mut connection = connect(&writer).await.map_err(|error| match error {
             DatabaseError::Disconnected(reason) | DatabaseError::Failed(reason) => {
                 unfit(format!("{reason}; check that PostgreSQL runs there, and the user, the password and the database's name"))
             }
@@ -65,13 +62,8 @@ impl Backend {
         sqlx::raw_sql("SET statement_timeout = 0; SET lock_timeout = 0").execute(&mut connection).await.map_err(|error| translate(&error))?;
         migrations::postgres().run_direct(None, &mut connection, false).await.map_err(|error| DatabaseError::Migration(error.to_string()))?;
         sqlx::raw_sql("RESET statement_timeout; RESET lock_timeout").execute(&mut connection).await.map_err(|error| translate(&error))?;
-        let readers = PgPoolOptions::new()
-            // One more, that listens.
-            .max_connections(READERS + 1)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .test_before_acquire(false)
-            .connect_lazy_with(options.clone().options([("default_transaction_read_only", "on")]));
-        Ok(Self { writer: Arc::new(Mutex::new(Slot::new(options, connection))), readers, name })
+        let readers = Readers::new(options.options(READER));
+        Ok(Self { writer: Arc::new(Mutex::new(Slot::new(writer, connection))), readers, name })
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -83,32 +75,41 @@ impl Backend {
         WriteConnection::begin(Arc::clone(&self.writer).lock_owned().await).await
     }
 
-    /// One statement on a reader. A connection that was cut while it lay idle is noticed here: then once more on another.
+    /// One statement on a reader. A connection that was cut while it lay idle is noticed here: then once more on a new one.
     pub(crate) async fn read(&self, sql: &'static str, args: Args) -> Result<Vec<crate::Row>, DatabaseError> {
-        for _ in 0..READERS {
-            let mut connection = self.readers.acquire().await.map_err(|error| translate(&error))?;
-            match statement::fetch_all(&mut connection, sql, args.clone()).await {
-                Err(DatabaseError::Disconnected(reason)) => {
-                    tracing::debug!(reason, "a reading connection was cut");
-                    drop(connection.detach());
+        for again in [true, false] {
+            let mut reader = self.readers.borrow().await?;
+            let done = tokio::time::timeout(READ, statement::fetch_all(&mut reader.connection, sql, args.clone())).await;
+            match done {
+                Ok(Ok(rows)) => {
+                    reader.give_back();
+                    return Ok(rows);
                 }
-                done => return done,
+                Ok(Err(DatabaseError::Disconnected(reason))) if again => {
+                    tracing::debug!(reason, "a reading connection was cut");
+                    self.readers.forget_idle();
+                }
+                Ok(Err(error)) => return Err(error),
+                Err(_) => {
+                    self.readers.forget_idle();
+                    return Err(NoAnswer(READ).into());
+                }
             }
         }
-        let mut connection = self.readers.acquire().await.map_err(|error| translate(&error))?;
-        statement::fetch_all(&mut connection, sql, args).await
+        Err(DatabaseError::Disconnected("reading connections are cut again and again".into()))
     }
 
     /// A reader that stays on one moment.
     pub(crate) async fn snapshot(&self) -> Result<ReadTransaction, DatabaseError> {
-        let mut transaction = self.readers.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await.map_err(|error| translate(&error))?;
+        let mut reader = self.readers.borrow().await?;
         // The snapshot is taken by the first statement, not by BEGIN.
-        statement::fetch_all(&mut transaction, "SELECT 1 AS one", Args::new()).await?;
-        Ok(ReadTransaction(transaction))
+        let begin = sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SELECT 1");
+        within(READ, begin.execute(&mut reader.connection)).await.map_err(|error| translate(&error))?;
+        Ok(ReadTransaction { reader: Some(reader), answered: true })
     }
 
     pub(crate) async fn listen(&self, channel: &str) -> Result<Listener, DatabaseError> {
-        Listener::listen(&self.readers, channel).await
+        Listener::listen(self.readers.options(), channel).await
     }
 
     pub(crate) async fn report(&self) -> Result<Report, DatabaseError> {
@@ -147,16 +148,38 @@ impl Backend {
 
 /// A read transaction; ended when dropped.
 #[derive(Debug)]
-pub(crate) struct ReadTransaction(Transaction<'static, Postgres>);
+pub(crate) struct ReadTransaction {
+    /// `None` once ended.
+    reader: Option<Borrowed>,
+    /// Whether nothing is under way on it, and nothing failed.
+    answered: bool,
+}
 
 impl ReadTransaction {
     pub(crate) async fn fetch_all(&mut self, sql: &'static str, args: Args) -> Result<Vec<crate::Row>, DatabaseError> {
-        statement::fetch_all(&mut self.0, sql, args).await
+        let reader = self.reader.as_mut().filter(|_| self.answered).ok_or_else(|| DatabaseError::TransactionLost("it has ended".into()))?;
+        self.answered = false;
+        let rows = within(READ, statement::fetch_all(&mut reader.connection, sql, args)).await?;
+        self.answered = true;
+        Ok(rows)
+    }
+}
+
+impl Drop for ReadTransaction {
+    fn drop(&mut self) {
+        let Some(mut reader) = self.reader.take().filter(|_| self.answered) else { return };
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move {
+                if within(ANSWER, sqlx::raw_sql("ROLLBACK").execute(&mut reader.connection)).await.is_ok() {
+                    reader.give_back();
+                }
+            });
+        }
     }
 }
 
 pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, DatabaseError> {
-    options.connect().await.map_err(|error| translate(&error))
+    within(CONNECT, options.connect()).await.map_err(|error| translate(&error))
 }
 
 /// Reads the settings back that decide whether a commit is kept.

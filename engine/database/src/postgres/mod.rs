@@ -1,8 +1,10 @@
 //! The PostgreSQL dialect: everything that knows its driver.
 
 mod backend;
+mod bounds;
 mod errors;
 mod listener;
+mod readers;
 mod row;
 mod statement;
 mod write;

@@ -2,6 +2,7 @@
 
 use super::{
     backend::connect,
+    bounds::{ANSWER, WRITE, within},
     errors::{commit_may_have_happened, translate},
     statement,
 };
@@ -32,7 +33,7 @@ impl Slot {
     /// Ends whatever transaction is open. A connection on which that fails is given up: closing it rolls back.
     async fn roll_back(&mut self) {
         let Some(connection) = &mut self.connection else { return };
-        if let Err(error) = sqlx::query("ROLLBACK").execute(connection).await {
+        if let Err(error) = within(ANSWER, sqlx::query("ROLLBACK").execute(connection)).await {
             tracing::warn!(%error, "the writing connection is opened anew, since a rollback failed");
             self.connection = None;
         }
@@ -40,7 +41,7 @@ impl Slot {
 
     pub(super) async fn close(&mut self) {
         if let Some(connection) = self.connection.take()
-            && let Err(error) = connection.close().await
+            && let Err(error) = within(ANSWER, connection.close()).await
         {
             tracing::debug!(%error, "the writing connection was not closed in order");
         }
@@ -64,7 +65,7 @@ impl WriteConnection {
         // A connection that was cut while it lay idle is noticed here, before anything hangs on it: once more on a new one.
         for again in [true, false] {
             let connection = slot.connection().await?;
-            match sqlx::raw_sql("BEGIN ISOLATION LEVEL READ COMMITTED").execute(connection).await {
+            match within(ANSWER, sqlx::raw_sql("BEGIN ISOLATION LEVEL READ COMMITTED").execute(connection)).await {
                 Ok(_) => break,
                 Err(error) => {
                     slot.connection = None;
@@ -91,7 +92,13 @@ impl WriteConnection {
                 // It was never sent.
                 DatabaseError::Statement { .. } | DatabaseError::Column { .. } | DatabaseError::TransactionLost(_) => {}
                 other => {
-                    self.answers &= !matches!(other, DatabaseError::Disconnected(_));
+                    if matches!(other, DatabaseError::Disconnected(_)) {
+                        // What it still says may be the answer to something else.
+                        self.answers = false;
+                        if let Some(slot) = &mut self.slot {
+                            slot.connection = None;
+                        }
+                    }
                     self.lost = Some(other.to_string());
                 }
             }
@@ -100,12 +107,12 @@ impl WriteConnection {
     }
 
     pub(crate) async fn fetch_all(&mut self, sql: &'static str, args: Args) -> Result<Vec<Row>, DatabaseError> {
-        let done = statement::fetch_all(self.connection()?, sql, args).await;
+        let done = within(WRITE, statement::fetch_all(self.connection()?, sql, args)).await;
         self.noting(done)
     }
 
     pub(crate) async fn execute(&mut self, sql: &'static str, args: Args) -> Result<u64, DatabaseError> {
-        let done = statement::execute(self.connection()?, sql, args).await;
+        let done = within(WRITE, statement::execute(self.connection()?, sql, args)).await;
         self.noting(done)
     }
 
@@ -151,7 +158,7 @@ impl WriteConnection {
     }
 
     async fn run(&mut self, sql: &'static str) -> Result<(), DatabaseError> {
-        let done = sqlx::raw_sql(sql).execute(self.connection()?).await.map(drop).map_err(|error| translate(&error));
+        let done = within(WRITE, sqlx::raw_sql(sql).execute(self.connection()?)).await.map(drop).map_err(|error| translate(&error));
         self.noting(done)
     }
 
@@ -170,7 +177,7 @@ impl WriteConnection {
             return Err(DatabaseError::TransactionLost(reason));
         }
         let connection = self.slot.as_mut().and_then(|slot| slot.connection.as_mut()).ok_or_else(ended)?;
-        let done = sqlx::raw_sql("COMMIT").execute(connection).await;
+        let done = within(WRITE, sqlx::raw_sql("COMMIT").execute(connection)).await;
         let mut slot = self.slot.take().ok_or_else(ended)?;
         match done {
             Ok(_) => Ok(()),

@@ -1,7 +1,10 @@
 //! What holds for PostgreSQL alone.
 
 use super::{NOW, sqlite};
-use crate::{Database, DatabaseError, Query, SystemIds, args, testing::ThrowawayDatabase};
+use crate::{
+    Database, DatabaseError, Query, SystemIds, args,
+    testing::{Partition, ThrowawayDatabase},
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -202,4 +205,106 @@ async fn the_database_has_a_clock() {
     let ours = onward_core::ports::Clock::now(&crate::SystemClock::new());
     assert!(now != NOW && ours.millis_since(now).abs() < 60_000, "{now}, {ours}");
     assert_eq!(sqlite().await.begin(NOW).await.unwrap().database_clock(NOW).await.unwrap(), NOW);
+}
+
+/// How long the far side hears nothing.
+#[derive(Clone, Copy, Debug)]
+enum Heals {
+    /// What was held back is delivered.
+    Open,
+    /// Connections from before stay deaf.
+    ToNewOnes,
+}
+
+async fn behind_a_partition(heals: Heals) {
+    let at = ThrowawayDatabase::create().await;
+    let partition = Partition::before(at.url()).await;
+    let (near, far) = (open(&at).await.unwrap(), Database::open(partition.url(), Arc::new(SystemIds::new())).await.unwrap());
+    let heal = || match heals {
+        Heals::Open => partition.open(),
+        Heals::ToNewOnes => partition.open_to_new_ones(),
+    };
+    let epoch = async |database: &Database| -> i64 {
+        database.reader().fetch_one("SELECT epoch FROM leases WHERE shard = 0", args![]).await.unwrap().get("epoch").unwrap()
+    };
+    let mut listener = far.listen("onward").await.unwrap();
+    let reading = futures_util::future::join_all((0..5).map(|_| epoch(&far))).await;
+    assert_eq!(reading, [0; 5]);
+
+    // In the middle of a transaction, which must not keep its locks from others.
+    let mut tx = far.begin(NOW).await.unwrap();
+    tx.execute("UPDATE leases SET epoch = 7 WHERE shard = 0", args![]).await.unwrap();
+    partition.close();
+    let lost = tx.execute("UPDATE leases SET epoch = 8 WHERE shard = 0", args![]).await.unwrap_err();
+    assert!(matches!(lost, DatabaseError::Disconnected(_)), "{lost:?}");
+    tx.rollback().await;
+    let mut attempts = 0;
+    loop {
+        let mut other = near.begin(NOW).await.unwrap();
+        if other.execute("UPDATE leases SET epoch = epoch + 1 WHERE shard = 0", args![]).await.is_ok() {
+            break other.commit().await.unwrap();
+        }
+        attempts += 1;
+        assert!(attempts < 3, "the locks of whoever was cut off are free after four seconds");
+    }
+    // Whoever reads is told, and so is whoever stops waiting: their connections are of no use to anybody.
+    for _ in 0..3 {
+        let waited = tokio::time::timeout(std::time::Duration::from_millis(50), epoch(&far)).await;
+        assert!(waited.is_err(), "nothing passes");
+    }
+    let refused = far.reader().fetch_one("SELECT 1 AS one", args![]).await.unwrap_err();
+    assert!(refused.is_passing(), "{refused:?}");
+    assert!(far.begin(NOW).await.is_err());
+
+    // At once, and for as many as there are places.
+    heal();
+    let reading = futures_util::future::join_all((0..20).map(|_| epoch(&far))).await;
+    assert_eq!(reading, [1; 20]);
+    let mut tx = far.begin(NOW).await.unwrap();
+    tx.execute("UPDATE leases SET epoch = epoch + 1 WHERE shard = 0", args![]).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(epoch(&near).await, 2, "nothing of the lost transaction is there");
+
+    // While it commits.
+    let mut tx = far.begin(NOW).await.unwrap();
+    tx.execute("UPDATE leases SET epoch = epoch + 1 WHERE shard = 0", args![]).await.unwrap();
+    partition.close();
+    let unknown = tx.commit().await.unwrap_err();
+    assert!(matches!(unknown, onward_core::ports::CommitError::Unknown(_)), "{unknown:?}");
+    heal();
+
+    // Who listens finds out by themselves, and hears again.
+    if matches!(heals, Heals::ToNewOnes) {
+        assert_eq!(listener.next().await.unwrap(), None);
+    }
+    let mut tx = near.begin(NOW).await.unwrap();
+    tx.notify("onward", "word").await.unwrap();
+    tx.commit().await.unwrap();
+    while listener.next().await.unwrap().as_deref() != Some("word") {}
+}
+
+#[tokio::test]
+async fn nothing_waits_for_ever_for_a_database_that_is_cut_off() {
+    behind_a_partition(Heals::Open).await;
+}
+
+#[tokio::test]
+async fn connections_that_were_forgotten_on_the_way_are_made_anew() {
+    behind_a_partition(Heals::ToNewOnes).await;
+}
+
+#[tokio::test]
+async fn a_reading_connection_is_used_again_and_again() {
+    let at = ThrowawayDatabase::create().await;
+    let partition = Partition::before(at.url()).await;
+    let database = Database::open(partition.url(), Arc::new(SystemIds::new())).await.unwrap();
+    for _ in 0..20 {
+        database.reader().fetch_one("SELECT 1 AS one", args![]).await.unwrap();
+        let mut snapshot = database.reader().snapshot().await.unwrap();
+        snapshot.fetch_one("SELECT 1 AS one", args![]).await.unwrap();
+    }
+    // The writer's, and as many as were ever out at one time: a snapshot's comes back beside.
+    assert!(partition.connections() <= 4, "{}", partition.connections());
+    database.close().await;
+    assert!(database.reader().fetch_one("SELECT 1 AS one", args![]).await.is_err());
 }
