@@ -137,6 +137,8 @@ pub(crate) enum Plant {
     InputRenderedAgain,
     /// An event is matched against waits that were committed before, not against those of the same commit.
     WaitsOfBatchOverlooked,
+    /// Where two passes over paused runs meet in one commit, the one that came last goes on, and the other is forgotten.
+    LastPassGoesOn,
 }
 
 impl EngineLimits {

@@ -1,10 +1,10 @@
 //! Scenarios of pauses: held, never skipped; deadlines do not move; what fell due is applied in order (SEMANTICS.md 29).
 
 use super::{
-    scenarios::{calm, event, ingest, pass, publish, runs},
+    scenarios::{calm, calm_with, event, ingest, pass, publish, runs},
     world::{Handle, World},
 };
-use crate::EngineError;
+use crate::{EngineError, config::Plant};
 use onward_core::{
     OrganisationId, Timestamp,
     history::Fact,
@@ -213,4 +213,41 @@ fn what_was_in_flight_at_the_pause_is_recorded_and_nothing_follows() {
     let _again = world.start();
     pass(&world, 2 * HOUR);
     assert_eq!(run(&world, "chain").status, RunStatus::Completed);
+}
+
+/// Everything and the organisation are paused, and both go on while the runs are looked at; how many runs were left behind.
+///
+/// The first pass finds them held still, and is pages ahead when the second begins. Both have a page in the next commit.
+fn left_behind(plant: Option<Plant>) -> usize {
+    let (world, handle) = calm_with(&[SLEEPER], |world| world.limits.plant = plant);
+    let many = (0..20).map(|number| event(&world, "go", &number.to_string(), json!({ "hours": 1 }))).collect();
+    ingest(&world, &handle, many).expect("taken in");
+    let organisation = PauseScope::Organisation(world.organisation);
+    assert!(set(&world, &handle, &PauseScope::Everything, true) && set(&world, &handle, &organisation, true));
+    pass(&world, 2 * HOUR);
+    let are = |status| runs(&world, "sleeper").iter().filter(|run| run.status == status).count();
+    assert_eq!(are(RunStatus::Paused), 20);
+    // The pause's own commit, two pages, and a page during whose commit the other pause ends, too.
+    world.store.script([None, None, None, Some(CommitFault::Slow(1_000))]);
+    let first = handle.clone();
+    let ended = |scope: &PauseScope| Pause { scope: scope.clone(), at: Timestamp::default(), by: "me".into(), reason: None };
+    let pause = ended(&organisation);
+    world.simulation.executor.spawn(Box::pin(async move { drop(first.set_pause(pause, false).await) }));
+    pass(&world, 500);
+    assert_eq!(are(RunStatus::Paused), 20, "the other pause holds them");
+    let pause = ended(&PauseScope::Everything);
+    world.simulation.executor.spawn(Box::pin(async move { drop(handle.set_pause(pause, false).await) }));
+    pass(&world, HOUR);
+    assert_eq!(are(RunStatus::Completed) + are(RunStatus::Paused), 20);
+    are(RunStatus::Paused)
+}
+
+#[test]
+fn passes_that_meet_leave_nobody_behind() {
+    assert_eq!(left_behind(None), 0);
+}
+
+#[test]
+fn a_forgotten_pass_is_found() {
+    assert!(left_behind(Some(Plant::LastPassGoesOn)) > 0, "whoever came between both passes is looked at by neither");
 }
