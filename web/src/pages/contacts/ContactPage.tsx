@@ -8,6 +8,7 @@ import { useTranslation } from "react-i18next";
 import { api } from "../../client/http";
 import { ButtonLink, TextLink } from "../../parts/links";
 import { LoadFailed } from "../../parts/LoadFailed";
+import { PageLoading } from "../../parts/PageLoading";
 import { PageTitle } from "../../parts/PageTitle";
 import { calledBy } from "../../parts/people";
 import { PersonAvatar } from "../../parts/PersonAvatar";
@@ -27,34 +28,35 @@ export function ContactPage() {
   if (contact.isError) {
     return <LoadFailed error={contact.error} retry={contact.refetch} />;
   }
-  const name = contact.data === undefined ? "" : calledBy(contact.data, t("nameless"));
+  if (contact.data === undefined) {
+    return <PageLoading />;
+  }
+  const name = calledBy(contact.data, t("nameless"));
   return (
     <>
       <TextLink to="/contacts" size="sm" mb="sm" display="inline-flex" style={{ alignItems: "center", gap: 6 }}>
         <IconArrowLeft size={16} aria-hidden className="onward-flip" />
         {t("title")}
       </TextLink>
-      {contact.data === undefined ? (
-        <Skeleton height={34} width={240} mb="lg" />
-      ) : (
-        <PageTitle
-          title={name}
-          before={<PersonAvatar name={name} size={48} />}
-          actions={
-            conversation === undefined ? (
-              <Button disabled leftSection={<IconMessages size={16} aria-hidden />}>
-                {t("noConversation")}
-              </Button>
-            ) : (
-              <ButtonLink to="/conversations/$id" params={{ id: conversation.id }} leftSection={<IconMessages size={16} aria-hidden />}>
-                {t("toConversation")}
-              </ButtonLink>
-            )
-          }
-        />
-      )}
+      <PageTitle
+        title={name}
+        before={<PersonAvatar name={name} size={48} />}
+        actions={
+          conversation === undefined ? (
+            <Button disabled leftSection={<IconMessages size={16} aria-hidden />}>
+              {t("noConversation")}
+            </Button>
+          ) : (
+            <ButtonLink to="/conversations/$id" params={{ id: conversation.id }} leftSection={<IconMessages size={16} aria-hidden />}>
+              {t("toConversation")}
+            </ButtonLink>
+          )
+        }
+      />
       <div className={classes.columns}>
-        {contact.data === undefined ? <Skeleton height={320} radius="md" /> : <Suspense fallback={<Skeleton height={320} radius="md" />}><ContactDetails contact={contact.data} /></Suspense>}
+        <Suspense fallback={<Skeleton className={classes.detailsLoading} radius="md" />}>
+          <ContactDetails contact={contact.data} />
+        </Suspense>
         <Tabs defaultValue="timeline" keepMounted={false}>
           <Tabs.List mb="md">
             <Tabs.Tab value="timeline">{t("tab.timeline")}</Tabs.Tab>

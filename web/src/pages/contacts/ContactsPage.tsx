@@ -1,12 +1,13 @@
 // The list of contacts: newest first, filtered, and always up to date.
 
-import { Button, TagsInput } from "@mantine/core";
+import { Button } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconAddressBook, IconPlus } from "@tabler/icons-react";
 import { getRouteApi } from "@tanstack/react-router";
 import { lazy, Suspense } from "react";
 import { useTranslation } from "react-i18next";
 import { api } from "../../client/http";
+import { ChoiceField } from "../../parts/ChoiceField";
 import { EmptyState } from "../../parts/EmptyState";
 import classes from "../../parts/list.module.css";
 import { LoadFailed } from "../../parts/LoadFailed";
@@ -25,7 +26,8 @@ export function ContactsPage() {
   const search = route.useSearch();
   const navigate = route.useNavigate();
   const [adding, { open, close }] = useDisclosure(false);
-  const filtered = search.q !== undefined || search.tag !== undefined;
+  const filtered = search.q !== undefined || search.tag !== undefined || search.company !== undefined;
+  const companies = api.useQuery("get", "/api/v1/companies", { params: { query: { limit: 100 } } });
   const list = api.useInfiniteQuery(
     "get",
     "/api/v1/contacts",
@@ -48,14 +50,15 @@ export function ContactsPage() {
       </PageTitle>
       <div className={classes.filters}>
         <SearchField label={t("search")} value={search.q ?? ""} onChange={(q) => change({ q: q === "" ? undefined : q })} />
-        <TagsInput
-          aria-label={t("tagFilter")}
-          placeholder={search.tag === undefined ? t("tagFilter") : ""}
-          value={search.tag === undefined ? [] : [search.tag]}
-          maxTags={1}
-          onChange={(tags) => change({ tag: tags.at(-1) })}
-          w={220}
-        />
+        <SearchField label={t("tagFilter")} value={search.tag ?? ""} onChange={(tag) => change({ tag: tag.trim() === "" ? undefined : tag.trim() })} />
+        {((companies.data?.items.length ?? 0) > 0 || search.company !== undefined) && (
+          <ChoiceField
+            label={t("company")}
+            choices={(companies.data?.items ?? []).map(({ id, name }) => ({ value: id, label: name }))}
+            value={search.company}
+            onChange={(company) => change({ company })}
+          />
+        )}
       </div>
       {list.isPending && <RowsLoading />}
       {list.isError && contacts.length === 0 && <LoadFailed error={list.error} retry={list.refetch} />}
@@ -64,7 +67,7 @@ export function ContactsPage() {
           icon={IconAddressBook}
           title={t("nobodyFits")}
           action={
-            <Button variant="light" onClick={() => change({ q: undefined, tag: undefined })}>
+            <Button variant="light" onClick={() => change({ q: undefined, tag: undefined, company: undefined })}>
               {t("clearFilters")}
             </Button>
           }
