@@ -3,9 +3,10 @@ import { IconMessages } from "@tabler/icons-react";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { useTranslation } from "react-i18next";
-import { nameTab } from "../../app/product";
+import { nameTab } from "../../parts/product";
 import { api } from "../../client/http";
 import type { Conversation } from "../../client/schema";
+import { ChoiceField } from "../../parts/ChoiceField";
 import { EmptyState } from "../../parts/EmptyState";
 import { LoadFailed } from "../../parts/LoadFailed";
 import { Moment } from "../../parts/Moment";
@@ -13,19 +14,24 @@ import { MoreButton } from "../../parts/MoreButton";
 import { PersonAvatar } from "../../parts/PersonAvatar";
 import { RowsLoading } from "../../parts/RowsLoading";
 import { SandboxLink } from "../../parts/SandboxLink";
+import { readAssignee, useAssignees } from "./assignees";
 import classes from "./Conversations.module.css";
 
 export function ConversationList({ chosen }: { chosen: string | undefined }) {
   const { t } = useTranslation("conversations");
-  const { status } = useSearch({ from: "/conversations" });
-  const navigate = useNavigate({ from: "/conversations" });
+  const { status, for: assignee } = useSearch({ from: "/conversations" });
+  const navigate = useNavigate();
+  // Where one is, an open conversation too, with another filter.
+  const filter = (next: { status?: string | undefined; for?: string | undefined }) => void navigate({ to: ".", search: (before) => ({ ...before, ...next }), replace: true });
   useEffect(() => {
     nameTab(t("title"));
   }, [t]);
+  const assignees = useAssignees();
+  const { user, team } = readAssignee(assignee);
   const list = api.useInfiniteQuery(
     "get",
     "/api/v1/conversations",
-    { params: { query: { limit: 50, ...(status === "all" ? {} : { status: status ?? "open" }) } } },
+    { params: { query: { limit: 50, ...(status === "all" ? {} : { status: status ?? "open" }), ...(user === undefined ? {} : { assigned_user: user }), ...(team === undefined ? {} : { assigned_team: team }) } } },
     { pageParamName: "cursor", initialPageParam: null, getNextPageParam: ({ next_cursor }) => next_cursor ?? undefined },
   );
   const conversations = list.data?.pages.flatMap((page) => page.items) ?? [];
@@ -39,13 +45,14 @@ export function ConversationList({ chosen }: { chosen: string | undefined }) {
           aria-label={t("filter")}
           size="sm"
           value={status ?? "open"}
-          onChange={(next) => void navigate({ to: ".", search: { status: next === "open" ? undefined : next }, replace: true })}
+          onChange={(next) => filter({ status: next === "open" ? undefined : next })}
           data={[
             { value: "open", label: t("open") },
             { value: "closed", label: t("closed") },
             { value: "all", label: t("all") },
           ]}
         />
+        <ChoiceField label={t("for")} choices={assignees} value={assignee} onChange={(next) => filter({ for: next })} />
       </div>
       {list.isPending && <RowsLoading rows={6} />}
       {list.isError && conversations.length === 0 && <LoadFailed error={list.error} retry={list.refetch} />}
@@ -54,16 +61,18 @@ export function ConversationList({ chosen }: { chosen: string | undefined }) {
           {t("empty.text")}
         </EmptyState>
       )}
-      <ul className={classes.items}>
-        {conversations.map((conversation) => (
-          <Item key={conversation.id} conversation={conversation} chosen={conversation.id === chosen} />
-        ))}
-        {list.hasNextPage && (
-          <li>
-            <MoreButton list={list} />
-          </li>
-        )}
-      </ul>
+      {conversations.length > 0 && (
+        <ul className={classes.items}>
+          {conversations.map((conversation) => (
+            <Item key={conversation.id} conversation={conversation} chosen={conversation.id === chosen} />
+          ))}
+          {list.hasNextPage && (
+            <li>
+              <MoreButton list={list} />
+            </li>
+          )}
+        </ul>
+      )}
     </>
   );
 }

@@ -5,12 +5,13 @@ import { IconArrowLeft, IconUser } from "@tabler/icons-react";
 import { getRouteApi } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { useTranslation } from "react-i18next";
-import { nameTab } from "../../app/product";
+import { nameTab } from "../../parts/product";
 import { api } from "../../client/http";
 import { Channel } from "../../parts/Channel";
 import { ActionLink, ButtonLink } from "../../parts/links";
 import { LoadFailed } from "../../parts/LoadFailed";
 import { PersonAvatar } from "../../parts/PersonAvatar";
+import { Care } from "./Care";
 import { Composer } from "./Composer";
 import classes from "./Conversations.module.css";
 import { Messages } from "./Messages";
@@ -45,7 +46,12 @@ export function ConversationPage() {
           <IconArrowLeft size={18} className="onward-flip" aria-hidden />
         </ActionLink>
         {data === undefined ? (
-          <Skeleton height={40} width={220} />
+          <>
+            <Skeleton key="name waits" height={53} maw={220} style={{ flex: 1 }} />
+            <div key="care waits" className={classes.care}>
+              <Skeleton height={36} width={220} />
+            </div>
+          </>
         ) : (
           <>
             <PersonAvatar name={data.contact_name} size={40} />
@@ -59,6 +65,9 @@ export function ConversationPage() {
                   {t("conversations:isClosed")}
                 </Badge>
               )}
+            </div>
+            <div className={classes.care}>
+              <Care conversation={data} />
             </div>
             <ButtonLink to="/contacts/$id" params={{ id: data.contact_id }} variant="default" size="sm" visibleFrom="sm" leftSection={<IconUser size={16} aria-hidden />}>
               {t("conversations:toContact")}

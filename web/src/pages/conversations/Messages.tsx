@@ -25,7 +25,7 @@ export function Messages({ conversation }: { conversation: string }) {
     // The reader scrolls with the keyboard too; it begins at its end, since the column is turned round.
     // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
     <div className={classes.messages} tabIndex={0} role="region" aria-label={t("conversations:messages")}>
-      <div>
+      <div key={list.isPending ? "waiting" : "there"}>
         {list.isError && messages.length === 0 && <LoadFailed error={list.error} retry={list.refetch} />}
         {list.isPending && <Waiting />}
         {list.hasNextPage && (
