@@ -10,6 +10,7 @@ import classes from "../../parts/list.module.css";
 import { LoadFailed } from "../../parts/LoadFailed";
 import { Moment } from "../../parts/Moment";
 import { MoreButton } from "../../parts/MoreButton";
+import { RecordsTable } from "../../parts/RecordsTable";
 import { RowsLoading } from "../../parts/RowsLoading";
 import { RunStatus } from "../../parts/RunStatus";
 
@@ -50,24 +51,17 @@ export function RunsTable({ filter, compact = false }: { filter: RunFilter; comp
   }
   return (
     <>
-      <div className={classes.card}>
-        <table className={classes.table}>
-          <thead>
-            <tr>
-              <th scope="col">{t("column.workflow")}</th>
-              <th scope="col">{t("column.status")}</th>
-              {!compact && <th scope="col">{t("column.about")}</th>}
-              <th scope="col">{t("column.at")}</th>
-              <th scope="col">{t("column.started")}</th>
-            </tr>
-          </thead>
-          <tbody>
-            {runs.map((run) => (
-              <Row key={run.id} run={run} compact={compact} />
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <RecordsTable
+        items={runs}
+        keyOf={({ id }) => id}
+        columns={[
+          { title: t("column.workflow"), cell: (run) => <Name run={run} /> },
+          { title: t("column.status"), cell: ({ status }) => <RunStatus status={status} /> },
+          ...(compact ? [] : [{ title: t("column.about"), quiet: true, cell: (run: Run) => <About run={run} /> }]),
+          { title: t("column.at"), quiet: true, cell: (run) => <bdi style={{ overflowWrap: "anywhere" }}>{standsAt(run)}</bdi> },
+          { title: t("column.started"), quiet: true, nowrap: true, cell: ({ started_at: at }) => <Moment at={at} /> },
+        ]}
+      />
       <MoreButton list={list} />
     </>
   );
@@ -83,33 +77,17 @@ function standsAt(run: Run): string {
   return typeof waits?.step === "string" ? waits.step : "";
 }
 
-function Row({ run, compact }: { run: Run; compact: boolean }) {
+function Name({ run }: { run: Run }) {
   const { t } = useTranslation("runs");
   return (
-    <tr>
-      <td>
-        <Link to="/runs/$id" params={{ id: run.id }} className={classes.lead}>
-          <bdi>{run.workflow}</bdi>
-        </Link>{" "}
-        <Badge variant="default" size="sm" tt="none" fw={500}>
-          {t("version", { version: run.version })}
-        </Badge>
-      </td>
-      <td>
-        <RunStatus status={run.status} />
-      </td>
-      {!compact && (
-        <td className={classes.quiet}>
-          <About run={run} />
-        </td>
-      )}
-      <td className={classes.quiet} style={{ overflowWrap: "anywhere" }}>
-        <bdi>{standsAt(run)}</bdi>
-      </td>
-      <td className={`${classes.quiet} ${classes.nowrap}`}>
-        <Moment at={run.started_at} />
-      </td>
-    </tr>
+    <>
+      <Link to="/runs/$id" params={{ id: run.id }} className={classes.lead}>
+        <bdi>{run.workflow}</bdi>
+      </Link>{" "}
+      <Badge variant="default" size="sm" tt="none" fw={500}>
+        {t("version", { version: run.version })}
+      </Badge>
+    </>
   );
 }
 

@@ -7,21 +7,18 @@ import { DeedDialog } from "../runs/DeedDialog";
 import { beginning, nameOf } from "./names";
 
 /** Begins a draft under a name and opens the builder. */
-export function NewWorkflow({ opened, close }: { opened: boolean; close: () => void }) {
+export function NewWorkflow({ close }: { close: () => void }) {
   const { t } = useTranslation("workflows");
   const navigate = useNavigate();
   const [typed, setTyped] = useState("");
   const name = nameOf(typed);
-  const taken = api.useQuery("get", "/api/v1/workflows/{name}", { params: { path: { name } } }, { enabled: opened && name !== "", retry: false });
+  const taken = api.useQuery("get", "/api/v1/workflows/{name}", { params: { path: { name } } }, { enabled: name !== "", retry: false });
   const make = api.useMutation("put", "/api/v1/workflows/{name}/draft", {
     onSuccess: ({ workflow }) => {
       close();
       void navigate({ to: "/workflows/$name", params: { name: workflow }, search: {} });
     },
   });
-  if (!opened) {
-    return null;
-  }
   return (
     <DeedDialog
       title={t("add")}

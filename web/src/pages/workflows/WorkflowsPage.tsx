@@ -2,6 +2,7 @@ import { Badge, Button } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconBolt, IconPlus } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
+import { lazy, Suspense } from "react";
 import { useTranslation } from "react-i18next";
 import { api } from "../../client/http";
 import type { WorkflowSummary } from "../../client/schema";
@@ -12,8 +13,10 @@ import { LoadFailed } from "../../parts/LoadFailed";
 import { Moment } from "../../parts/Moment";
 import { MoreButton } from "../../parts/MoreButton";
 import { PageTitle } from "../../parts/PageTitle";
+import { RecordsTable } from "../../parts/RecordsTable";
 import { RowsLoading } from "../../parts/RowsLoading";
-import { NewWorkflow } from "./NewWorkflow";
+
+const NewWorkflow = lazy(() => import("./NewWorkflow").then((module) => ({ default: module.NewWorkflow })));
 
 export function WorkflowsPage() {
   const { t } = useTranslation("workflows");
@@ -51,7 +54,7 @@ export function WorkflowsPage() {
       )}
       {workflows.length > 0 && <Table workflows={workflows} />}
       <MoreButton list={list} />
-      <NewWorkflow opened={adding} close={close} />
+      <Suspense>{adding && <NewWorkflow close={close} />}</Suspense>
     </>
   );
 }
@@ -59,38 +62,31 @@ export function WorkflowsPage() {
 function Table({ workflows }: { workflows: readonly WorkflowSummary[] }) {
   const { t } = useTranslation("workflows");
   return (
-    <div className={classes.card}>
-      <table className={classes.table}>
-        <thead>
-          <tr>
-            <th scope="col">{t("column.name")}</th>
-            <th scope="col">{t("column.state")}</th>
-            <th scope="col">{t("column.runs")}</th>
-            <th scope="col">{t("column.published")}</th>
-          </tr>
-        </thead>
-        <tbody>
-          {workflows.map((workflow) => (
-            <tr key={workflow.name}>
-              <td>
-                <Link to="/workflows/$name" params={{ name: workflow.name }} className={classes.lead}>
-                  <bdi>{workflow.name}</bdi>
-                </Link>
-              </td>
-              <td>
-                <State workflow={workflow} />
-              </td>
-              <td className={classes.quiet}>
-                <Link to="/runs" search={{ workflow: workflow.name }} className={classes.above} style={{ color: "inherit" }}>
-                  {t("liveRuns", { count: workflow.live_runs })}
-                </Link>
-              </td>
-              <td className={`${classes.quiet} ${classes.nowrap}`}>{workflow.published_at === null ? t("never") : <Moment at={workflow.published_at} />}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <RecordsTable
+      items={workflows}
+      keyOf={({ name }) => name}
+      columns={[
+        {
+          title: t("column.name"),
+          cell: ({ name }) => (
+            <Link to="/workflows/$name" params={{ name }} className={classes.lead}>
+              <bdi>{name}</bdi>
+            </Link>
+          ),
+        },
+        { title: t("column.state"), cell: (workflow) => <State workflow={workflow} /> },
+        {
+          title: t("column.runs"),
+          quiet: true,
+          cell: ({ name, live_runs: count }) => (
+            <Link to="/runs" search={{ workflow: name }} className={classes.above} style={{ color: "inherit" }}>
+              {t("liveRuns", { count })}
+            </Link>
+          ),
+        },
+        { title: t("column.published"), quiet: true, nowrap: true, cell: ({ published_at: at }) => (at === null ? t("never") : <Moment at={at} />) },
+      ]}
+    />
   );
 }
 
