@@ -1,5 +1,6 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
+import { chunkOf } from "./scripts/chunks.ts";
 
 // Where `npm run dev` finds a server; `onward serve --demo` listens there.
 const server = process.env.ONWARD_SERVER ?? "http://127.0.0.1:8080";
@@ -15,6 +16,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     manifest: true,
     chunkSizeWarningLimit: 700,
+    rolldownOptions: { output: { codeSplitting: { groups: [{ debugName: "start and pages", name: chunkOf }] } } },
   },
   server: {
     proxy: {

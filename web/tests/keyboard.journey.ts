@@ -57,7 +57,7 @@ it("signs in, finds a customer, answers, and pauses their run by keyboard alone"
   await tabTo(page, "Your answer");
   await page.keyboard.type("Good morning");
   await page.keyboard.press("Enter");
-  await page.getByRole("listitem").filter({ hasText: "Good morning" }).waitFor();
+  await page.getByRole("region", { name: "Messages" }).getByRole("listitem").filter({ hasText: "Good morning" }).waitFor();
 
   await page.keyboard.press("Control+k");
   await page.getByRole("combobox", { name: "Go anywhere" }).waitFor();

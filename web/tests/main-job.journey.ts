@@ -22,7 +22,7 @@ it("a customer writes, appears without reload, is answered, and the run is shown
   await page.getByLabel("Your answer").focus();
   await page.keyboard.type("We call you at four.");
   await page.keyboard.press("Enter");
-  const answer = page.getByRole("listitem").filter({ hasText: "We call you at four." });
+  const answer = page.getByRole("region", { name: "Messages" }).getByRole("listitem").filter({ hasText: "We call you at four." });
   await answer.getByText(/Delivered|Read/).waitFor();
   expect(await server.phoneShows("919812345670", 2)).toContain("We call you at four.");
   expect(await page.getByLabel("Your answer").inputValue()).toBe("");

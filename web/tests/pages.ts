@@ -58,6 +58,7 @@ export async function pagesOf(server: Server): Promise<AppPage[]> {
     { name: "conversations", path: "/conversations", ready: row },
     { name: "conversation", path: `/conversations/${first(conversations)}`, ready: (page) => page.locator("main ol li").first().waitFor() },
     { name: "workflows", path: "/workflows", ready: row },
+    { name: "builder", path: "/workflows/first-reply", ready: (page) => page.locator("[data-graph] [data-step], [data-builder] li").first().waitFor() },
     { name: "runs", path: "/runs", ready: row },
     { name: "failures", path: "/runs?view=failures", ready: row },
     { name: "run-waiting", path: `/runs/${first(waiting)}`, ready: row },

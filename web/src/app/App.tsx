@@ -1,21 +1,18 @@
 import { DirectionProvider, MantineProvider } from "@mantine/core";
-import { Notifications } from "@mantine/notifications";
-import { QueryClientProvider } from "@tanstack/react-query";
+import { type QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
-import { Suspense, useState } from "react";
-import { makeQueryClient } from "../client/queries";
+import { Suspense } from "react";
 import { colorSchemeKeeper } from "./color-scheme";
-import { makeRouter } from "./router";
+import type { makeRouter } from "./router";
 import { SessionGate } from "./session/SessionGate";
+import { Notices } from "./notices/Notices";
 import { theme } from "./theme";
 
-export function App() {
-  const [queries] = useState(makeQueryClient);
-  const [router] = useState(makeRouter);
+export function App({ queries, router }: { queries: QueryClient; router: ReturnType<typeof makeRouter> }) {
   return (
     <DirectionProvider>
       <MantineProvider theme={theme} defaultColorScheme="auto" colorSchemeManager={colorSchemeKeeper}>
-        <Notifications position="bottom-right" />
+        <Notices />
         <QueryClientProvider client={queries}>
           <Suspense>
             <SessionGate>

@@ -1,9 +1,11 @@
-// Every address of the app. Pages are loaded when they are opened.
+// Every address of the app. A page is loaded when it is opened, and its texts beside it.
 
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
+import i18next from "i18next";
 import { Loading } from "../parts/Loading";
 import { NotFound } from "../parts/NotFound";
 import { PageFailed } from "../parts/PageFailed";
+import type { CATALOGUES } from "../texts/languages";
 import { Shell } from "./shell/Shell";
 
 /** A search parameter of an address, when it is a text. */
@@ -19,67 +21,72 @@ function only<Name extends string>(...names: Name[]): (search: Record<string, un
   };
 }
 
+/** A page's code and the catalogues that it speaks from, loaded side by side. */
+function page<Name extends string, Module extends Record<Name, unknown>>(load: () => Promise<Module>, name: Name, ...catalogues: (typeof CATALOGUES)[number][]) {
+  return lazyRouteComponent(async () => (await Promise.all([load(), i18next.loadNamespaces(catalogues)]))[0], name);
+}
+
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
-const home = createRoute({ getParentRoute: () => root, path: "/", component: lazyRouteComponent(() => import("../pages/home/HomePage"), "HomePage") });
+const home = createRoute({ getParentRoute: () => root, path: "/", component: page(() => import("../pages/home/HomePage"), "HomePage", "home", "runs") });
 const contacts = createRoute({
   getParentRoute: () => root,
   path: "/contacts",
-  validateSearch: only("q", "tag"),
-  component: lazyRouteComponent(() => import("../pages/contacts/ContactsPage"), "ContactsPage"),
+  validateSearch: only("q", "tag", "company"),
+  component: page(() => import("../pages/contacts/ContactsPage"), "ContactsPage", "contacts"),
 });
 const contact = createRoute({
   getParentRoute: () => root,
   path: "/contacts/$id",
-  component: lazyRouteComponent(() => import("../pages/contacts/ContactPage"), "ContactPage"),
+  component: page(() => import("../pages/contacts/ContactPage"), "ContactPage", "contacts", "runs"),
 });
 const conversations = createRoute({
   getParentRoute: () => root,
   path: "/conversations",
-  validateSearch: only("status"),
-  component: lazyRouteComponent(() => import("../pages/conversations/ConversationsPage"), "ConversationsPage"),
+  validateSearch: only("status", "for"),
+  component: page(() => import("../pages/conversations/ConversationsPage"), "ConversationsPage", "conversations"),
 });
 const noConversation = createRoute({
   getParentRoute: () => conversations,
   path: "/",
-  component: lazyRouteComponent(() => import("../pages/conversations/NoConversation"), "NoConversation"),
+  component: page(() => import("../pages/conversations/NoConversation"), "NoConversation", "conversations"),
 });
 const conversation = createRoute({
   getParentRoute: () => conversations,
   path: "$id",
-  component: lazyRouteComponent(() => import("../pages/conversations/ConversationPage"), "ConversationPage"),
+  component: page(() => import("../pages/conversations/ConversationPage"), "ConversationPage", "conversations"),
 });
 const workflows = createRoute({
   getParentRoute: () => root,
   path: "/workflows",
-  component: lazyRouteComponent(() => import("../pages/workflows/WorkflowsPage"), "WorkflowsPage"),
+  component: page(() => import("../pages/workflows/WorkflowsPage"), "WorkflowsPage", "workflows"),
 });
 const workflow = createRoute({
   getParentRoute: () => root,
   path: "/workflows/$name",
   validateSearch: only("view", "version"),
-  component: lazyRouteComponent(() => import("../pages/workflows/BuilderPage"), "BuilderPage"),
+  component: page(() => import("../pages/workflows/BuilderPage"), "BuilderPage", "builder", "runs"),
 });
 const runs = createRoute({
   getParentRoute: () => root,
   path: "/runs",
   validateSearch: only("workflow", "status", "key", "view"),
-  component: lazyRouteComponent(() => import("../pages/runs/RunsPage"), "RunsPage"),
+  component: page(() => import("../pages/runs/RunsPage"), "RunsPage", "runs"),
 });
 const run = createRoute({
   getParentRoute: () => root,
   path: "/runs/$id",
-  component: lazyRouteComponent(() => import("../pages/runs/RunPage"), "RunPage"),
+  component: page(() => import("../pages/runs/RunPage"), "RunPage", "runs"),
 });
 const gallery = createRoute({
   getParentRoute: () => root,
   path: "/gallery",
-  component: lazyRouteComponent(() => import("../pages/gallery/GalleryPage"), "GalleryPage"),
+  component: page(() => import("../pages/gallery/GalleryPage"), "GalleryPage", "gallery"),
 });
 const settings = createRoute({
   getParentRoute: () => root,
   path: "/settings",
   validateSearch: only("tab"),
-  component: lazyRouteComponent(() => import("../pages/settings/SettingsPage"), "SettingsPage"),
+  component: page(() => import("../pages/settings/SettingsPage"), "SettingsPage", "settings"),
 });
 
 const tree = root.addChildren([

@@ -1,4 +1,5 @@
 // The builder: the page of one workflow. Loaded when it is opened, never with the first page.
+import "./mantine.css";
 import { useQuery } from "@tanstack/react-query";
 import { LoadFailed } from "../parts/LoadFailed";
 import { Loading } from "../parts/Loading";

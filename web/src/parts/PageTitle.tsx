@@ -1,6 +1,6 @@
 import { Group, Text, Title } from "@mantine/core";
 import { type ReactNode, useEffect } from "react";
-import { nameTab } from "../app/product";
+import { nameTab } from "./product";
 
 /** A page's heading, what it is for in a sentence, and what can be done; names the browser's tab too. */
 export function PageTitle({ title, before, children, actions }: { title: string; before?: ReactNode; children?: ReactNode; actions?: ReactNode }) {

@@ -1,4 +1,4 @@
-// The languages that the app speaks, and which catalogues each page needs.
+// The languages that the app speaks, and the catalogues of its texts.
 
 export const LANGUAGES = ["en", "fr", "ar"] as const;
 export type Language = (typeof LANGUAGES)[number];
@@ -6,8 +6,8 @@ export type Language = (typeof LANGUAGES)[number];
 /** What speakers call their own language; the same in every language, so it stands here and not in the catalogues. */
 export const OWN_NAMES: Record<Language, string> = { en: "English", fr: "Français", ar: "العربية" };
 
-/** The catalogues that come with the first load; `builder` comes with the builder. */
-export const FIRST_CATALOGUES = ["shell", "home", "contacts", "conversations", "workflows", "runs", "gallery", "settings"] as const;
+/** One file a catalogue and language; `shell` comes with the first load, the others with the pages that speak from them. */
+export const CATALOGUES = ["shell", "home", "contacts", "conversations", "workflows", "runs", "gallery", "settings", "builder"] as const;
 
 export function isLanguage(text: string | null | undefined): text is Language {
   return LANGUAGES.some((language) => language === text);

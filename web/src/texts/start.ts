@@ -1,24 +1,15 @@
-// Texts: one language at a time is loaded, the first page's catalogues as one file, the builder's with the builder.
+// Texts: one language at a time is loaded, and of it the catalogues of what is on the screen.
 
 import i18next, { type BackendModule, type InitOptions } from "i18next";
 import { initReactI18next } from "react-i18next";
-import { directionOf, FIRST_CATALOGUES, isLanguage, type Language } from "./languages";
+import { directionOf, isLanguage, type Language } from "./languages";
 
 type Catalogue = Record<string, unknown>;
-const FIRST: Record<Language, () => Promise<{ default: Record<string, Catalogue> }>> = {
-  en: () => import("./en"),
-  fr: () => import("./fr"),
-  ar: () => import("./ar"),
-};
-const LATER = import.meta.glob<{ default: Catalogue }>("./*/builder.json");
+const FILES = import.meta.glob<{ default: Catalogue }>("./*/*.json");
 
 export async function loadCatalogue(language: string, name: string): Promise<Catalogue> {
   const known = isLanguage(language) ? language : "en";
-  const later = LATER[`./${known}/${name}.json`];
-  if (later !== undefined) {
-    return (await later()).default;
-  }
-  return (await FIRST[known]()).default[name] ?? {};
+  return (await FILES[`./${known}/${name}.json`]?.())?.default ?? {};
 }
 
 const loader: BackendModule = {
@@ -33,7 +24,7 @@ const loader: BackendModule = {
 };
 
 export const OPTIONS: InitOptions = {
-  ns: [...FIRST_CATALOGUES],
+  ns: ["shell"],
   defaultNS: "shell",
   fallbackLng: false,
   interpolation: { escapeValue: false },

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { type Entry, fitting, folded, moved } from "./entries";
+import { folded } from "../../parts/folded";
+import { type Entry, fitting, moved } from "./entries";
 
 const entry = (label: string, detail?: string): Entry => ({ key: label, group: "places", label, to: "/", ...(detail === undefined ? {} : { detail }) });
 

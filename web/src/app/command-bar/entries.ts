@@ -1,16 +1,13 @@
 // What the command bar offers for what was typed. Pure.
 
+import { folded } from "../../parts/folded";
+
 export interface Entry {
   key: string;
   group: "places" | "contacts" | "workflows" | "conversations";
   label: string;
   detail?: string;
   to: string;
-}
-
-/** Folded for comparing: without case and accents. */
-export function folded(text: string): string {
-  return text.normalize("NFD").replace(/\p{M}/gu, "").toLocaleLowerCase();
 }
 
 /** Those that have every word of what was typed, in their order; the ones that begin with it first. */

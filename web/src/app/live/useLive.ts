@@ -2,7 +2,7 @@
 
 import { type QueryClient, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
-import { noteSessionEnded, useSessionEnded } from "../session/session";
+import { noteSessionEnded, useSessionEnded } from "../../client/session";
 import { type Affected, affected, isAbout } from "./affected";
 import { Coalescer } from "./coalesce";
 import { type LiveState, listen } from "./socket";

@@ -6,7 +6,7 @@ import { useTranslation } from "react-i18next";
 import { api } from "../../client/http";
 import { explain } from "../../parts/problem";
 import { said } from "../../parts/said";
-import { useSignedIn } from "./session";
+import { useSignedIn } from "../../client/session";
 
 /** The code in the address: `/?set-up=…`. */
 function codeOf(search: string): string {

@@ -4,7 +4,7 @@ import { useTranslation } from "react-i18next";
 import { api } from "../../client/http";
 import { explain } from "../../parts/problem";
 import { said } from "../../parts/said";
-import { useSignedIn } from "./session";
+import { useSignedIn } from "../../client/session";
 
 export function SignInForm({ email = "" }: { email?: string }) {
   const { t } = useTranslation("shell");

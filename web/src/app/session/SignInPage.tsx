@@ -3,11 +3,11 @@
 import { Text, Title } from "@mantine/core";
 import { useEffect } from "react";
 import { useTranslation } from "react-i18next";
-import { nameTab } from "../product";
+import { nameTab } from "../../parts/product";
 import { api } from "../../client/http";
 import { Loading } from "../../parts/Loading";
 import { Brand } from "../shell/Brand";
-import { LanguageMenu } from "../shell/LanguageMenu";
+import { LanguageField } from "./LanguageField";
 import { SetUpForm } from "./SetUpForm";
 import classes from "./SignIn.module.css";
 import { SignInForm } from "./SignInForm";
@@ -35,7 +35,7 @@ export function SignInPage() {
         </Text>
         {isNew ? <SetUpForm /> : <SignInForm />}
       </div>
-      <LanguageMenu />
+      <LanguageField />
     </main>
   );
 }

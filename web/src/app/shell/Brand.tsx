@@ -1,4 +1,4 @@
-import { PRODUCT } from "../product";
+import { PRODUCT } from "../../parts/product";
 import classes from "./Brand.module.css";
 
 /** The product's sign and name; a name is the same in every language. */

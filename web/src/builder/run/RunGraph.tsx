@@ -37,7 +37,7 @@ export function RunGraph({ workflow, version, entries }: RunGraphProps) {
   const show = useCallback((pointer: string) => { setSelected([pointer]); canvas.current?.show(pointer); }, []);
   // A script has no graph, and a version that is gone none either: the story beside tells the run then.
   if (source.error || (source.data !== undefined && (isScript(source.data) || tree.all.length === 0))) return null;
-  if (source.data === undefined) return <Skeleton height={430} radius="md" />;
+  if (source.data === undefined) return <Skeleton height={494} radius="md" />;
   const step = selected.flatMap((pointer) => tree.byPointer.get(pointer) ?? [])[0];
   const values = step && valuesOf(entries, step.key, at);
   return (

@@ -4,7 +4,7 @@ import { Skeleton } from "@mantine/core";
 import { IconMoodSmile } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
-import { useSessionQuery } from "../../app/session/session";
+import { useSessionQuery } from "../../client/session";
 import { api } from "../../client/http";
 import type { Overview } from "../../client/schema";
 import { ButtonLink, TextLink } from "../../parts/links";
@@ -24,25 +24,42 @@ export function HomePage() {
   const { t } = useTranslation("home");
   const { data: session } = useSessionQuery();
   const overview = api.useQuery("get", "/api/v1/overview", undefined, { refetchInterval: LOOK_MS });
+  const causes = useCauses();
   const name = session?.user?.name;
   return (
     <>
       <PageTitle title={name === undefined ? t("title") : t("hello", { name })} actions={<Next />}>
         {t("about")}
       </PageTitle>
-      {overview.isError && overview.data === undefined ? (
-        <LoadFailed error={overview.error} retry={overview.refetch} />
-      ) : (
+      {overview.isPending && <HomeLoading />}
+      {overview.isError && overview.data === undefined && <LoadFailed error={overview.error} retry={overview.refetch} />}
+      {overview.data !== undefined && (
         <>
           <Numbers overview={overview.data} />
           <div className={classes.panels}>
             <RunsByHour overview={overview.data} />
             <EventsByMinute overview={overview.data} />
           </div>
+          <Causes causes={causes} />
         </>
       )}
-      <Causes />
     </>
+  );
+}
+
+/** The failures by cause, asked for beside the overview. */
+function useCauses() {
+  return api.useQuery("get", "/api/v1/runs/failures", { params: { query: { limit: 5 } } });
+}
+
+/** Nothing of it stays when the overview comes, so nothing moves. */
+function HomeLoading() {
+  const { t } = useTranslation("shell");
+  return (
+    <div role="status" aria-label={t("loading")}>
+      <Skeleton height={92} radius="md" mb="lg" />
+      <Skeleton height={260} radius="md" />
+    </div>
   );
 }
 
@@ -56,10 +73,10 @@ function Next() {
   );
 }
 
-function Numbers({ overview }: { overview: Overview | undefined }) {
+function Numbers({ overview }: { overview: Overview }) {
   const { t, i18n } = useTranslation(["home", "runs"]);
   const number = new Intl.NumberFormat(i18n.language);
-  const failed = overview === undefined ? 0 : failedOf(overview);
+  const failed = failedOf(overview);
   return (
     <ul className={classes.numbers}>
       {LIVING.map((status) => {
@@ -71,7 +88,7 @@ function Numbers({ overview }: { overview: Overview | undefined }) {
                 <Sign size={16} aria-hidden />
                 {t(`runs:status.${status}`)}
               </span>
-              {overview === undefined ? <Skeleton height={32} width={60} /> : <b>{number.format(overview.living[status] ?? 0)}</b>}
+              <b>{number.format(overview.living[status] ?? 0)}</b>
             </Link>
           </li>
         );
@@ -82,56 +99,41 @@ function Numbers({ overview }: { overview: Overview | undefined }) {
             <STATUS_LOOKS.failed.icon size={16} aria-hidden />
             {t("home:failedToday")}
           </span>
-          {overview === undefined ? <Skeleton height={32} width={60} /> : <b>{number.format(failed)}</b>}
+          <b>{number.format(failed)}</b>
         </Link>
       </li>
     </ul>
   );
 }
 
-function RunsByHour({ overview }: { overview: Overview | undefined }) {
+function RunsByHour({ overview }: { overview: Overview }) {
   const { t } = useTranslation(["home", "runs"]);
   return (
     <section className={classes.panel}>
       <h2>{t("home:byHour.title")}</h2>
-      {overview === undefined ? (
-        <Skeleton height={200} />
-      ) : (
-        <Bars
-          label={t("home:byHour.title")}
-          columns={everyHour(overview)}
-          series={RUN_STATUSES.map((status) => ({ name: status, label: t(`runs:status.${status}`) }))}
-          unit="hour"
-          empty={t("home:byHour.empty")}
-        />
-      )}
+      <Bars
+        label={t("home:byHour.title")}
+        columns={everyHour(overview)}
+        series={RUN_STATUSES.map((status) => ({ name: status, label: t(`runs:status.${status}`) }))}
+        unit="hour"
+        empty={t("home:byHour.empty")}
+      />
     </section>
   );
 }
 
-function EventsByMinute({ overview }: { overview: Overview | undefined }) {
+function EventsByMinute({ overview }: { overview: Overview }) {
   const { t } = useTranslation("home");
   return (
     <section className={classes.panel}>
       <h2>{t("byMinute.title")}</h2>
-      {overview === undefined ? (
-        <Skeleton height={200} />
-      ) : (
-        <Bars
-          label={t("byMinute.title")}
-          columns={everyMinute(overview)}
-          series={[{ name: "events", label: t("byMinute.events") }]}
-          unit="minute"
-          empty={t("byMinute.empty")}
-        />
-      )}
+      <Bars label={t("byMinute.title")} columns={everyMinute(overview)} series={[{ name: "events", label: t("byMinute.events") }]} unit="minute" empty={t("byMinute.empty")} />
     </section>
   );
 }
 
-function Causes() {
+function Causes({ causes }: { causes: ReturnType<typeof useCauses> }) {
   const { t } = useTranslation("home");
-  const causes = api.useQuery("get", "/api/v1/runs/failures", { params: { query: { limit: 5 } } });
   return (
     <section className={classes.panel}>
       <h2>{t("causes.title")}</h2>

@@ -12,6 +12,7 @@ import { TextLink } from "../../parts/links";
 import { LoadFailed } from "../../parts/LoadFailed";
 import { Moment } from "../../parts/Moment";
 import { MoreButton } from "../../parts/MoreButton";
+import { PageLoading } from "../../parts/PageLoading";
 import { PageTitle } from "../../parts/PageTitle";
 import { RunStatus } from "../../parts/RunStatus";
 import { RunActions } from "./RunActions";
@@ -42,6 +43,9 @@ export function RunPage() {
   if (run.isError && run.data === undefined) {
     return <LoadFailed error={run.error} retry={run.refetch} />;
   }
+  if (run.data === undefined || history.isPending) {
+    return <PageLoading />;
+  }
   const entries = history.data?.pages.flatMap((page) => pageOf(page).items) ?? [];
   const chapters = story(entries);
   return (
@@ -50,27 +54,26 @@ export function RunPage() {
         <IconArrowLeft size={16} aria-hidden className="onward-flip" />
         {t("title")}
       </TextLink>
-      {run.data === undefined ? (
-        <Skeleton height={34} width={280} mb="lg" />
-      ) : (
-        <PageTitle title={run.data.workflow} actions={<RunActions run={run.data} chapters={chapters} />}>
-          <RunStatus status={run.data.status} /> {t("version", { version: run.data.version })}
-        </PageTitle>
-      )}
-      {run.data !== undefined && entries.length > 0 && (
-        <Suspense fallback={<Skeleton height={500} radius="md" mb="lg" />}>
-          <RunGraph workflow={run.data.workflow} version={run.data.version} entries={entries} />
-        </Suspense>
-      )}
+      <PageTitle title={run.data.workflow} actions={<RunActions run={run.data} chapters={chapters} />}>
+        <RunStatus status={run.data.status} /> {t("version", { version: run.data.version })}
+      </PageTitle>
+      <div className={classes.drawing}>
+        {entries.length > 0 && (
+          <Suspense fallback={<Skeleton height={494} radius="md" />}>
+            <RunGraph workflow={run.data.workflow} version={run.data.version} entries={entries} />
+          </Suspense>
+        )}
+      </div>
       <div className={classes.columns}>
         <section>
           <VisuallyHidden component="h2">{t("story.title")}</VisuallyHidden>
-          {history.isPending && <Skeleton height={300} radius="md" />}
           {history.isError && entries.length === 0 && <LoadFailed error={history.error} retry={history.refetch} />}
           {entries.length > 0 && <Story chapters={chapters} />}
           <MoreButton list={history} />
         </section>
-        <aside>{run.data === undefined ? <Skeleton height={240} radius="md" /> : <Beside run={run.data} />}</aside>
+        <aside>
+          <Beside run={run.data} />
+        </aside>
       </div>
     </>
   );

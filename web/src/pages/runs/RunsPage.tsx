@@ -1,12 +1,13 @@
 // All runs as they go, and failures by their cause.
 
-import { Button, Select, Tabs } from "@mantine/core";
+import { Button, Tabs } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconBan } from "@tabler/icons-react";
 import { getRouteApi } from "@tanstack/react-router";
 import { lazy, Suspense } from "react";
 import { useTranslation } from "react-i18next";
 import { api } from "../../client/http";
+import { ChoiceField } from "../../parts/ChoiceField";
 import classes from "../../parts/list.module.css";
 import { PageTitle } from "../../parts/PageTitle";
 import { RUN_STATUSES } from "../../parts/RunStatus";
@@ -34,28 +35,14 @@ export function RunsPage() {
           <Tabs.Tab value="failures">{t("tab.failures")}</Tabs.Tab>
         </Tabs.List>
         <div className={classes.filters}>
-          <Select
-            aria-label={t("filter.workflow")}
-            placeholder={t("filter.workflow")}
-            data={names}
-            value={filter.workflow ?? null}
-            onChange={(workflow) => change({ workflow: workflow ?? undefined })}
-            searchable
-            clearable
-            clearButtonProps={{ "aria-label": t("filter.clear") }}
-            w={220}
-          />
+          <ChoiceField label={t("filter.workflow")} choices={names.map((name) => ({ value: name, label: name }))} value={filter.workflow} onChange={(workflow) => change({ workflow })} />
           {view !== "failures" && (
             <>
-              <Select
-                aria-label={t("filter.status")}
-                placeholder={t("filter.status")}
-                data={RUN_STATUSES.map((status) => ({ value: status, label: t(`status.${status}`) }))}
-                value={filter.status ?? null}
-                onChange={(status) => change({ status: status ?? undefined })}
-                clearable
-                clearButtonProps={{ "aria-label": t("filter.clear") }}
-                w={180}
+              <ChoiceField
+                label={t("filter.status")}
+                choices={RUN_STATUSES.map((status) => ({ value: status, label: t(`status.${status}`) }))}
+                value={filter.status}
+                onChange={(status) => change({ status })}
               />
               <SearchField label={t("filter.key")} value={filter.key ?? ""} onChange={(key) => change({ key: key === "" ? undefined : key })} />
               {filter.workflow !== undefined && (
