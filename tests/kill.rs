@@ -16,7 +16,7 @@ use std::{
 };
 
 /// A transactional step, an external call, a sleep, an at-most-once message, and transactional steps that build on each other.
-const PIPELINE: &str = "name: pipeline
+pub(super) const PIPELINE: &str = "name: pipeline
 on:
   - event: load.order
 steps:
@@ -61,7 +61,7 @@ pub(super) fn text(value: &Value) -> String {
 }
 
 /// Posts events until all are acknowledged, through every kill: what gets no answer is sent again, as the same event.
-async fn load(api: Api, url: String, contacts: Vec<String>, allowed: Arc<AtomicU64>, all: u64) -> BTreeMap<u64, String> {
+pub(super) async fn load(api: Api, url: String, contacts: Vec<String>, allowed: Arc<AtomicU64>, all: u64) -> BTreeMap<u64, String> {
     let mut acknowledged = BTreeMap::new();
     let mut next = 0;
     while next < all {
@@ -103,7 +103,7 @@ pub(super) async fn contacts(sandbox: &SandboxHandle, api: &Api) -> Vec<String> 
 }
 
 /// Three users who take turns.
-async fn team(api: &Api) {
+pub(super) async fn team(api: &Api) {
     let mut members = Vec::new();
     for name in ["a", "b", "c"] {
         let user = json!({ "email": format!("{name}@example.com"), "password": "correct horse battery" });
@@ -177,16 +177,16 @@ async fn killed(home: Home, kills: u64) {
 }
 
 /// What is left to look at.
-struct Judged {
+pub(super) struct Judged {
     /// `n` → run id.
-    runs: BTreeMap<u64, String>,
-    calls: usize,
-    sends: usize,
-    unknown: usize,
+    pub(super) runs: BTreeMap<u64, String>,
+    pub(super) calls: usize,
+    pub(super) sends: usize,
+    pub(super) unknown: usize,
 }
 
 impl Judged {
-    async fn of(api: &Api, sandbox: &SandboxHandle, contacts: &[String]) -> Self {
+    pub(super) async fn of(api: &Api, sandbox: &SandboxHandle, contacts: &[String]) -> Self {
         let mut runs = BTreeMap::new();
         let mut unknown = 0;
         let mut told = BTreeSet::new();
@@ -215,7 +215,7 @@ impl Judged {
         Self { runs, calls, sends, unknown }
     }
 
-    fn nothing_is_missing(&self, acknowledged: &BTreeMap<u64, String>) {
+    pub(super) fn nothing_is_missing(&self, acknowledged: &BTreeMap<u64, String>) {
         for (n, run) in acknowledged {
             let found = self.runs.get(n).unwrap_or_else(|| panic!("event {n} was acknowledged and has no run"));
             // A repetition of an event whose acknowledgement was lost may not know the run any more.

@@ -23,6 +23,7 @@ mod main_job;
 mod metrics;
 mod nodes;
 mod one_server;
+mod partition;
 mod pause_everything;
 mod power_loss;
 mod recorded_bodies;
