@@ -1,8 +1,17 @@
 //! What the loop is told: everything that wants a commit.
 
-use crate::{EngineError, calls::CallKey, definitions::Addressee, migration::Move, ready::Turn, release::Looking, schedules::ScheduleKey, size};
+use crate::{
+    EngineError,
+    calls::CallKey,
+    definitions::Addressee,
+    migration::{MigrationRequest, Move, Relocated},
+    ready::Turn,
+    release::Looking,
+    schedules::ScheduleKey,
+    size,
+};
 use onward_core::{
-    EventId, NewEvent, OrganisationId, RunId, Value,
+    EventId, NewEvent, OrganisationId, RunId, Shard, Value,
     definition::{Problem, Workflow},
     history::StepPath,
     machine::{Point, Repair},
@@ -131,7 +140,9 @@ pub(crate) enum Item<T: Transaction> {
     /// Something is paused, or goes on; commits alone.
     SetPause { pause: Pause, on: bool, guard: Option<Guard<T>>, reply: Reply<bool> },
     /// Runs move to another version; commits alone.
-    Migrate { organisation: OrganisationId, moves: Vec<Move>, guard: Option<Guard<T>>, reply: Reply<u64> },
+    Migrate { organisation: OrganisationId, moves: Vec<Move>, guard: Option<Guard<T>>, reply: Reply<Relocated> },
+    /// Runs of one shard move to another version; its owner plans that anew, and does it.
+    MigrateOf { shard: Shard, request: Arc<MigrationRequest>, runs: Vec<RunId>, guard: Option<Guard<T>>, reply: Reply<u64> },
     /// Paused runs that nothing holds any more go on.
     ResumeRuns { after: Option<RunId> },
     /// Queues of held starts may have somebody to let go: shards were taken over, a definition or a pause changed.
@@ -167,7 +178,8 @@ pub(crate) enum Answer {
     Publish(Result<u32, EngineError>),
     SetCurrent(Result<(), EngineError>),
     SetPause(bool),
-    Migrate(u64),
+    Migrate(Relocated),
+    MigrateOf(Result<u64, EngineError>),
     Load(Vec<StoredRun>),
     /// The owner of another shard is asked; the answer comes later.
     Asked(uuid::Uuid),
@@ -223,7 +235,8 @@ impl<T: Transaction> Item<T> {
             (Self::Control { reply, .. }, Answer::Control(result)) => drop(reply.send(result)),
             (Self::Mend { reply, .. }, Answer::Mend(result)) => drop(reply.send(result)),
             (Self::SetPause { reply, .. }, Answer::SetPause(changed)) => drop(reply.send(Ok(changed))),
-            (Self::Migrate { reply, .. }, Answer::Migrate(moved)) => drop(reply.send(Ok(moved))),
+            (Self::Migrate { reply, .. }, Answer::Migrate(relocated)) => drop(reply.send(Ok(relocated))),
+            (Self::MigrateOf { reply, .. }, Answer::MigrateOf(moved)) => drop(reply.send(moved)),
             (Self::Publish { reply, .. }, Answer::Publish(result)) => drop(reply.send(result)),
             (Self::Load { reply, .. }, Answer::Load(runs)) => drop(reply.send(Ok(runs))),
             (Self::SetCurrent { reply, .. } | Self::SetPaused { reply, .. }, Answer::SetCurrent(result)) => drop(reply.send(result)),
@@ -241,6 +254,7 @@ impl<T: Transaction> Item<T> {
             Self::Publish { reply, .. } => drop(reply.send(Err(error.into()))),
             Self::SetPause { reply, .. } => drop(reply.send(Err(error.into()))),
             Self::Migrate { reply, .. } => drop(reply.send(Err(error.into()))),
+            Self::MigrateOf { reply, .. } => drop(reply.send(Err(error.into()))),
             Self::SetCurrent { reply, .. } | Self::SetPaused { reply, .. } => drop(reply.send(Err(error.into()))),
             Self::Load { reply, .. } => drop(reply.send(Err(error.into()))),
             Self::Outcome { .. }

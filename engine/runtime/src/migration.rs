@@ -6,12 +6,12 @@
 
 use crate::{EngineError, EngineHandle, Guard, batch::Batch, engine::Engine, message::Item};
 use onward_core::{
-    OrganisationId, RunId,
+    OrganisationId, RunId, Shard,
     definition::Workflow,
     machine::{self, Happening, Mapping, Migration, Moved, Obstacle, State},
     ports::{Store, StoreError, StoredRun, WriteError},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
     panic::{AssertUnwindSafe, catch_unwind},
@@ -22,7 +22,7 @@ use std::{
 const RUNS_AT_ONCE: usize = 100;
 
 /// Which runs are moved, and where to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MigrationRequest {
     /// Whose.
     pub organisation: OrganisationId,
@@ -114,6 +114,14 @@ enum What {
     Cancel { by: String, reason: String },
 }
 
+/// What became of moves.
+#[derive(Debug, Default)]
+pub(crate) struct Relocated {
+    pub(crate) moved: u64,
+    /// Runs that other nodes own: these are asked.
+    elsewhere: BTreeMap<Shard, Vec<RunId>>,
+}
+
 impl Move {
     pub(crate) fn run_id(&self) -> RunId {
         self.run_id
@@ -161,18 +169,33 @@ impl<S: Store> EngineHandle<S> {
                 }
             }
             let planned = moves.len() as u64;
-            let done = if request.dry_run || moves.is_empty() {
-                planned
-            } else {
-                let organisation = request.organisation;
-                self.ask(|reply| Item::Migrate { organisation, moves, guard: guard(), reply }).await?
-            };
+            let done = if request.dry_run || moves.is_empty() { planned } else { self.relocate(request, moves, guard).await? };
             report.moved += done;
-            report.changed += planned - done;
+            report.changed += planned.saturating_sub(done);
         }
         report.steps = tally.steps();
         report.obstacles = tally.obstacles.into_values().collect();
         Ok(report)
+    }
+
+    /// Moves runs, wherever they live; how many moved.
+    async fn relocate(
+        &self,
+        request: &MigrationRequest,
+        moves: Vec<Move>,
+        guard: &(dyn Fn() -> Option<Guard<S::Tx>> + Send + Sync),
+    ) -> Result<u64, EngineError> {
+        let organisation = request.organisation;
+        let Relocated { mut moved, elsewhere } = self.ask(|reply| Item::Migrate { organisation, moves, guard: guard(), reply }).await?;
+        let request = Arc::new(request.clone());
+        let asked = elsewhere.into_iter().map(|(shard, runs)| {
+            let request = Arc::clone(&request);
+            self.ask(move |reply| Item::MigrateOf { shard, request, runs, guard: guard(), reply })
+        });
+        for answer in futures_util::future::join_all(asked).await {
+            moved += answer?;
+        }
+        Ok(moved)
     }
 }
 
@@ -306,21 +329,61 @@ impl Tally {
 }
 
 impl<S: Store> Engine<S> {
-    /// Applies what was planned to the runs that still stand where they stood; how many those are.
+    /// Plans the move of runs that live here as they stand now, and applies it; how many moved.
+    pub(crate) async fn plan_and_migrate(
+        &mut self,
+        tx: &mut S::Tx,
+        batch: &mut Batch<S::Tx>,
+        request: &MigrationRequest,
+        runs: &[RunId],
+    ) -> Result<Result<u64, EngineError>, StoreError> {
+        let store = Arc::clone(&self.shared.store);
+        self.load(tx, batch, runs).await?;
+        let mut programs = BTreeMap::new();
+        let mut moves = Vec::new();
+        for run in store.load_runs(tx, runs).await?.into_iter().flatten() {
+            let (row, to) = (&run.row, request.to);
+            let asked = if request.undo { row.version == to } else { row.version != to && request.from.is_none_or(|from| from == row.version) };
+            if row.organisation != request.organisation || row.workflow != request.workflow || row.status.is_final() || !asked {
+                continue;
+            }
+            for version in machine::versions_of(&run.entries).into_iter().chain([to]) {
+                if let Entry::Vacant(place) = programs.entry(version) {
+                    match self.program(request.organisation, &request.workflow, version).await? {
+                        Ok(program) => {
+                            place.insert(program);
+                        }
+                        Err(reason) => return Ok(Err(EngineError::Conflict(reason))),
+                    }
+                }
+            }
+            let planned = catch_unwind(AssertUnwindSafe(|| plan(request, &programs, &run)));
+            if let Ok(Plan { outcome: Ok(Going { what, .. }), .. }) = planned {
+                moves.push(Move { run_id: row.id, seq: run.entries.last().map_or(0, |entry| entry.seq), what });
+            }
+        }
+        Ok(Ok(self.migrate_runs(tx, batch, request.organisation, &moves).await?.moved))
+    }
+
+    /// Applies what was planned to the runs that still stand where they stood.
     pub(crate) async fn migrate_runs(
         &mut self,
         tx: &mut S::Tx,
         batch: &mut Batch<S::Tx>,
         organisation: OrganisationId,
         moves: &[Move],
-    ) -> Result<u64, StoreError> {
-        let mut count = 0;
+    ) -> Result<Relocated, StoreError> {
+        let mut relocated = Relocated::default();
         for Move { run_id, seq, what } in moves {
+            if let Some((_, shard)) = batch.foreign.get(run_id).filter(|(whose, _)| *whose == organisation) {
+                relocated.elsewhere.entry(*shard).or_default().push(*run_id);
+                continue;
+            }
             let Some(live) = self.runs.get_mut(*run_id).filter(|live| live.organisation == organisation) else { continue };
             if live.state.seq != *seq || live.state.unrest().is_some() {
                 continue;
             }
-            count += 1;
+            relocated.moved += 1;
             // A run that was held with others of its version may go on there.
             batch.resume_runs |= live.state.paused.is_some();
             let happening = match what {
@@ -334,6 +397,6 @@ impl<S: Store> Engine<S> {
             };
             self.happen(tx, batch, *run_id, happening).await?;
         }
-        Ok(count)
+        Ok(relocated)
     }
 }

@@ -2,7 +2,7 @@
 //! confirmed (SEMANTICS.md 1).
 
 use crate::{
-    EngineError, MendedRun, Signal, StartRequest, StartedRun,
+    EngineError, MendedRun, MigrationRequest, Signal, StartRequest, StartedRun,
     admission::ByHandStart,
     batch::Batch,
     engine::{Engine, Queued},
@@ -36,6 +36,7 @@ pub(crate) enum Ask {
     Skip { by: String, output: Value },
     Fork { by: String, after: Option<u64>, before: Option<String>, input: Option<Value>, version: Option<u32> },
     Signal { by: String, name: Option<String>, step: Option<String>, data: Value },
+    Migrate { request: MigrationRequest, runs: Vec<RunId> },
 }
 
 impl Ask {
@@ -77,6 +78,7 @@ impl Ask {
             }
             Self::Signal { by, name, step, data } => Work::Mending(Mending::Signal { by, signal: Signal { name, step, data } }),
             Self::Start { workflow, input, key, run_id } => Work::Start { workflow, input, key, run_id },
+            Self::Migrate { request, runs } => Work::Migrate(request, runs),
         }
     }
 }
@@ -85,6 +87,7 @@ enum Work {
     Command(Command),
     Mending(Mending),
     Start { workflow: String, input: Value, key: Option<String>, run_id: RunId },
+    Migrate(MigrationRequest, Vec<RunId>),
 }
 
 /// An answer on its way back.
@@ -199,6 +202,13 @@ impl<S: Store> Engine<S> {
                     }
                     Answer::Start(started)
                 }
+                Item::MigrateOf { guard, .. } => {
+                    let moved = told.result::<u64>();
+                    if let Ok(moved @ 1..) = &moved {
+                        guard_after(tx, guard.as_mut(), moved).await?;
+                    }
+                    Answer::MigrateOf(moved)
+                }
                 _ => continue,
             };
             batch.replied.push((request, answer));
@@ -238,6 +248,8 @@ impl<S: Store> Engine<S> {
                 self.load(tx, batch, &[run_id]).await?;
                 Answer::Mend(self.mend(tx, batch, organisation, run_id, &mending).await?)
             }
+            // The request says whose; whoever may write into an inbox has said so of this one.
+            Work::Migrate(request, runs) => Answer::MigrateOf(self.plan_and_migrate(tx, batch, &MigrationRequest { organisation, ..request }, &runs).await?),
             Work::Start { workflow, input, key, run_id } => {
                 let asked = StartRequest { organisation, workflow, input, key };
                 match self.start_by_hand(tx, batch, &asked, Some(run_id)).await? {
@@ -259,6 +271,7 @@ impl<S: Store> Engine<S> {
                 Answer::Control(result) => Told::of(result.map(|before| status(run_id).unwrap_or(before))),
                 Answer::Mend(result) => Told::of(result.map(|mended| MendedRun { status: status(mended.run_id).unwrap_or(mended.status), ..mended })),
                 Answer::Start(result) => Told::of(result),
+                Answer::MigrateOf(result) => Told::of(result),
                 _ => continue,
             };
             self.tell(tx, batch, request, told).await?;

@@ -7,7 +7,7 @@ use crate::{
     definitions::{self, Current, Standing},
     engine::{Engine, Queued},
     message::{Answer, Command, Item},
-    migration::Move,
+    migration::{MigrationRequest, Move, Relocated},
     remote::Ask,
 };
 use futures_util::FutureExt;
@@ -114,6 +114,13 @@ impl<S: Store> Engine<S> {
             Item::SetPaused { organisation, workflow, paused, .. } => Answer::SetCurrent(self.set_paused(tx, batch, *organisation, workflow, *paused).await?),
             Item::SetPause { pause, on, .. } => Answer::SetPause(self.change_pause(tx, batch, pause, *on).await?),
             Item::Migrate { organisation, moves, .. } => Answer::Migrate(self.migrate_runs(tx, batch, *organisation, moves).await?),
+            Item::MigrateOf { shard, request, runs, .. } => {
+                if let Some(first) = runs.first().filter(|_| !self.leases.own(*shard)) {
+                    let ask = Ask::Migrate { request: MigrationRequest::clone(request), runs: runs.clone() };
+                    return self.ask_owner(tx, batch, request.organisation, *shard, *first, &ask).await;
+                }
+                Answer::MigrateOf(self.plan_and_migrate(tx, batch, request, runs).await?)
+            }
             Item::ResumeRuns { after } => {
                 self.resume_page(tx, batch, *after).await?;
                 Answer::Done
@@ -224,7 +231,11 @@ impl<S: Store> Engine<S> {
                     guard_after(tx, guard.as_mut(), status).await?;
                 }
                 (Item::SetPause { guard, .. }, Answer::SetPause(true)) => guard_after(tx, guard.as_mut(), &true).await?,
-                (Item::Migrate { guard, .. }, Answer::Migrate(moved)) if *moved > 0 => guard_after(tx, guard.as_mut(), moved).await?,
+                (Item::Migrate { guard, .. }, Answer::Migrate(Relocated { moved, .. })) | (Item::MigrateOf { guard, .. }, Answer::MigrateOf(Ok(moved)))
+                    if *moved > 0 =>
+                {
+                    guard_after(tx, guard.as_mut(), moved).await?;
+                }
                 (Item::Mend { guard, .. }, Answer::Mend(Ok(mended))) => {
                     if let Some(live) = self.runs.get(mended.run_id) {
                         mended.status = live.state.status;

@@ -52,7 +52,7 @@ pub struct Migration {
 }
 
 /// What a person says about steps that the new version does not have under their keys.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mapping {
     /// Old step to new step.
     pub steps: BTreeMap<String, String>,

@@ -292,3 +292,50 @@ fn nodes_are_listed_with_what_they_say() {
     );
     assert!(listed.iter().all(|node| node.seen_at <= world.simulation.clock.now()));
 }
+
+const MOVED: &str = "
+name: w
+on: [{ event: go }]
+steps:
+  - { id: a, do: debug.echo, with: { n: 1 } }
+  - { id: nap, delay: 1h }
+  - { id: done, do: test.count, with: { version: 1 } }
+";
+
+#[test]
+fn runs_of_every_node_move_to_another_version_and_back() {
+    let world = shared(None);
+    let nodes = [join(&world, NodeRole::Worker), join(&world, NodeRole::Worker), join(&world, NodeRole::Api)];
+    publish(&world, &nodes[0].handle, MOVED);
+    pass(&world, 5_000);
+    for number in 0..40 {
+        send(&world, &nodes[number % 3], "go", &number.to_string(), "");
+    }
+    pass(&world, 5_000);
+    let versions = || {
+        runs(&world, "w").iter().fold(BTreeMap::new(), |mut counts: BTreeMap<u32, usize>, run| {
+            *counts.entry(run.version).or_default() += 1;
+            counts
+        })
+    };
+    assert_eq!((versions(), counts(&world)), (BTreeMap::from([(1, 40)]), vec![128, 128]));
+    publish(&world, &nodes[0].handle, &MOVED.replace("n: 1", "n: 2").replace("version: 1", "version: 2"));
+    pass(&world, 5_000);
+    // Asked of one that owns half of them, of one that owns none, and back again.
+    let asked = |node: &Node, change: &dyn Fn(&mut crate::MigrationRequest)| {
+        let mut request = super::migration::request(&world, 2);
+        change(&mut request);
+        super::migration::migrate(&world, &node.handle, request).expect("it is answered")
+    };
+    let some = asked(&nodes[0], &|request| request.limit = 25);
+    assert_eq!((some.runs, some.moved, some.changed, versions()), (25, 25, 0, BTreeMap::from([(1, 15), (2, 25)])));
+    let rest = asked(&nodes[2], &|_| {});
+    assert_eq!((rest.runs, rest.moved, rest.changed, versions()), (15, 15, 0, BTreeMap::from([(2, 40)])));
+    let back = asked(&nodes[1], &|request| request.undo = true);
+    assert_eq!((back.moved, versions()), (40, BTreeMap::from([(1, 40)])));
+    let cancelled = asked(&nodes[2], &|request| request.cancel.extend(["nap".to_owned()]));
+    assert_eq!(cancelled.moved, 40);
+    pass(&world, 10_000);
+    assert!(runs(&world, "w").iter().all(|run| run.status == RunStatus::Cancelled));
+    assert_eq!(world.store.inner().committed_leftovers(), (0, 0, 0, 0));
+}
