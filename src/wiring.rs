@@ -10,7 +10,7 @@ use onward_accounts::{SystemSecrets, organisations};
 use onward_api::{App, AppParts, LocalAdmin, RenderMetrics};
 use onward_connectors::{
     Connectors,
-    connection::{MasterKey, StoredCredentials, Vault},
+    connection::{MasterKey, StoredCredentials, Vault, any_sealed},
     http::{AllowPrivate, HttpClient, HttpRequestNode},
 };
 use onward_core::{
@@ -155,7 +155,17 @@ pub(crate) async fn open(settings: &Settings) -> Result<Rooms, Failure> {
 async fn furnish(settings: &Settings, database: &Database) -> Result<App, Failure> {
     let key = match (&settings.secret_key, database.path()) {
         (Some(text), _) => MasterKey::parse(text).map_err(|error| Failure::because("ONWARD_SECRET_KEY cannot be used", &error)),
-        (None, Some(file)) => MasterKey::load_or_create(&beside(file, "key")).map_err(|error| Failure::because("there is no secret key", &error)),
+        (None, Some(file)) => {
+            let path = beside(file, "key");
+            if settings.duty == Duty::Command && !path.exists() && any_sealed(&mut database.reader()).await.unwrap_or(false) {
+                // A key of the command's own would open none of them, and what it sealed nobody else could open.
+                return Err(Failure::wrong_use(format!(
+                    "the secrets in this database were sealed with a key that is not here: set ONWARD_SECRET_KEY as its server has it, or put {} back",
+                    path.display()
+                )));
+            }
+            MasterKey::load_or_create(&path).map_err(|error| Failure::because("there is no secret key", &error))
+        }
         (None, None) => Err(Failure::wrong_use("set ONWARD_SECRET_KEY to 32 bytes in hex or base64; this database has no file to keep a key beside")),
     }?;
     let clock: Arc<dyn Clock> = match &settings.clock {

@@ -1,6 +1,6 @@
 //! What the commands print, for people and for programs.
 
-use super::harness::{Home, Server};
+use super::harness::{Home, Server, connect, sandbox};
 use onward_core::Value;
 use serde_json::json;
 
@@ -316,4 +316,42 @@ async fn waiting_runs_are_moved_to_another_version() {
     insta::assert_snapshot!("workflows_migrate", moved);
     assert_eq!(home.onward(&["workflows", "migrate", "sleeper", "--map", "nap"]).await.code, 2);
     assert!(home.onward(&["workflows", "migrate", "sleeper", "--undo"]).await.good().out.contains("undone in nap"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_makes_no_key_beside_a_database_that_has_one_elsewhere() {
+    let home = Home::fresh();
+    let key = ("ONWARD_SECRET_KEY", "07".repeat(32));
+    let server = Server::start_within(&home, &[(key.0, &key.1), ("ONWARD_ALLOW_PRIVATE_URLS", "true")]).await;
+    let (api, sandbox) = (server.api(&home).await, sandbox(7).await);
+    connect(&server, &api, &sandbox).await;
+    assert!(server.stop().await.success());
+    let refused = home.onward(&["token", "add", "second"]).await;
+    assert_eq!(refused.code, 2);
+    assert!(refused.err.contains("ONWARD_SECRET_KEY"), "{}", refused.err);
+    assert!(!home.folder().join("onward.db.key").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_and_retention_are_looked_at_and_changed() {
+    let home = Home::fresh();
+    let server = Server::start(&home).await;
+    let rules = home.onward(&["retention", "set", "--workflow", "invoice", "--days", "365", "--json"]).await.good().json();
+    assert_eq!(rules, json!({ "days": 30, "workflows": { "invoice": 365 } }));
+    let shown = home.onward(&["retention", "set", "--days", "90"]).await.good();
+    assert!(shown.out.contains("invoice       365") && shown.out.contains("(all others)  90"), "{}", shown.out);
+    assert_eq!(home.onward(&["retention", "reset", "--workflow", "invoice", "--json"]).await.good().json(), json!({ "days": 90, "workflows": {} }));
+    assert_eq!(home.onward(&["retention", "reset", "--workflow", "invoice"]).await.code, 1);
+    let jobs = home.onward(&["jobs", "list", "--of-server", "--queue", "retention", "--json"]).await.good().json();
+    let id = jobs["items"][0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(home.onward(&["jobs", "show", "--of-server", &id, "--json"]).await.good().json()["queue"], "retention");
+    let shown = home.onward(&["jobs", "show", "--of-server", &id]).await.good();
+    assert!(shown.out.contains("retention") && shown.out.contains("of any"), "{}", shown.out);
+    assert_eq!(home.onward(&["jobs", "list", "--json"]).await.good().json(), json!({ "items": [] }));
+    assert_eq!(home.onward(&["jobs", "show", "0195d3a0-0000-7000-8000-000000000000"]).await.code, 1);
+    // How large the database is stands in the doctor's report, beside a running server too.
+    let doctor = home.onward(&["doctor", "--json"]).await.good().json();
+    let tables = doctor["size"]["tables"].as_array().unwrap();
+    assert!(tables.iter().any(|table| table["table"] == "history") && doctor["size"]["bytes"].as_u64() > Some(0), "{doctor}");
+    assert!(server.stop().await.success());
 }

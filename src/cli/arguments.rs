@@ -1,8 +1,8 @@
 //! What can be typed: one parser for the whole command line (DESIGN.md, "Command line").
 
 use super::{
-    backup, completions, connection, doctor, event, migrate, nodes, publish, replay, resume, run, runs, schema, serve, simulate, test, token, user, validate,
-    workflows,
+    backup, completions, connection, doctor, event, jobs, migrate, nodes, publish, replay, resume, retention, run, runs, schema, serve, simulate, test, token,
+    user, validate, workflows,
 };
 use clap::{Args, Parser, Subcommand, builder::BoolishValueParser};
 
@@ -84,6 +84,10 @@ pub(crate) enum Command {
     Replay(replay::Replay),
     Pause(resume::Pause),
     Resume(resume::Resume),
+    #[command(subcommand)]
+    Jobs(jobs::Jobs),
+    #[command(subcommand)]
+    Retention(retention::Retention),
     #[command(subcommand)]
     Nodes(nodes::Nodes),
     #[command(subcommand)]

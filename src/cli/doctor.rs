@@ -18,8 +18,12 @@ use serde_json::{Value, json};
   onward doctor
   onward doctor --json
 
-Exit code 1 when something is wrong.")]
-pub(crate) struct Doctor {}
+Exit code 1 when something is wrong. How large each table is stands under `size` of --json.")]
+pub(crate) struct Doctor {
+    /// From this size of the database on, say that it is large; 0: never.
+    #[arg(long, env = "ONWARD_DATABASE_ALARM_GIB", value_name = "GIB", default_value_t = 0)]
+    database_alarm_gib: u32,
+}
 
 /// How a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,10 +57,16 @@ impl Doctor {
     pub(crate) async fn run(self, context: Context) -> Result<(), Failure> {
         let mut findings = vec![Finding::good("version", format!("onward {}", env!("CARGO_PKG_VERSION"))), clock()];
         findings.extend(key(&context.place.database));
+        let mut tables = Value::Null;
         match context.client().await {
             Ok(client) => {
                 findings.push(Finding::good("data", client.place()));
                 findings.extend(server(&client).await);
+                // Nobody but the operator may ask.
+                if let Ok(found) = client.get("/api/v1/server/size").await {
+                    findings.push(size(&found, u64::from(self.database_alarm_gib) << 30));
+                    tables = found;
+                }
                 if let Some(rooms) = client.rooms() {
                     findings.push(database(rooms.database()).await);
                 }
@@ -71,7 +81,9 @@ impl Doctor {
             .map(|finding| json!({ "subject": finding.subject, "state": match finding.state { State::Good => "good", State::Notice => "notice", State::Bad => "bad" }, "text": finding.text }))
             .collect();
         let look = Look::of_stdout();
-        context.print(&json!({ "healthy": !bad, "items": items }), |_| findings.iter().map(|finding| line(finding, look)).collect::<Vec<_>>().join("\n"));
+        context.print(&json!({ "healthy": !bad, "items": items, "size": tables }), |_| {
+            findings.iter().map(|finding| line(finding, look)).collect::<Vec<_>>().join("\n")
+        });
         if bad { Err(Failure::Shown) } else { Ok(()) }
     }
 }
@@ -125,6 +137,29 @@ async fn database(database: &Database) -> Finding {
         ),
         Err(error) => Finding::bad("database", error.to_string()),
     }
+}
+
+/// Tables that are named.
+const LARGEST: usize = 3;
+
+/// How large the database is, and which tables make it so.
+fn size(size: &Value, alarm_bytes: u64) -> Finding {
+    let bytes = size["bytes"].as_u64().unwrap_or(0);
+    let largest = size["tables"].as_array().into_iter().flatten().take(LARGEST).map(|table| {
+        let dead = table["dead_rows"].as_u64().filter(|dead| *dead > 0).map_or_else(String::new, |dead| format!(", {dead} dead"));
+        format!("{} {} ({} rows{dead})", table["table"].as_str().unwrap_or_default(), megabytes(table["bytes"].as_u64().unwrap_or(0)), table["rows"])
+    });
+    let largest: Vec<String> = largest.collect();
+    let text = format!("{}{}{}", megabytes(bytes), if largest.is_empty() { "" } else { "; the largest tables: " }, largest.join(", "));
+    if alarm_bytes > 0 && bytes > alarm_bytes {
+        let bound = megabytes(alarm_bytes);
+        return Finding::notice("size", format!("{text}; more than the {bound} of --database-alarm-gib: keep runs for fewer days with `onward retention set`"));
+    }
+    Finding::good("size", text)
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
 }
 
 async fn server(client: &Client) -> Vec<Finding> {
@@ -203,4 +238,19 @@ async fn runs(client: &Client) -> Option<Finding> {
     let id = first.get("id").and_then(Value::as_str).unwrap_or_default();
     let waits = first.get("waiting_on").and_then(|on| timeline::waiting_for(on, now)).unwrap_or_default();
     Some(Finding::notice("runs", format!("{} are paused; the newest, {id}, waits {waits}", paused.len())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_database_is_noticed_from_the_bound_on() {
+        let found = json!({ "bytes": 3_u64 << 30, "tables": [{ "table": "history", "rows": 7, "dead_rows": 2, "bytes": 1 << 20 }] });
+        let large = size(&found, 2 << 30);
+        assert_eq!(large.state, State::Notice);
+        assert!(large.text.starts_with("3072.0 MiB; the largest tables: history 1.0 MiB (7 rows, 2 dead); more than the 2048.0 MiB"), "{}", large.text);
+        assert!(size(&found, 0).state == State::Good && size(&found, 4 << 30).state == State::Good);
+        assert_eq!(size(&json!({ "bytes": 1 << 20, "tables": null }), 0).text, "1.0 MiB");
+    }
 }

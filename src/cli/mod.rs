@@ -9,6 +9,7 @@ mod doctor;
 mod event;
 mod failure;
 mod input;
+mod jobs;
 mod migrate;
 mod migrate_runs;
 mod nodes;
@@ -16,6 +17,7 @@ mod publish;
 mod repair;
 mod replay;
 mod resume;
+mod retention;
 mod run;
 mod runs;
 mod schema;
@@ -101,6 +103,8 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Replay(replay) => block_on(replay.run(context)),
         Command::Pause(pause) => block_on(pause.run(context)),
         Command::Resume(resume) => block_on(resume.run(context)),
+        Command::Jobs(jobs) => block_on(jobs.run(context)),
+        Command::Retention(retention) => block_on(retention.run(context)),
         Command::Nodes(nodes) => nodes.run(&context),
         Command::Event(event) => block_on(event.run(context)),
         Command::Connection(connection) => block_on(connection.run(context)),

@@ -49,6 +49,9 @@ pub(crate) struct Serve {
     /// How many backups are kept; older ones are removed.
     #[arg(long, env = "ONWARD_BACKUP_KEEP", value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     backup_keep: u32,
+    /// From this size of the database on, metrics (`onward_database_alarm_bytes`) and `onward doctor` say that it is large; 0: never.
+    #[arg(long, env = "ONWARD_DATABASE_ALARM_GIB", value_name = "GIB", default_value_t = 0)]
+    database_alarm_gib: u32,
 }
 
 /// Milliseconds of a duration.
@@ -92,6 +95,7 @@ impl Serve {
             json: context.json,
             archive_folder: self.archive_folder,
             backups: self.backup_folder.map(|folder| Backups { folder, every_ms: self.backup_every, keep: self.backup_keep as usize }),
+            alarm_bytes: u64::from(self.database_alarm_gib) << 30,
         })
         .await
     }

@@ -13,6 +13,10 @@ fn every_command_has_help_and_a_place_for_data() {
     for command in Arguments::command().get_subcommands() {
         assert!(command.get_about().is_some(), "{} has no help", command.get_name());
     }
+    // Global options have their names in every command.
+    let mut all = Arguments::command();
+    all.build();
+    all.debug_assert();
     let arguments = Arguments::try_parse_from(["onward", "runs", "list", "--database", "sqlite://x.db", "--json", "--status", "waiting"]).unwrap();
     assert_eq!(arguments.place.database, "sqlite://x.db");
     assert!(arguments.json);

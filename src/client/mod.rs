@@ -85,7 +85,9 @@ impl Client {
         match &self.transport {
             Transport::Network(network) => network.to_string(),
             Transport::Socket(socket) => format!("the server beside {}", socket.database()),
-            Transport::Local(_) => "the database in this process (no server runs on it)".to_owned(),
+            // Beside a file there would be the server's socket.
+            Transport::Local(rooms) if rooms.database().path().is_some() => "the database in this process (no server runs on it)".to_owned(),
+            Transport::Local(_) => "the database, beside whatever servers run on it".to_owned(),
         }
     }
 

@@ -81,7 +81,8 @@ impl Metrics {
 
     /// From here on queues and sizes are told, too. What connectors and channels count begins at nothing, so that the first of a kind
     /// shows as a rise.
-    pub(super) fn watch(&self, app: App, database: Database) {
+    pub(super) fn watch(&self, app: App, database: Database, alarm_bytes: u64) {
+        gauge!("onward_database_alarm_bytes").set(alarm_bytes as f64);
         for connector in app.parts.connectors.ids().chain(["in"]) {
             counter!("onward_webhook_requests_total", "connector" => connector, "outcome" => "taken").increment(0);
         }

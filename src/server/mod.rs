@@ -52,6 +52,8 @@ pub(crate) struct Options {
     pub(crate) archive_folder: Option<PathBuf>,
     /// Scheduled backups.
     pub(crate) backups: Option<Backups>,
+    /// From which size of the database on somebody wants to know; 0: none.
+    pub(crate) alarm_bytes: u64,
 }
 
 /// Backups that are made now and then.
@@ -90,7 +92,7 @@ pub(crate) async fn serve(options: Options) -> Result<(), Failure> {
         sandbox: demonstration.as_ref().map(Demonstration::url),
     })
     .await?;
-    metrics.watch(rooms.app().clone(), rooms.database().clone());
+    metrics.watch(rooms.app().clone(), rooms.database().clone(), options.alarm_bytes);
     let relay = Relay::start(&rooms);
     let background = Background::start(&rooms, &options).await?;
     let due = tokio::spawn(watching::watch_due(rooms.app().clone()));

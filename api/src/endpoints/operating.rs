@@ -28,7 +28,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(get_server)).routes(routes!(pause_server)).routes(routes!(resume_server))
+    OpenApiRouter::new().routes(routes!(get_server)).routes(routes!(get_server_size)).routes(routes!(pause_server)).routes(routes!(resume_server))
 }
 
 /// Why everything is paused.
@@ -48,6 +48,15 @@ impl Body for Reason {
 #[utoipa::path(get, path = "/server", tag = "Operations", responses((status = 200, body = shapes::ServerState)))]
 async fn get_server(State(app): State<App>, _operator: Operator) -> Result<Answer, Problem> {
     Ok(Answer::ok(state(&app).await?))
+}
+
+/// Tells how large the database is, table by table. SQLite reads its file for that; one of more than 2 GiB is not. Only the server's own
+/// command line may ask.
+#[utoipa::path(get, path = "/server/size", tag = "Operations", responses((status = 200, body = shapes::DatabaseSize)))]
+async fn get_server_size(State(app): State<App>, _operator: Operator) -> Result<Answer, Problem> {
+    let database = &app.parts.database;
+    let (report, tables) = (database.report().await?, database.table_sizes().await?);
+    Ok(Answer::ok(serde_json::json!({ "bytes": report.bytes, "free_bytes": report.free_bytes, "log_bytes": report.log_bytes, "tables": tables })))
 }
 
 /// Pauses every organisation of the server: nothing starts, no timer fires, no event is delivered; everything is kept and

@@ -63,6 +63,10 @@ pub struct Forgotten {
     pub events: u64,
     /// Rows of all other kinds.
     pub rows: u64,
+    /// Transactions that this took.
+    pub pieces: u64,
+    /// Rows of the largest of them: what somebody may have had to wait for.
+    pub largest_piece: u64,
 }
 
 /// The job that is there on every server: it comes again and again, and never dies of a failure.
@@ -104,6 +108,8 @@ impl Retention {
             forgotten.rows += pieces.repeat(|tx, id, limit| Box::pin(idempotency::forget(tx, id, limit))).await?;
             forgotten.rows += pieces.repeat(|tx, id, limit| Box::pin(forget_rates(tx, id, limit))).await?;
             forgotten.rows += pieces.repeat(move |tx, id, limit| Box::pin(jobs::forget(tx, id, jobs_before, limit))).await?;
+            forgotten.pieces += pieces.written;
+            forgotten.largest_piece = forgotten.largest_piece.max(pieces.largest);
         }
         app.parts.database.tidy().await?;
         Ok(forgotten)
@@ -159,6 +165,7 @@ impl JobHandler for Retention {
         }
         let output = serde_json::json!({
             "runs": gone.runs, "archived": gone.archived, "events": gone.events, "rows": gone.rows,
+            "pieces": gone.pieces, "largest_piece": gone.largest_piece,
             "walked_at": if walk { Some(now.as_millis()) } else { walked_at },
         });
         Ok(Done::Again { at: self.app.now().plus_millis(ROUND_MS), output })

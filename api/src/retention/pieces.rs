@@ -25,11 +25,15 @@ pub(super) struct Pieces<'a> {
     pub(super) organisation: OrganisationId,
     stop: &'a (dyn Fn() -> bool + Sync),
     rows: usize,
+    /// Pieces that wrote something.
+    pub(super) written: u64,
+    /// Rows of the largest of them.
+    pub(super) largest: u64,
 }
 
 impl<'a> Pieces<'a> {
     pub(super) fn new(app: &'a App, organisation: OrganisationId, stop: &'a (dyn Fn() -> bool + Sync)) -> Self {
-        Self { app, organisation, stop, rows: FIRST }
+        Self { app, organisation, stop, rows: FIRST, written: 0, largest: 0 }
     }
 
     /// Nothing more is to be begun.
@@ -88,6 +92,8 @@ impl<'a> Pieces<'a> {
             })
         })
         .await??;
+        self.written += u64::from(went > 0);
+        self.largest = self.largest.max(went);
         self.rows = match took.load(Ordering::Relaxed) {
             LONGEST_MS.. => (self.rows / 2).max(LEAST),
             ..=1 => (self.rows + self.rows / 4).min(MOST),

@@ -246,6 +246,30 @@ shapes! {
         waiting_since: Option<String>,
     }
 
+    /// How large a table of the database is.
+    TableSize {
+        /// Its name.
+        table: String,
+        /// Rows; on PostgreSQL an estimate.
+        rows: u64,
+        /// Rows that were deleted or replaced and not yet cleared away; on SQLite there are none.
+        dead_rows: u64,
+        /// Bytes on the disk, with its indexes.
+        bytes: u64,
+    }
+
+    /// How large the database is, and where.
+    DatabaseSize {
+        /// Bytes of all.
+        bytes: u64,
+        /// Bytes within that hold nothing and are used next; SQLite only.
+        free_bytes: u64,
+        /// Bytes of the write-ahead log; SQLite only.
+        log_bytes: u64,
+        /// The tables, the largest first; `null`: the file is too large to be looked through for a request.
+        tables: Option<Vec<TableSize>>,
+    }
+
     /// The whole server, every organisation in it.
     ServerState {
         /// Everything is paused.

@@ -71,6 +71,10 @@ async fn everything_is_held_by_whoever_operates_the_server_and_by_nobody_else() 
         server.call_with(&[], Method::POST, path, Value::Null).await.problem(401, "unauthorized");
     }
     server.get("/api/v1/server").await.problem(403, "forbidden");
+    server.get("/api/v1/server/size").await.problem(403, "forbidden");
+    let size = local("/api/v1/server/size").await.expect(200).json();
+    let tables = size["tables"].as_array().unwrap();
+    assert!(tables.len() > 40 && tables.iter().all(|table| table["table"].is_string() && table["bytes"].is_u64() && table["rows"].is_u64()), "{size}");
 
     for token in [&server.admin, &stranger] {
         server.call_as(token, Method::POST, "/api/v1/workflows/hello/publish", json!({ "source": WORKFLOW })).await.expect(200);

@@ -216,3 +216,36 @@ async fn the_file_shrinks_and_nothing_goes_while_everything_is_paused() {
     let after = server.app.parts.database.report().await.unwrap();
     assert!(before.bytes > 10 << 20 && after.bytes < before.bytes / 3, "{} bytes, then {}", before.bytes, after.bytes);
 }
+
+/// Rows that a piece may write: what is asked for at the most, and something of what belongs to it.
+const PIECE_ROWS: u64 = 700;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_goes_in_pieces_between_which_others_write() {
+    let server = Server::start().await;
+    server.publish().await;
+    for n in 0..250 {
+        run_hello(&server, &n.to_string()).await;
+    }
+    let rows = count(&server, "SELECT (SELECT count(*) FROM runs) + (SELECT count(*) FROM history) AS n").await as u64;
+    assert!(rows >= 500, "{rows}");
+    age(&server, 31).await;
+    let ingested = std::sync::atomic::AtomicU64::new(0);
+    let gone = {
+        let (round, writing) = (Retention::new(server.app.clone(), None), server.app.engine().clone());
+        let forgetting = async { round.round(true, &|| false).await.unwrap() };
+        let others = async {
+            loop {
+                writing.ingest(vec![NewEvent::new(server.organisation, "a.b", "test", Value::Null)]).await.unwrap();
+                ingested.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            }
+        };
+        tokio::select! { gone = forgetting => gone, () = others => unreachable!() }
+    };
+    assert_eq!(gone.runs, 250);
+    assert!(gone.largest_piece <= PIECE_ROWS && gone.pieces >= 4, "{gone:?}");
+    let ingested = ingested.into_inner();
+    assert!(ingested > 0, "others write meanwhile: {gone:?}");
+    println!("retention: {rows} rows in {} pieces of at most {}, {ingested} events acknowledged meanwhile", gone.pieces, gone.largest_piece);
+    server.app.engine().shutdown().await;
+}

@@ -19,4 +19,4 @@ pub use error::{ConnectionError, Problem};
 pub use key::{KeyError, MasterKey};
 pub use model::{ConnectionChange, Health, HealthState, NewConnection, StoredConnection, webhook_path};
 pub use seal::{NonceSource, SealError, SystemNonces, Vault};
-pub use store::{add, delete, find, find_by_account, is_current, list, record_health, update};
+pub use store::{add, any_sealed, delete, find, find_by_account, is_current, list, record_health, update};

@@ -211,6 +211,11 @@ pub async fn is_current<Q: Query>(db: &mut Q, organisation: OrganisationId, id: 
     Ok(db.fetch_optional(sql, args![organisation, id, revision]).await?.is_some())
 }
 
+/// Whether any connection, of whatever organisation, has secrets that some key has sealed.
+pub async fn any_sealed<Q: Query>(db: &mut Q) -> Result<bool, DatabaseError> {
+    Ok(db.fetch_optional("SELECT 1 AS one FROM connections WHERE secrets IS NOT NULL LIMIT 1", args![]).await?.is_some())
+}
+
 async fn by_id<Q: Query>(db: &mut Q, organisation: OrganisationId, id: ConnectionId) -> Result<Option<StoredConnection>, ConnectionError> {
     Ok(sealed_by_id(db, organisation, id).await?.map(|(connection, _)| connection))
 }

@@ -26,6 +26,7 @@ mod migrations;
 mod postgres;
 mod query;
 mod row;
+mod sizes;
 mod sqlite;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -40,6 +41,7 @@ pub use listening::Listener;
 pub use lists::Rows;
 pub use query::{Query, Reader, Snapshot};
 pub use row::{Column, FromColumn, Row};
+pub use sizes::TableSize;
 pub use tx::Tx;
 pub use value::{Arg, Args, IntoArg, Kind};
 

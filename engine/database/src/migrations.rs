@@ -1,8 +1,9 @@
 //! The embedded migrations: of both databases the same numbers with the same meaning.
 
+use crate::DatabaseError;
 use sqlx::{
     SqlSafeStr as _,
-    migrate::{Migration, MigrationType, Migrator},
+    migrate::{MigrateError, Migration, MigrationType, Migrator},
 };
 
 include!(concat!(env!("OUT_DIR"), "/migrations.rs"));
@@ -15,6 +16,21 @@ pub(crate) fn sqlite() -> Migrator {
 /// What brings a PostgreSQL database up to date; nodes that start at one time take turns.
 pub(crate) fn postgres() -> Migrator {
     migrator(POSTGRES)
+}
+
+/// Why a database cannot be brought up to date, and what to do.
+pub(crate) fn refused(error: &MigrateError) -> DatabaseError {
+    let newest = SQLITE.last().map_or(0, |(version, ..)| *version);
+    DatabaseError::Migration(match error {
+        MigrateError::VersionMissing(version) => format!(
+            "a newer version of Onward has brought it to migration {version}, and this one knows {newest} at the most; run that version or a newer one, or \
+             restore a backup of before the upgrade for this one"
+        ),
+        MigrateError::VersionMismatch(version) => {
+            format!("its migration {version} is another one than this version's; run a release of Onward, or the build that made it")
+        }
+        other => other.to_string(),
+    })
 }
 
 /// Tells one state of the migrations from another.
@@ -38,6 +54,12 @@ fn migrator(migrations: &[(i64, &'static str, &'static str)]) -> Migrator {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_database_of_a_newer_version_says_what_to_do() {
+        let text = refused(&MigrateError::VersionMissing(9_999)).to_string();
+        assert!(text.contains("migration 9999") && text.contains("run that version or a newer one") && text.contains("restore a backup"), "{text}");
+    }
 
     #[test]
     fn both_databases_have_the_same_migrations() {

@@ -76,6 +76,7 @@ pub(super) const CATALOGUE: &[(&str, Kind, &str)] = &[
     ("onward_spans_dropped_total", Counter, "Spans that were dropped because the collector did not take them."),
     // The house.
     ("onward_database_bytes", Gauge, "Size of the database."),
+    ("onward_database_alarm_bytes", Gauge, "From which size of the database on somebody wants to know; 0: nobody said."),
     ("onward_database_free_bytes", Gauge, "Bytes of the database that are free for use again."),
     ("onward_database_wal_bytes", Gauge, "Size of the write-ahead log."),
     ("onward_disk_free_bytes", Gauge, "What is left of the database's disk."),

@@ -31,6 +31,14 @@ const EVERY: [(&str, &str); 8] = [
 /// For the one that writes. A node that stalls or is cut off must not keep its locks for longer than its lease lasts: whoever takes its
 /// shards over waits for them (SEMANTICS.md 4).
 const WRITER: [(&str, &str); 2] = [("idle_in_transaction_session_timeout", "4s"), ("statement_timeout", "15s")];
+/// Deleted rows are cleared away once a fiftieth of a table is, not a fifth: tables of millions of rows would grow far beyond what they
+/// hold. Whoever set a share of their own keeps it.
+const CLEAR_EARLY: &str = "DO $$ DECLARE one record; BEGIN
+    FOR one IN SELECT c.oid::regclass AS name FROM pg_class AS c WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace
+        AND NOT coalesce(c.reloptions::text LIKE '%autovacuum_vacuum_scale_factor%', false)
+    LOOP EXECUTE format('ALTER TABLE %s SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500,
+        autovacuum_analyze_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.1)', one.name);
+    END LOOP; END $$";
 /// For those that read.
 const READER: [(&str, &str); 1] = [("default_transaction_read_only", "on")];
 
@@ -60,7 +68,10 @@ impl Backend {
         check(&mut connection).await?;
         // Migrations of big tables may take their time.
         sqlx::raw_sql("SET statement_timeout = 0; SET lock_timeout = 0").execute(&mut connection).await.map_err(|error| translate(&error))?;
-        migrations::postgres().run_direct(None, &mut connection, false).await.map_err(|error| DatabaseError::Migration(error.to_string()))?;
+        migrations::postgres().run_direct(None, &mut connection, false).await.map_err(|error| migrations::refused(&error))?;
+        if let Err(error) = sqlx::raw_sql(CLEAR_EARLY).execute(&mut connection).await {
+            tracing::warn!(%error, "the tables' autovacuum settings cannot be set; deleted rows are cleared away later than is good");
+        }
         sqlx::raw_sql("RESET statement_timeout; RESET lock_timeout").execute(&mut connection).await.map_err(|error| translate(&error))?;
         let readers = Readers::new(options.options(READER));
         Ok(Self { writer: Arc::new(Mutex::new(Slot::new(writer, connection))), readers, name })

@@ -228,7 +228,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Writing, DatabaseError> {
 /// Brings the schema up to date, on a connection of its own.
 async fn migrate(path: &Path) -> Result<(), DatabaseError> {
     let mut connection = open_beside(path).await?;
-    migrations::sqlite().run_direct(None, &mut connection, false).await.map_err(|error| DatabaseError::Migration(error.to_string()))?;
+    migrations::sqlite().run_direct(None, &mut connection, false).await.map_err(|error| migrations::refused(&error))?;
     connection.close().await.map_err(|error| translate(&error))
 }
 

@@ -2,6 +2,7 @@
 
 mod opening;
 mod postgres;
+mod sizes;
 mod statements;
 mod transactions;
 
