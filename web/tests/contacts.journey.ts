@@ -151,10 +151,10 @@ it("a conversation is given to a user, found by them, and closed", async () => {
   const { page } = await openPage();
   await signIn(page, server, "/conversations");
   await page.getByRole("link", { name: /Weber/ }).click();
-  await page.getByRole("combobox", { name: "Who cares for it" }).selectOption("Kofi");
+  await page.getByRole("combobox", { name: "Assigned to", exact: true }).selectOption("Kofi");
   const assigned = async () => (await server.api<{ items: { assigned_user: string | null }[] }>("/conversations")).items.filter((one) => one.assigned_user !== null).length;
   await expect.poll(assigned).toBe(1);
-  await page.getByRole("combobox", { name: "Whoever cares" }).selectOption("Kofi");
+  await page.getByRole("combobox", { name: "Assigned to anyone" }).selectOption("Kofi");
   const list = page.getByRole("region", { name: "Conversations" });
   await expect.poll(() => list.getByRole("listitem").count()).toBe(1);
   await page.getByRole("button", { name: "Close the conversation" }).click();

@@ -59,6 +59,16 @@ it("signs in, finds a customer, answers, and pauses their run by keyboard alone"
   await page.keyboard.press("Enter");
   await page.getByRole("region", { name: "Messages" }).getByRole("listitem").filter({ hasText: "Good morning" }).waitFor();
 
+  // Escape leads back to where one was, with what one was writing.
+  await tabTo(page, "Your answer");
+  await page.keyboard.type("Half");
+  await page.keyboard.press("Control+k");
+  await page.getByRole("combobox", { name: "Go anywhere" }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("combobox", { name: "Go anywhere" }).waitFor({ state: "detached" });
+  await page.keyboard.type(" a word");
+  expect(await page.getByLabel("Your answer").inputValue()).toBe("Half a word");
+
   await page.keyboard.press("Control+k");
   await page.getByRole("combobox", { name: "Go anywhere" }).waitFor();
   await page.keyboard.type("runs");

@@ -74,7 +74,7 @@ export async function pagesOf(server: Server): Promise<AppPage[]> {
     path,
     ready: async (page) => {
       await ready(page);
-      await page.waitForFunction(() => document.querySelector('[role="status"][aria-label]') === null);
+      await page.waitForFunction(() => document.querySelector('[role="status"][aria-label], .mantine-Skeleton-root') === null);
       if (name !== "not-found") {
         await heading(page);
       }

@@ -25,6 +25,11 @@ export function CommandDialog({ close }: { close: () => void }) {
   );
 }
 
+/** At once, before the dialog has opened: one types on. */
+function focus(field: HTMLInputElement | null): void {
+  field?.focus();
+}
+
 function useEntries(typed: string): Entry[] {
   const { t } = useTranslation("shell");
   const [asked] = useDebouncedValue(typed.trim(), 120);
@@ -71,6 +76,7 @@ function Search({ close }: { close: () => void }) {
   return (
     <>
       <TextInput
+        ref={focus}
         data-autofocus
         size="lg"
         variant="unstyled"

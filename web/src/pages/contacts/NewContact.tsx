@@ -6,10 +6,12 @@ import { useTranslation } from "react-i18next";
 import { api } from "../../client/http";
 import { explain } from "../../parts/problem";
 import { said } from "../../parts/said";
+import { useFocusBack } from "../../parts/useFocusBack";
 
 /** Makes a contact, or completes the one who has this phone or e-mail already; opens it either way. */
 export function NewContact({ opened, close }: { opened: boolean; close: () => void }) {
   const { t } = useTranslation(["contacts", "shell"]);
+  useFocusBack();
   const navigate = useNavigate();
   const queries = useQueryClient();
   const make = api.useMutation("post", "/api/v1/contacts", {

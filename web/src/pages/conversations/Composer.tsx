@@ -62,7 +62,8 @@ export function Composer({ conversation }: { conversation: string }) {
         minRows={1}
         maxRows={8}
         maxLength={4096}
-        dir="auto"
+        // The hint reads as the page does, what is typed as it is written.
+        dir={text === "" ? undefined : "auto"}
       />
       <Button type="submit" loading={send.isPending} disabled={text.trim() === ""} leftSection={<IconSend size={16} aria-hidden className="onward-flip" />}>
         {t("conversations:send")}

@@ -2,6 +2,7 @@ import { Alert, Button, Group, Modal, Stack, Text } from "@mantine/core";
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { explain } from "../../parts/problem";
+import { useFocusBack } from "../../parts/useFocusBack";
 
 /** Asks before something is done to a run, says what will happen, and stays when it is refused. */
 export function DeedDialog(props: {
@@ -17,6 +18,7 @@ export function DeedDialog(props: {
   children?: ReactNode;
 }) {
   const { t } = useTranslation("shell");
+  useFocusBack();
   return (
     <Modal opened onClose={props.close} title={props.title} closeButtonProps={{ "aria-label": t("close") }}>
       <form

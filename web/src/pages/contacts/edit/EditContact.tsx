@@ -14,9 +14,11 @@ import { Conflicts } from "./Conflicts";
 import { Fields } from "./Fields";
 import type { ContactForm } from "./form";
 import { beginEdit, type Edit, save } from "./store";
+import { useFocusBack } from "../../../parts/useFocusBack";
 
 export function EditContact({ id, close, saved }: { id: string; close: () => void; saved: (contact: Contact) => void }) {
   const { t } = useTranslation(["contacts", "shell"]);
+  useFocusBack();
   // Read anew for each opening, and never again under what is being typed.
   const begun = useQuery({ queryKey: ["contact to edit", id], queryFn: () => beginEdit(id), gcTime: 0, staleTime: Number.POSITIVE_INFINITY, refetchOnReconnect: false });
   return (
