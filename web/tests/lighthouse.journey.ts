@@ -19,7 +19,7 @@ const CATEGORIES = ["performance", "accessibility"] as const;
 /** Where a busy machine gave a page a mark that is too low: the middle of so many. */
 const LOOKS = 3;
 
-const DESK = ["home", "contacts", "contact", "conversation", "workflows", "runs", "run-failed", "gallery", "settings-connections", "builder"];
+const DESK = ["home", "contacts", "contact", "conversation", "workflows", "runs", "run-failed", "gallery", "settings-connections"];
 const ON_THE_WAY = ["home", "contacts", "contact", "conversation", "runs"];
 
 type Preset = "desktop" | "mobile";
