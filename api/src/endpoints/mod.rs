@@ -33,6 +33,7 @@ mod runs;
 mod segments;
 mod session;
 mod simulate;
+mod stats;
 mod tasks;
 mod teams;
 mod tokens;
@@ -58,6 +59,7 @@ pub(crate) fn described() -> OpenApiRouter<App> {
     let versioned = OpenApiRouter::new()
         .merge(events::routes())
         .merge(workflows::routes())
+        .merge(stats::routes())
         .merge(versions::routes())
         .merge(migrate::routes())
         .merge(backfill::routes())

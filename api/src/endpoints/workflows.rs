@@ -17,7 +17,7 @@ use onward_messaging::workflow as built_in;
 use onward_runtime::StartRequest;
 use onward_store::{
     drafts::{self, Draft},
-    queries::{self, StepStats, WorkflowSummary},
+    queries::{self, WorkflowSummary},
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -30,12 +30,9 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(get_workflow, put_workflow, delete_workflow))
         .routes(routes!(get_draft, put_draft, delete_draft))
         .routes(routes!(publish_workflow))
-        .routes(routes!(get_stats))
         .routes(routes!(start_run))
 }
 
-/// Runs that step statistics are counted over.
-const COUNTED_RUNS: u32 = 1_000;
 /// Characters of a workflow's name.
 const NAME_LENGTH: usize = 100;
 
@@ -77,7 +74,7 @@ async fn whole(app: &App, organisation: OrganisationId, name: &str) -> Result<An
         Some(version) => queries::version(&mut reader, organisation, name, version).await?,
         None => None,
     };
-    let runs = queries::status_counts(&mut reader, organisation, name).await?;
+    let runs = queries::status_counts(&mut reader, organisation, name, super::stats::RUNS_MOST).await?;
     let mut shape = serde_json::to_value(&summary).map_err(Problem::internal)?;
     let compiled = app.engine().current(organisation, name);
     let rollout = super::versions::rollout(app, organisation, name).await?;
@@ -332,26 +329,6 @@ pub(super) async fn note(app: &App, caller: &Caller, action: &'static str, name:
         })
     })
     .await
-}
-
-/// Gives how runs fare: how many are in each status, and how they passed each step.
-#[utoipa::path(get, path = "/workflows/{name}/stats", tag = "Workflows", params(("name" = String, Path)), responses((status = 200, body = shapes::WorkflowStats)))]
-async fn get_stats(State(app): State<App>, caller: Caller, Name(name): Name) -> Result<Answer, Problem> {
-    caller.may(Action::ReadEngine)?;
-    let mut reader = app.reader();
-    queries::workflow(&mut reader, caller.organisation, &name).await?.ok_or_else(|| Problem::not_found("workflow", shortened(&name)))?;
-    let runs = queries::status_counts(&mut reader, caller.organisation, &name).await?;
-    let mut counted = queries::step_stats(&mut reader, caller.organisation, &name, COUNTED_RUNS as usize).await?;
-    let shape = |step: &str, title: &str, stats: StepStats| serde_json::json!({ "step": step, "title": title, "entered": stats.entered, "waiting": stats.waiting, "left": stats.left, "failed": stats.failed });
-    let mut steps = Vec::new();
-    if let Some(current) = app.engine().current(caller.organisation, &name) {
-        for step in &current.workflow.outline {
-            steps.push(shape(&step.key, &step.title, counted.remove(&*step.key).unwrap_or_default()));
-        }
-    }
-    // Steps of older versions follow.
-    steps.extend(counted.into_iter().map(|(step, stats)| shape(&step, &step, stats)));
-    Ok(Answer::ok(serde_json::json!({ "runs": runs, "counted_runs": COUNTED_RUNS, "steps": steps })))
 }
 
 /// A run to be started.

@@ -257,8 +257,11 @@ shapes! {
         /// How many runs are in each status; those without any are left out.
         #[schema(value_type = Object)]
         runs: Value,
-        /// How many of its newest runs the steps are counted over.
+        /// How many of its newest runs `entered`, `left` and `failed` are counted over.
         counted_runs: u32,
+        /// Since when `failed_today` is counted: the last midnight where the organisation is.
+        #[schema(format = DateTime)]
+        today: String,
         /// In file order.
         steps: Vec<StepStats>,
     }
@@ -271,12 +274,48 @@ shapes! {
         title: String,
         /// Began it.
         entered: u64,
-        /// Are in it.
+        /// Are in it, whenever they began.
         waiting: u64,
         /// Came through it.
         left: u64,
         /// Failed in it.
         failed: u64,
+        /// Runs that it failed today and that are failed still.
+        failed_today: u64,
+    }
+
+    /// How the variants of a workflow's splits compare.
+    WorkflowVariants {
+        /// Over how many of its newest runs this is counted.
+        counted_runs: u32,
+        /// In file order.
+        splits: Vec<SplitStats>,
+    }
+
+    /// How the variants of one split compare.
+    SplitStats {
+        /// The split's step.
+        step: String,
+        /// The event that it hopes for; null without a goal.
+        goal: Option<String>,
+        /// Why nobody can tell who came to the goal; null when it is told.
+        not_told: Option<String>,
+        /// In file order; then those of older versions.
+        variants: Vec<VariantStats>,
+    }
+
+    /// How one variant fares.
+    VariantStats {
+        /// Its name.
+        variant: String,
+        /// Runs that were given it.
+        entered: u64,
+        /// Those of them that came to their end.
+        completed: u64,
+        /// Those of them that failed.
+        failed: u64,
+        /// Those of them whose goal was reached; null without one that can be told.
+        reached: Option<u64>,
     }
 
     /// What publishing gave.

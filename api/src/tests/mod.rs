@@ -25,6 +25,7 @@ mod retention;
 mod sales;
 mod simulating;
 mod sockets;
+mod stats;
 mod teams;
 mod versions;
 mod webhooks;

@@ -34,6 +34,12 @@ impl Timestamp {
     pub const fn plus_millis(self, millis: i64) -> Self {
         Self(self.0.saturating_add(millis))
     }
+    /// The midnight that this moment's day began with in a time zone; in UTC where nobody knows the zone.
+    pub fn start_of_day(self, zone: &str) -> Option<Self> {
+        let zone = jiff::tz::TimeZone::get(zone).unwrap_or(jiff::tz::TimeZone::UTC);
+        let start = self.to_jiff()?.to_zoned(zone).start_of_day().ok()?;
+        Some(Self::from_jiff_rounded_up(start.timestamp()))
+    }
     /// Milliseconds from `earlier` to this moment; negative when `earlier` is later.
     pub const fn millis_since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)

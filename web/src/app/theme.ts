@@ -5,10 +5,13 @@ import { createTheme, type MantineColorsTuple } from "@mantine/core";
 
 const brand: MantineColorsTuple = ["#e9f7f5", "#d3ede9", "#a5dbd3", "#73c8bc", "#4bb8a9", "#2f9f90", "#178577", "#0b6e63", "#075950", "#02443d"];
 
+// White words on a red button must be readable.
+const red: MantineColorsTuple = ["#fff5f5", "#ffe3e3", "#ffc9c9", "#ffa8a8", "#ff8787", "#fa5252", "#e03131", "#c92a2a", "#b02525", "#8f1d1d"];
+
 export const theme = createTheme({
   primaryColor: "brand",
   primaryShade: 7,
-  colors: { brand },
+  colors: { brand, red },
   defaultRadius: "md",
   cursorType: "pointer",
   fontFamily: "var(--onward-font)",

@@ -27,7 +27,7 @@ import { scopeAt } from "./scope/scope";
 import { ConflictDialog } from "./session/Conflict";
 import { useEventTypes, useNodes } from "./session/catalogue";
 import { useAutosave, type Stored } from "./session/draft";
-import { useCounters, useSamples } from "./session/recorded";
+import { useCounters, useSamples, useVariants } from "./session/recorded";
 import { placeBehind, useBuilder } from "./session/useBuilder";
 import { SimulatePanel } from "./simulate/SimulatePanel";
 import { StepList } from "./StepList";
@@ -51,8 +51,9 @@ export function BuilderPage({ name, stored }: { name: string; stored: Stored }) 
   const { nodes, list } = useNodes();
   const eventTypes = useEventTypes();
   const samples = useSamples(name);
-  const [published, setPublished] = useState({ source: stored.published, version: stored.version });
-  const { counters, live } = useCounters(name, published.version !== null);
+  const [published, setPublished] = useState(stored.published);
+  const { counters, live } = useCounters(name, published.source !== null);
+  const { splits, conversions } = useVariants(name, published.source !== null && tree.all.some((step) => step.verb === "split"));
   const { problems, fresh } = useValidation(source);
   const takeIn = useCallback((text: string, by: string | null) => { builder.replace(text); if (by !== null) notifications.show({ message: t("conflict.merged", { who: by }) }); }, [builder, t]);
   const { saving, conflict, resolve, saveNow, forget } = useAutosave(name, stored, source, takeIn);
@@ -74,15 +75,15 @@ export function BuilderPage({ name, stored }: { name: string; stored: Stored }) 
   const path = steps.length === 1 && only ? only.path : EMPTY;
   const variables = useMemo(() => scopeAt(file, tree, path, nodes, samples), [file, tree, path, nodes, samples]);
   const form = useMemo(
-    () => ({ workflow: name, variables, samples, eventTypes, problems, readOnly: !inStep, set: builder.set, rename: builder.rename, done: builder.done }),
-    [name, variables, samples, eventTypes, problems, inStep, builder],
+    () => ({ workflow: name, variables, samples, eventTypes, splits, problems, readOnly: !inStep, set: builder.set, rename: builder.rename, done: builder.done }),
+    [name, variables, samples, eventTypes, splits, problems, inStep, builder],
   );
-  const shownOverlay = useMemo(() => overlay ?? { ...NO_OVERLAY, counters }, [overlay, counters]);
+  const shownOverlay = useMemo(() => overlay ?? { ...NO_OVERLAY, counters, conversions }, [overlay, counters, conversions]);
   const errors = problems.filter((problem) => problem.severity === "error").length;
   const warnings = problems.filter((problem) => problem.severity === "warning").length;
-  const state = errors > 0 ? "invalid" : published.version === null ? "unpublished" : published.source === source ? "published" : "changed";
+  const state = errors > 0 ? "invalid" : published.source === null ? "unpublished" : published.source !== source ? "changed" : published.trial === null ? "published" : published.trial.held ? "held" : "trial";
 
-  const select = useCallback((next: readonly string[]) => { builder.select(next); if (next.length > 0) setSide((before) => (before === "simulate" ? before : "form")); }, [builder]);
+  const select = useCallback((next: readonly string[], framing = false) => { builder.select(next); if (next.length > 0 && !framing) setSide((before) => (before === "simulate" ? before : "form")); }, [builder]);
   const openSide = useCallback((next: Side) => { setSide((before) => (before === next ? "none" : next)); setOverlay(null); }, []);
   const place = palette === null || palette === "behind" ? placeBehind(tree, selected) : palette;
   const take = useCallback(
@@ -141,7 +142,7 @@ export function BuilderPage({ name, stored }: { name: string; stored: Stored }) 
   return (
     <section className={styles.builder} aria-label={t("title")} data-builder>
       <Toolbar
-        name={name} version={published.version} state={state} saving={saving} view={view} views={views} canUndo={session.past.length > 0} canRedo={session.future.length > 0} readOnly={false}
+        name={name} version={published.trial?.version ?? published.version} state={state} saving={saving} view={view} views={views} canUndo={session.past.length > 0} canRedo={session.future.length > 0} readOnly={false}
         onView={setView} onUndo={builder.undo} onRedo={builder.redo} onPalette={() => setPalette("behind")} onSimulate={() => openSide("simulate")} onVersions={() => openSide("versions")} onPublish={() => setDialog("publish")} onHelp={() => setDialog("help")}
       />
       {!inStep && !script && <div className={styles.notice} role="alert"><IconAlertTriangle size={16} aria-hidden />{t("unreadable")}</div>}
@@ -165,14 +166,14 @@ export function BuilderPage({ name, stored }: { name: string; stored: Stored }) 
                   renameId: (id) => { if (only) builder.renameId(only.pointer, id); },
                   changeNode: (node) => { if (only) builder.set([...only.path, "do"], node); },
                   duplicate: () => builder.duplicate(selected), remove: () => builder.remove(selected),
-                  nudge: (by) => { if (only) builder.nudge(only.pointer, by); },
+                  nudge: (by) => { if (only) builder.nudge([only.pointer], by); },
                   close: () => { setSide("none"); graph.current?.focus(); },
                 }}
               />
             </div>
           )}
           {side === "simulate" && <SimulatePanel name={name} source={source} tree={tree} nodes={nodes} onOverlay={setOverlay} onShow={(pointer) => { builder.select([pointer]); canvas.current?.show(pointer); }} onClose={() => { setSide("none"); setOverlay(null); }} />}
-          {side === "versions" && <VersionsPanel name={name} source={source} tree={tree} current={published.version} onOverlay={setOverlay} onUse={(text) => builder.replace(text)} onChanged={(version, text) => setPublished({ version, source: text })} onClose={() => { setSide("none"); setOverlay(null); }} />}
+          {side === "versions" && <VersionsPanel name={name} source={source} tree={tree} published={published} onOverlay={setOverlay} onUse={(text) => builder.replace(text)} onChanged={setPublished} onClose={() => { setSide("none"); setOverlay(null); }} />}
         </FormContext.Provider>
       </div>
       <footer className={styles.problems}>
@@ -187,7 +188,7 @@ export function BuilderPage({ name, stored }: { name: string; stored: Stored }) 
       {dialog === "publish" && (
         <PublishDialog name={name} source={source} published={published} live={live} errors={errors} fresh={fresh} save={saveNow}
           onRollout={(text) => builder.edit(text)} onClose={() => setDialog(null)}
-          onPublished={(version, text) => { setPublished({ version, source: text }); forget(text, null); setDialog(null); setOverlay(null); if (side === "simulate") setSide("none"); }} />
+          onPublished={(text, now) => { setPublished(now); forget(text, null); setDialog(null); setOverlay(null); if (side === "simulate") setSide("none"); }} />
       )}
       <Modal opened={dialog === "help"} onClose={() => setDialog(null)} title={t("help.title")} closeButtonProps={{ "aria-label": t("close") }} attributes={PLAIN_HEADER}>
         <Table><Table.Tbody>{SHORTCUTS.map(([command, keys]) => <Table.Tr key={command}><Table.Td>{t(`help.${command}`)}</Table.Td><Table.Td dir="ltr"><kbd>{keys}</kbd></Table.Td></Table.Tr>)}</Table.Tbody></Table>

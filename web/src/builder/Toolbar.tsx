@@ -10,7 +10,7 @@ export type View = "graph" | "both" | "code" | "list";
 export interface ToolbarProps {
   name: string;
   version: number | null;
-  state: "unpublished" | "published" | "changed" | "invalid";
+  state: "unpublished" | "published" | "trial" | "held" | "changed" | "invalid";
   saving: Saving;
   view: View;
   views: readonly View[];
@@ -27,7 +27,7 @@ export interface ToolbarProps {
   onHelp: () => void;
 }
 
-const STATES = { unpublished: "gray", published: "green", changed: "yellow", invalid: "red" } as const;
+const STATES = { unpublished: "gray", published: "green", trial: "yellow", held: "red", changed: "yellow", invalid: "red" } as const;
 const SIGNS = { saved: IconCheck, waiting: IconLoader2, saving: IconLoader2, failed: IconCloudOff, conflict: IconAlertTriangle } as const;
 
 export function Toolbar(props: ToolbarProps) {

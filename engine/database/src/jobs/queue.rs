@@ -132,8 +132,14 @@ impl Queue {
             Some(stopping) if !*stopping.borrow() => self.attempt(JobRun { job: job.clone(), stopping }).await,
             _ => Ok(Done::Interrupted),
         };
+        let interrupted = matches!(outcome, Ok(Done::Interrupted));
         if let Some(ending) = ending(&job, outcome, shared.clock.now()) {
+            let again = ending.state == JobState::Pending && !interrupted;
             shared.finisher.finish(ending).await;
+            // Where several are done at a time the queue has looked while this one was at work, and knows nothing of its next time.
+            if again {
+                self.wanted.notify_one();
+            }
         }
         shared.held().remove(&job.id);
     }

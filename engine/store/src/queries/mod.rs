@@ -9,6 +9,7 @@ mod overview;
 mod runs;
 mod schedules;
 mod standing;
+mod steps;
 mod workflows;
 
 pub use backlog::{Backlog, backlog};
@@ -18,4 +19,5 @@ pub use overview::{RUNS_OF_AN_OVERVIEW, events_by_time, living_runs, runs_by_tim
 pub use runs::{RunFilter, asking_runs, erased_payloads, history_page, list_runs, run, stored_run, stored_runs};
 pub use schedules::schedules;
 pub use standing::{ahead_of, held_start, holders, owner};
-pub use workflows::{StepStats, WorkflowSummary, latest_version, list_versions, list_workflows, status_counts, step_stats, version, workflow};
+pub use steps::{Choice, StepStats, choices, events_of_type, failed_since, status_counts, step_stats, waiting_longer};
+pub use workflows::{WorkflowSummary, latest_version, list_versions, list_workflows, version, workflow};

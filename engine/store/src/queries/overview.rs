@@ -74,7 +74,7 @@ pub async fn events_by_time<Q: Query>(db: &mut Q, organisation: OrganisationId, 
 }
 
 /// The smallest id that something of this moment can have.
-fn first_id(since: Timestamp) -> Uuid {
+pub(super) fn first_id(since: Timestamp) -> Uuid {
     let millis = since.plus_millis(-ID_SLACK_MS).as_millis().max(0) as u128;
     Uuid::from_u128(millis << 80)
 }

@@ -51,9 +51,11 @@ async fn runs_are_listed_newest_first_by_every_filter() {
     assert_eq!(queries::run(&mut reader, ORG, run_id(6)).await.unwrap(), None);
     assert!(queries::stored_run(&mut reader, ORG, run_id(6)).await.unwrap().is_none());
     assert_eq!(
-        queries::status_counts(&mut reader, ORG, "a").await.unwrap().into_iter().collect::<Vec<_>>(),
+        queries::status_counts(&mut reader, ORG, "a", 99).await.unwrap().into_iter().collect::<Vec<_>>(),
         [(RunStatus::Completed, 1), (RunStatus::Failed, 2)]
     );
+    assert_eq!(queries::status_counts(&mut reader, ORG, "b", 99).await.unwrap()[&RunStatus::Running], 1);
+    assert_eq!(queries::status_counts(&mut reader, ORG, "a", 1).await.unwrap().into_iter().collect::<Vec<_>>(), [(RunStatus::Completed, 1)], "the newest");
 }
 
 #[tokio::test]
@@ -165,6 +167,88 @@ async fn steps_are_counted_over_the_newest_runs() {
     assert_eq!(stats["loop"], StepStats { entered: 2, waiting: 1, left: 1, failed: 0 });
     assert_eq!(queries::step_stats(&mut reader, ORG, "welcome", 1).await.unwrap()["a"], StepStats { entered: 1, waiting: 0, left: 0, failed: 1 });
     assert!(queries::step_stats(&mut reader, OTHER, "welcome", 99).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn failures_are_counted_by_step_since_a_moment_and_no_further_than_asked() {
+    let (store, mut reader) = store().await;
+    let failed = |number, step: &str, ended: i64| {
+        let error = onward_core::StepError { step: Some(step.into()), ..onward_core::StepError::new(onward_core::ErrorCode::Timeout, "late") };
+        RunRow { error: Some(error), ended_at: Some(at(ended)), ..row(number, RunStatus::Failed) }
+    };
+    let rows = [
+        failed(1, "a", 5),
+        failed(2, "a", 20),
+        failed(3, "loop#2", 30),
+        failed(4, "loop#7", 40),
+        RunRow { workflow: "other".into(), ..failed(5, "a", 50) },
+        RunRow { organisation: OTHER, ..failed(6, "a", 50) },
+        RunRow { ended_at: Some(at(50)), ..row(7, RunStatus::Completed) },
+    ];
+    let writes: Vec<_> = rows.iter().map(|row| write(row, Vec::new())).collect();
+    commit(&store, async |tx| store.write_runs(tx, &writes).await.unwrap()).await;
+    let counted = async |since, most| {
+        let counts = queries::failed_since(&mut reader.clone(), ORG, "welcome", at(since), most).await.unwrap();
+        counts.into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(counted(0, 99).await, [("a".into(), 2), ("loop".into(), 2)]);
+    assert_eq!(counted(6, 99).await, [("a".into(), 1), ("loop".into(), 2)]);
+    assert_eq!(counted(0, 1).await, [("loop".into(), 1)], "the latest");
+    assert_eq!(queries::failed_since(&mut reader, ORG, "nothing", at(0), 99).await.unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn runs_that_wait_for_long_are_counted_where_they_stand() {
+    let (store, mut reader) = store().await;
+    let waits = |number, step: &str| RunRow { waiting_on: json!({ "kind": "event", "step": step }), ..row(number, RunStatus::Waiting) };
+    let both = RunRow { waiting_on: json!({ "kind": "event", "step": "a", "also": [{ "kind": "timer", "step": "pause#1" }] }), ..row(2, RunStatus::Waiting) };
+    let rows = [waits(1, "a"), both, row(3, RunStatus::Completed), row(4, RunStatus::Running), waits(5, "a"), RunRow { organisation: OTHER, ..waits(6, "a") }];
+    let writes: Vec<_> = rows.iter().map(|row| write(row, Vec::new())).collect();
+    commit(&store, async |tx| store.write_runs(tx, &writes).await.unwrap()).await;
+    let counted = async |newest, most| {
+        let counts = queries::waiting_longer(&mut reader.clone(), ORG, "welcome", newest, most).await.unwrap();
+        counts.into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(counted(1, 99).await, [("a".into(), 2), ("pause".into(), 1)], "the newest is counted elsewhere");
+    assert_eq!(counted(1, 1).await.len(), 1);
+    assert_eq!(counted(99, 99).await, []);
+    assert_eq!(queries::waiting_longer(&mut reader, OTHER, "welcome", 1, 99).await.unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn choices_of_variants_are_found_with_who_was_given_them() {
+    let (store, mut reader) = store().await;
+    let chosen = |step: &str, variant: &str| {
+        let given = |variant: &str| Fact::VariantChosen { variant: variant.into(), by: "k".into(), sticky: false };
+        HistoryBuilder::started("welcome", json!({ "say": "variant_chosen" })).fact(Some(step), given(variant)).fact(Some("test#2"), given("late"))
+    };
+    let about = |number, status, contact: &str| RunRow { contact: Some(contact.into()), ..row(number, status) };
+    let writes = [
+        write(&about(1, RunStatus::Completed, "c1"), chosen("test", "short").build()),
+        write(&about(2, RunStatus::Failed, "c2"), chosen("test#1", "long").build()),
+        write(&about(3, RunStatus::Running, "c3"), HistoryBuilder::started("welcome", json!({})).build()),
+        write(&RunRow { organisation: OTHER, ..about(4, RunStatus::Completed, "c4") }, chosen("test", "short").build()),
+    ];
+    commit(&store, async |tx| store.write_runs(tx, &writes).await.unwrap()).await;
+    let found = queries::choices(&mut reader, ORG, "welcome", 99).await.unwrap();
+    let short: Vec<_> = found.iter().map(|choice| (&*choice.step, &*choice.variant, choice.contact.as_deref(), choice.status)).collect();
+    assert_eq!(short, [("test", "short", Some("c1"), RunStatus::Completed), ("test", "long", Some("c2"), RunStatus::Failed)], "in a loop the first");
+    assert_eq!(queries::choices(&mut reader, ORG, "welcome", 2).await.unwrap(), found[1..], "of the newest runs");
+}
+
+#[tokio::test]
+async fn events_of_a_type_come_in_pages_since_a_moment() {
+    let (store, mut reader) = store().await;
+    let event = |kind: &str, number: i64| (NewEvent::new(ORG, kind, "s", json!({ "n": number })), Vec::new());
+    let batch = vec![event("a", 1), event("b", 2), event("a", 3), event("a", 4)];
+    commit(&store, async |tx| store.insert_events(tx, batch).await.unwrap()).await;
+    let first = queries::events_of_type(&mut reader, ORG, "a", at(0), 2, None).await.unwrap();
+    assert_eq!(first.iter().map(|event| &event.body.data["n"]).collect::<Vec<_>>(), [4, 3]);
+    let rest = queries::events_of_type(&mut reader, ORG, "a", at(0), 2, first.last()).await.unwrap();
+    assert_eq!(rest.iter().map(|event| &event.body.data["n"]).collect::<Vec<_>>(), [1]);
+    assert!(queries::events_of_type(&mut reader, OTHER, "a", at(0), 2, None).await.unwrap().is_empty());
+    // An id begins with the moment it was made at.
+    assert!(queries::events_of_type(&mut reader, ORG, "a", at(10_000_000_000_000), 2, None).await.unwrap().is_empty());
 }
 
 #[tokio::test]

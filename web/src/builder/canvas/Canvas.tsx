@@ -12,6 +12,7 @@ import type { Nodes } from "../words/describe";
 import styles from "./canvas.module.css";
 import { Actions, EndCard, GroupBox, MergePoint, StepCard, TriggerCard } from "./cards";
 import { flowEdges, flowNodes, nearestLine, NO_OVERLAY, type FlowEdge, type FlowNode, type Overlay } from "./flow";
+import { keeper } from "./kept";
 import { LineEdge } from "./LineEdge";
 
 export interface CanvasHandle {
@@ -30,7 +31,8 @@ export interface CanvasProps {
   collapsed: ReadonlySet<string>;
   readOnly?: boolean;
   handle?: Ref<CanvasHandle>;
-  onSelect?: (selected: string[]) => void;
+  /** `framing`: a frame is being drawn, and more may come. */
+  onSelect?: (selected: string[], framing: boolean) => void;
   onFold?: (pointer: string) => void;
   onInsert?: (place: Place) => void;
   onMove?: (pointers: string[], place: Place) => void;
@@ -58,8 +60,10 @@ function Inner({ tree, nodes: catalogue, selected, problems, overlay = NO_OVERLA
   const [target, setTarget] = useState<string | null>(null);
   const wrapper = useRef<HTMLDivElement>(null);
   const looks = useMemo(() => ({ tree, nodes: catalogue, problems, overlay, t }), [tree, catalogue, problems, overlay, t]);
-  const bare = useMemo(() => flowNodes(drawing, looks), [drawing, looks]);
-  const edges = useMemo(() => flowEdges(drawing, looks), [drawing, looks]);
+  const [keepNodes] = useState(() => keeper<FlowNode>());
+  const [keepEdges] = useState(() => keeper<FlowEdge>());
+  const bare = useMemo(() => keepNodes(flowNodes(drawing, looks)), [drawing, looks, keepNodes]);
+  const edges = useMemo(() => keepEdges(flowEdges(drawing, looks)), [drawing, looks, keepEdges]);
   const nodes = useMemo(() => {
     const chosen = new Set(selected);
     return bare.map((node): FlowNode => {
@@ -118,6 +122,14 @@ function Inner({ tree, nodes: catalogue, selected, problems, overlay = NO_OVERLA
     return () => observer.disconnect();
   }, [begin]);
 
+  const framing = useRef(false);
+  const frame = useCallback(
+    (begun: boolean) => {
+      framing.current = begun;
+      if (!begun && selected.length > 0) onSelect?.([...selected], false);
+    },
+    [onSelect, selected],
+  );
   const changed = useCallback(
     (changes: NodeChange<FlowNode>[]) => {
       const moves = changes.flatMap((change) => (change.type === "position" && change.dragging && change.position ? [[change.id, change.position] as const] : []));
@@ -129,7 +141,7 @@ function Inner({ tree, nodes: catalogue, selected, problems, overlay = NO_OVERLA
         if (pick.selected) next.add(pick.id);
         else next.delete(pick.id);
       }
-      onSelect([...next]);
+      onSelect([...next], framing.current);
     },
     [onSelect, selected],
   );
@@ -167,6 +179,8 @@ function Inner({ tree, nodes: catalogue, selected, problems, overlay = NO_OVERLA
           nodeTypes={NODE_TYPES}
           edgeTypes={EDGE_TYPES}
           onNodesChange={changed}
+          onSelectionStart={() => frame(true)}
+          onSelectionEnd={() => frame(false)}
           onNodeDrag={(event, node) => { if (node.type === "step") setTarget(lineUnder(pointOf(event as unknown as MouseEvent))?.id ?? null); }}
           onNodeDragStop={(event, node) => {
             const line = lineUnder(pointOf(event as unknown as MouseEvent));

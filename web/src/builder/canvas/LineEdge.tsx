@@ -22,7 +22,7 @@ export const LineEdge = memo(function LineEdge({ id, data }: EdgeProps<FlowEdge>
         {data.labelAt && data.labels.length > 0 && (
           <div className={styles.label} style={at(data.labelAt)} data-taken={data.taken || undefined}>
             {data.labels.map((label) => (
-              <span key={label} dir="auto">{label}{data.count !== null && <b>{data.count}</b>}</span>
+              <span key={label} dir="auto" title={data.told === "" ? undefined : data.told} data-told={data.told === "" ? undefined : true}>{label}{data.count !== null && <b>{data.count}</b>}</span>
             ))}
           </div>
         )}

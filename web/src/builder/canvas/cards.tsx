@@ -60,7 +60,7 @@ export const StepCard = memo(function StepCard({ id, data, selected, dragging }:
       {data.counter && (data.counter.waiting > 0 || data.counter.failed > 0) && (
         <span className={styles.counters}>
           {data.counter.waiting > 0 && <span data-kind="waiting" title={t("counter.waiting", { count: data.counter.waiting })}>{data.counter.waiting}</span>}
-          {data.counter.failed > 0 && <span data-kind="failed" title={t("counter.failed", { count: data.counter.failed })}>{data.counter.failed}</span>}
+          {data.counter.failed > 0 && <span data-kind="failed" title={t(data.counter.real ? "counter.failedToday" : "counter.failed", { count: data.counter.failed })}>{data.counter.failed}</span>}
         </span>
       )}
     </div>

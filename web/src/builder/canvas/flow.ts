@@ -2,7 +2,7 @@
 import { Position, type Edge, type Node } from "@xyflow/react";
 import type { TFunction } from "i18next";
 import { kindOf, type Kind } from "../graph/verbs";
-import type { Tree } from "../graph/tree";
+import type { Step, Tree } from "../graph/tree";
 import type { Box, Drawing, Line, Point } from "../layout/layout";
 import { branchText, detailOf, exitTexts, titleOf, triggerText, type Nodes } from "../words/describe";
 
@@ -11,8 +11,20 @@ export type StepState = "done" | "waiting" | "failed" | "skipped" | "running" | 
 
 export interface Counter {
   waiting: number;
+  /** Of real runs those that failed today; of simulated ones all. */
   failed: number;
   entered: number;
+  /** Of real runs. */
+  real: boolean;
+}
+
+/** How a variant of a split fares. */
+export interface Conversion {
+  entered: number;
+  completed: number;
+  failed: number;
+  /** `null` without a goal that can be told. */
+  reached: number | null;
 }
 
 export interface Overlay {
@@ -21,13 +33,15 @@ export interface Overlay {
   counters: ReadonlyMap<string, Counter>;
   /** Shares of branches, `KEY:BRANCH`: how many went there. */
   branches: ReadonlyMap<string, number>;
+  /** How variants fare, `KEY:VARIANT`. */
+  conversions: ReadonlyMap<string, Conversion>;
   /** What became of steps between two versions, or would have gone differently; by step key. */
   changes: ReadonlyMap<string, string>;
   /** Branches that were taken, `KEY:BRANCH`; `null` when no run is shown. */
   taken: ReadonlySet<string> | null;
 }
 
-export const NO_OVERLAY: Overlay = { states: new Map(), counters: new Map(), branches: new Map(), changes: new Map(), taken: null };
+export const NO_OVERLAY: Overlay = { states: new Map(), counters: new Map(), branches: new Map(), conversions: new Map(), changes: new Map(), taken: null };
 
 export type CardData = {
   kind: Kind;
@@ -46,7 +60,7 @@ export type CardData = {
   height: number;
 };
 export type TriggerData = { lines: string[]; problems: { errors: number; warnings: number } };
-export type LineData = { points: readonly Point[]; labels: string[]; labelAt: Point | null; plusAt: Point | null; count: number | null; faded: boolean; taken: boolean };
+export type LineData = { points: readonly Point[]; labels: string[]; labelAt: Point | null; plusAt: Point | null; count: string | null; told: string; faded: boolean; taken: boolean };
 
 export type FlowNode = Node<CardData, "step"> | Node<TriggerData, "trigger"> | Node<Record<string, never>, "group" | "merge"> | Node<{ title: string }, "end">;
 export type FlowEdge = Edge<LineData, "line">;
@@ -84,8 +98,7 @@ function flowNode(box: Box, { tree, nodes, problems, overlay, t }: Looks): FlowN
     type: "step",
     data: {
       kind: kindOf(step.verb, step.node),
-      title: titleOf(step, nodes, t),
-      detail: detailOf(step, nodes, t),
+      ...wordsOf(step, nodes, t),
       id: step.id,
       problems: problems.get(step.pointer) ?? NO_PROBLEMS,
       state,
@@ -101,6 +114,25 @@ function flowNode(box: Box, { tree, nodes, problems, overlay, t }: Looks): FlowN
   };
 }
 
+interface Words {
+  nodes: Nodes;
+  t: Looks["t"];
+  title: string;
+  detail: string;
+}
+
+/** The words of a step as long as the file says the same of it; the values of steps that nobody changed stay the same objects. */
+const words = new WeakMap<object, Words>();
+
+function wordsOf(step: Step, nodes: Nodes, t: Looks["t"]): { title: string; detail: string } {
+  let found = words.get(step.value);
+  if (found === undefined || found.nodes !== nodes || found.t !== t) {
+    found = { nodes, t, title: titleOf(step, nodes, t), detail: detailOf(step, nodes, t) };
+    words.set(step.value, found);
+  }
+  return { title: found.title, detail: found.detail };
+}
+
 export function flowEdges(drawing: Drawing, { tree, overlay, t }: Looks): FlowEdge[] {
   return drawing.lines.map((line) => {
     const key = line.branch ? `${line.branch.step.key}:${line.branch.name}` : null;
@@ -108,6 +140,8 @@ export function flowEdges(drawing: Drawing, { tree, overlay, t }: Looks): FlowEd
     const exits = from && !line.branch ? exitTexts(from, t) : [];
     const labels = line.label ? [branchText(line.label, t)] : exits;
     const taken = overlay.taken !== null && isTaken(line, tree, overlay);
+    const count = key === null ? undefined : overlay.branches.get(key);
+    const conversion = key === null ? undefined : overlay.conversions.get(key);
     return {
       id: line.id,
       source: line.from,
@@ -115,9 +149,19 @@ export function flowEdges(drawing: Drawing, { tree, overlay, t }: Looks): FlowEd
       type: "line",
       selectable: false,
       focusable: false,
-      data: { points: line.points, labels, ...places(line, labels.length > 0), count: key === null ? null : (overlay.branches.get(key) ?? null), taken, faded: overlay.taken !== null && !taken },
+      data: { points: line.points, labels, ...places(line, labels.length > 0), count: count === undefined ? (conversion ? conversionText(conversion) : null) : String(count), told: conversion ? conversionWords(conversion, t) : "", taken, faded: overlay.taken !== null && !taken },
     };
   });
+}
+
+/** How many were given a variant, and which part of them came to its goal, or to the end where it has none. */
+function conversionText({ entered, completed, reached }: Conversion): string {
+  return entered === 0 ? "0" : `${entered} → ${Math.round((100 * (reached ?? completed)) / entered)} %`;
+}
+
+export function conversionWords({ entered, completed, reached }: Conversion, t: Looks["t"]): string {
+  const end = t("variants.told", { entered, completed });
+  return reached === null ? end : `${end} ${t("variants.reached", { reached })}`;
 }
 
 function isTaken(line: Line, tree: Tree, overlay: Overlay): boolean {
@@ -141,7 +185,7 @@ export function places(line: Line, labelled: boolean): { labelAt: Point | null; 
   const entering = line.label !== null || points.length > 4;
   const labelAt = labelled ? { x: third.x, y: third.y + 18 } : null;
   if (entering) return { labelAt, plusAt: line.insert && (points.length > 4 ? { x: third.x, y: Math.max(third.y + 44, (third.y + fourth.y) / 2) } : { x: fourth.x, y: fourth.y - 15 }) };
-  return { labelAt: labelled ? { x: first.x, y: first.y + 14 } : null, plusAt: line.insert && middle(first, second, labelled ? 34 : 18) };
+  return { labelAt: labelled ? { x: first.x, y: first.y + 14 } : null, plusAt: line.insert && (labelled ? { x: first.x, y: second.y - 14 } : middle(first, second, 18)) };
 }
 
 function middle(from: Point, to: Point, most = Number.POSITIVE_INFINITY): Point {

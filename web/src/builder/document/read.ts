@@ -1,5 +1,6 @@
-// Reading a workflow file: the parsed document with the place of every value, and the plain value of it.
+// Reading a workflow file: the plain value of it, and the parsed document with the place of every value for whoever asks.
 import { parseDocument, type Document } from "yaml";
+import { chunksOf } from "./chunks";
 
 export type Path = readonly (string | number)[];
 
@@ -12,7 +13,8 @@ export interface Unreadable {
 
 export interface Reading {
   source: string;
-  document: Document;
+  /** Made when it is asked for: a long file takes a while. */
+  readonly document: Document;
   /** The plain value; `null` when the text cannot be read. */
   value: unknown;
   /** Why the text cannot be read; empty when it can. */
@@ -26,7 +28,19 @@ const KEPT = 6;
 export function read(source: string): Reading {
   const known = kept.find((reading) => reading.source === source);
   if (known) return known;
-  const document = parseDocument(source, { prettyErrors: true, keepSourceTokens: false, logLevel: "silent" });
+  const value = pieced(source);
+  const reading = value === undefined ? whole(source) : lazily(source, value);
+  kept.unshift(reading);
+  kept.length = Math.min(kept.length, KEPT);
+  return reading;
+}
+
+function parsed(source: string): Document {
+  return parseDocument(source, { prettyErrors: true, keepSourceTokens: false, logLevel: "silent" });
+}
+
+function whole(source: string): Reading {
+  const document = parsed(source);
   const errors = document.errors.map((error) => ({
     message: firstLine(error.message),
     line: error.linePos?.[0].line ?? 1,
@@ -40,10 +54,51 @@ export function read(source: string): Reading {
       errors.push({ message: error instanceof Error ? error.message : String(error), line: 1, column: 1 });
     }
   }
-  const reading = { source, document, value, errors };
-  kept.unshift(reading);
-  kept.length = Math.min(kept.length, KEPT);
-  return reading;
+  return { source, document, value, errors };
+}
+
+function lazily(source: string, value: unknown): Reading {
+  let document: Document | null = null;
+  return {
+    source,
+    value,
+    errors: [],
+    get document() {
+      document ??= parsed(source);
+      return document;
+    },
+  };
+}
+
+// ---- piece by piece: steps that were read before are not read again
+
+/** The items of lists of one step, by their text; those of the last few files. */
+let known = new Map<string, unknown>();
+const KNOWN_MOST = 4_000;
+
+/** The value of a file whose pieces can be read each by itself; `undefined` where it is read as a whole, as with any mistake. */
+function pieced(source: string): unknown {
+  const chunks = chunksOf(source);
+  if (chunks === null) return undefined;
+  const head = pieceOf(chunks.head);
+  const tail = chunks.tail === "" ? {} : pieceOf(chunks.tail);
+  if (!isMap(head) || head.steps !== null || !isMap(tail) || Object.keys(tail).some((key) => key in head)) return undefined;
+  const steps: unknown[] = [];
+  for (const { text } of chunks.items) {
+    const items = pieceOf(text);
+    if (!Array.isArray(items) || items.length !== 1) return undefined;
+    steps.push(items[0]);
+  }
+  return { ...head, steps, ...tail };
+}
+
+function pieceOf(text: string): unknown {
+  if (known.has(text)) return known.get(text);
+  const { value, errors } = whole(text);
+  const read = errors.length > 0 ? undefined : value;
+  if (known.size >= KNOWN_MOST) known = new Map();
+  known.set(text, read);
+  return read;
 }
 
 function firstLine(message: string): string {

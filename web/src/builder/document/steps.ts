@@ -2,8 +2,9 @@
 import { treeOf, placeOf, type Tree } from "../graph/tree";
 import { newStep, STEP_ORDER, WITH_OUTPUT, type Verb } from "../graph/verbs";
 import { EditError, insertItem, insertItems, itemText, removeValue, renameKey, setValue } from "./edit";
-import { isMap, isWithin, pathOf, pointerOf, read, valueAt, type Path } from "./read";
+import { isMap, isWithin, pathOf, pointerOf, read, samePath, valueAt, type Path } from "./read";
 import { namedSteps, renameReferences } from "./references";
+import { windowOf } from "./window";
 
 export interface Edited {
   source: string;
@@ -26,27 +27,36 @@ export function insertSteps(source: string, place: Place, text: string): Edited 
   const fresh = withFreshIds(source, text);
   const count = (read(fresh).value as unknown[]).length;
   const selected = Array.from({ length: count }, (_, index) => pointerOf([...place.list, place.index + index]));
-  return { source: insertItems(withList(source, place.list), place.list, place.index, fresh), selected };
+  const next = within(source, aroundPlace(place), (text, path) => insertItems(withList(text, path(place.list)), path(place.list), indexIn(place, path), fresh));
+  return { source: next, selected };
 }
 
 /** Puts a new step of a verb into a place. */
 export function insertNewStep(source: string, place: Place, verb: Verb, node = "", input: Record<string, unknown> | null = null): Edited {
   const step = newStep(verb, node, input);
   const id = WITH_OUTPUT.includes(verb) ? freeId(idsOf(source), suggestedId(verb, node)) : null;
-  const prepared = withList(source, place.list);
-  const next = insertItem(prepared, place.list, place.index, id === null ? step : { id, ...step });
+  const value = id === null ? step : { id, ...step };
+  const next = within(source, aroundPlace(place), (text, path) => insertItem(withList(text, path(place.list)), path(place.list), indexIn(place, path), value));
   return { source: next, selected: [pointerOf([...place.list, place.index])] };
 }
 
 /** Takes steps away; the ones that lie inside another of them go with it. */
 export function removeSteps(source: string, pointers: readonly string[]): Edited {
-  const next = outermost(source, pointers).toReversed().reduce((text, path) => removeValue(text, path), source);
-  return { source: next, selected: [] };
+  const paths = outermost(source, pointers).toReversed();
+  return { source: within(source, paths, (text, path) => paths.reduce((now, one) => removeValue(now, path(one)), text)), selected: [] };
 }
 
 /** The text of steps, as a YAML list that can be put in elsewhere. */
 export function copySteps(source: string, pointers: readonly string[]): string {
-  return `${outermost(source, pointers).map((path) => itemText(source, path)).join("\n")}\n`;
+  return `${outermost(source, pointers).map(textOf(source)).join("\n")}\n`;
+}
+
+/** The text of an item, from a small part of the file. */
+function textOf(source: string): (path: Path) => string {
+  return (path) => {
+    const window = windowOf(source, [path]);
+    return window === null ? itemText(source, path) : itemText(window.text, window.inside(path));
+  };
 }
 
 /** Moves steps to a place, their text as it is. */
@@ -55,6 +65,14 @@ export function moveSteps(source: string, pointers: readonly string[], place: Pl
   if (paths.some((path) => isWithin(place.list, path))) throw new EditError("a step cannot be moved into itself");
   if (paths.length === 0) return { source, selected: [] };
   const text = copySteps(source, pointers);
+  const window = windowOf(source, [...paths, ...aroundPlace(place)]);
+  if (window === null) return moved(source, paths, place, text);
+  const there = { list: window.inside(place.list), index: indexIn(place, window.inside) };
+  const small = moved(window.text, paths.map(window.inside), there, text);
+  return { source: window.restore(small.source), selected: small.selected.map((pointer) => pointerOf(window.outside(pathOf(pointer)))) };
+}
+
+function moved(source: string, paths: readonly Path[], place: Place, text: string): Edited {
   const prepared = withList(source, place.list);
   let next = insertItems(prepared, place.list, place.index, text);
   let target: Path = [...place.list, place.index];
@@ -68,13 +86,18 @@ export function moveSteps(source: string, pointers: readonly string[], place: Pl
   return { source: next, selected: paths.map((_, offset) => pointerOf([...list, index + offset])) };
 }
 
-/** Moves a step one place up or down in its list. */
-export function nudgeStep(source: string, pointer: string, by: -1 | 1): Edited {
-  const { list, index } = placeOf(pathOf(pointer));
+/** Moves steps that follow each other one place up or down in their list. */
+export function nudgeSteps(source: string, pointers: readonly string[], by: -1 | 1): Edited {
+  const stay = { source, selected: [...pointers] };
+  const paths = outermost(source, pointers);
+  const [first] = paths;
+  if (!first) return stay;
+  const { list, index } = placeOf(first);
+  const together = paths.every((path, offset) => samePath(path, [...list, index + offset]));
+  if (!together) throw new EditError("only steps that follow each other move together");
   const items = valueAt(read(source).value, list);
-  const goal = index + by;
-  if (!Array.isArray(items) || goal < 0 || goal >= items.length) return { source, selected: [pointer] };
-  return moveSteps(source, [pointer], { list, index: by < 0 ? goal : goal + 1 });
+  const goal = by < 0 ? index - 1 : index + paths.length + 1;
+  return !Array.isArray(items) || goal < 0 || goal > items.length ? stay : moveSteps(source, pointers, { list, index: goal });
 }
 
 /** A copy of steps right behind the last of them. */
@@ -97,6 +120,34 @@ export function renameStep(source: string, pointer: string, id: string): string 
 /** Gives a branch of `parallel` or a variant of `split` another name. */
 export function renameBranch(source: string, path: Path, name: string): string {
   return renameKey(source, path, name);
+}
+
+/** Sets a value of a step, or of the file. */
+export function setIn(source: string, path: Path, value: unknown, order: readonly string[]): string {
+  return within(source, [path], (text, inside) => setValue(text, inside(path), value, order));
+}
+
+/** Takes a value of a step away, or of the file. */
+export function removeIn(source: string, path: Path): string {
+  return within(source, [path], (text, inside) => removeValue(text, inside(path)));
+}
+
+// ---- in a part of the file
+
+/** Makes an edit that touches nothing but these paths in a small part of the file, where it has one. */
+function within(source: string, paths: readonly Path[], edit: (text: string, inside: (path: Path) => Path) => string): string {
+  const window = windowOf(source, paths);
+  return window === null ? edit(source, (path) => path) : window.restore(edit(window.text, window.inside));
+}
+
+/** The steps on both sides of a place. */
+function aroundPlace({ list, index }: Place): Path[] {
+  return list.length === 1 ? [...(index > 0 ? [[...list, index - 1]] : []), [...list, index]] : [list];
+}
+
+/** The index of a place, in a part of the file. */
+function indexIn({ list, index }: Place, inside: (path: Path) => Path): number {
+  return Number(inside([...list, index]).at(-1));
 }
 
 // ---- ids

@@ -1,5 +1,6 @@
 // What every field of a form needs: the scope of its expressions, where to write, and what is wrong.
 import { createContext, useContext } from "react";
+import type { SplitStats } from "../../client/schema";
 import type { Path } from "../document/read";
 import type { Samples, Variable } from "../scope/scope";
 
@@ -14,6 +15,8 @@ export interface FormSurroundings {
   variables: readonly Variable[];
   samples: Samples;
   eventTypes: readonly string[];
+  /** How the published splits fare. */
+  splits: readonly SplitStats[];
   problems: readonly FormProblem[];
   readOnly: boolean;
   /** Sets a value, or takes it away when `undefined`. */
@@ -23,7 +26,7 @@ export interface FormSurroundings {
 }
 
 export const FormContext = createContext<FormSurroundings>({
-  workflow: "", variables: [], samples: { event: null, input: null, vars: {}, steps: {} }, eventTypes: [], problems: [], readOnly: true, set: () => undefined, rename: () => undefined, done: () => undefined,
+  workflow: "", variables: [], samples: { event: null, input: null, vars: {}, steps: {} }, eventTypes: [], splits: [], problems: [], readOnly: true, set: () => undefined, rename: () => undefined, done: () => undefined,
 });
 
 export function useForm(): FormSurroundings {

@@ -16,6 +16,7 @@ import { titleOf } from "../words/describe";
 import { Tile } from "../words/Tile";
 import { BranchFields } from "./BranchFields";
 import styles from "./inspector.module.css";
+import { VariantTable } from "./VariantTable";
 
 export interface StepActions {
   renameId: (id: string) => void;
@@ -90,6 +91,7 @@ function Fields({ step, nodes, actions, nameRef }: { step: Step; nodes: Readonly
         <SchemaField key={key} schema={properties[key] ?? {}} value={step.value[key]} path={[...step.path, key]} label={t(`field.${key}` as never, { defaultValue: key.replaceAll("_", " ") })} required={key === step.verb} />
       ))}
       <BranchFields step={step} />
+      {step.verb === "split" && <VariantTable step={step.key} />}
       {waits && <SchemaField schema={properties.timeout ?? {}} value={step.value.timeout} path={[...step.path, "timeout"]} label={t("step.timeout")} />}
       <Properties schema={{ type: "object", properties: Object.fromEntries(late.filter((key) => !(waits && key === "timeout")).map((key) => [key, titled(properties[key] ?? {}, t(`step.late.${key}` as never, { defaultValue: key }))])) }} value={Object.fromEntries(Object.entries(step.value).filter(([key]) => late.includes(key) && !(waits && key === "timeout")))} path={step.path} />
     </Stack>

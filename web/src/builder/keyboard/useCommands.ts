@@ -66,7 +66,7 @@ export function useCommands(hands: CommandHands): { onKey: (event: KeyboardEvent
         case "extendDown":
           return walk("down", true);
         case "moveUp": case "moveDown":
-          return only && builder.steps.length === 1 ? builder.nudge(only.pointer, command === "moveUp" ? -1 : 1) : undefined;
+          return builder.steps.length > 0 ? builder.nudge(selected, command === "moveUp" ? -1 : 1) : undefined;
         case "undo":
           return builder.undo();
         case "redo":

@@ -61,7 +61,7 @@ export function layout(tree: Tree, collapsed: ReadonlySet<string> = new Set()): 
   pen.boxes.push({ id: START, kind: "trigger", x: axis - CARD_WIDTH / 2, y: 0, width: CARD_WIDTH, height: startHeight, step: null, hidden: 0 });
   const exit = drawList(pen, tree.steps, ["steps"], { id: START, x: axis, y: startHeight }, axis, startHeight + GAP, null);
   const last = tree.steps.at(-1);
-  const bottom = startHeight + GAP + size.height + (last ? gapBelow(last) : 0);
+  const bottom = startHeight + GAP + size.height + (last ? GAP : 0);
   pen.boxes.push({ id: END, kind: "end", x: axis - 44, y: bottom, width: 88, height: 34, step: null, hidden: 0 });
   if (exit) connect(pen, exit, { id: END, x: axis, y: bottom }, { insert: exit.insert, label: exit.label, branch: exit.branch });
   const right = Math.max(...pen.boxes.map((box) => box.x + box.width));
@@ -101,7 +101,7 @@ function measureList(steps: readonly Step[], collapsed: ReadonlySet<string>): Si
     const size = measure(step, collapsed);
     axis = Math.max(axis, size.axis);
     right = Math.max(right, size.width - size.axis);
-    height += size.height + (index < steps.length - 1 ? gapBelow(step) : 0);
+    height += size.height + (index < steps.length - 1 ? gapBelow(step) : gapBelow(step) - GAP);
   });
   return { width: axis + right, height, axis };
 }

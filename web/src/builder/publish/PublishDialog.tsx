@@ -10,6 +10,7 @@ import { explain } from "../../parts/problem";
 import { removeValue, setValue } from "../document/edit";
 import { isMap, read } from "../document/read";
 import { FILE_ORDER } from "../graph/verbs";
+import { readPublished, type Published } from "../session/draft";
 import { isScript } from "../session/history";
 import { Difference } from "../versions/Difference";
 import { changedSteps } from "../versions/VersionsPanel";
@@ -19,13 +20,13 @@ import { PLAIN_HEADER } from "../words/plainHeader";
 export interface PublishProps {
   name: string;
   source: string;
-  published: { source: string | null; version: number | null };
+  published: Published;
   live: number;
   errors: number;
   fresh: boolean;
-  save: () => Promise<boolean>;
+  save: (source: string) => Promise<boolean>;
   onRollout: (source: string) => void;
-  onPublished: (version: number, source: string) => void;
+  onPublished: (source: string, published: Published) => void;
   onClose: () => void;
 }
 
@@ -41,28 +42,30 @@ export function PublishDialog({ name, source, published, live, errors, fresh, sa
   const [share, setShare] = useState(rollout?.share ?? 10);
   const [failed, setFailed] = useState(rollout?.failed ?? 5);
   const [of, setOf] = useState(rollout?.of ?? 50);
-  const [done, setDone] = useState<{ version: number; source: string } | null>(null);
+  const [done, setDone] = useState<{ version: number; source: string; now: Published } | null>(null);
   const changes = !script && published.source !== null ? changedSteps(published.source, source) : null;
   const publish = useMutation({
     mutationFn: async () => {
       const text = script ? source : withRollout(source, published.version !== null && canary ? { share, failed, of } : null);
       if (text !== source) onRollout(text);
-      else await save();
+      // The draft that becomes the version: any other one would stay behind as if somebody had gone on.
+      await save(text);
       const { data, error } = await client.POST("/api/v1/workflows/{name}/publish", { params: { path: { name } }, body: { source: text } });
       if (!data) throw error as unknown as Error;
-      return { version: data.version, source: text };
+      return { version: data.version, source: text, now: await readPublished(name) };
     },
     onSuccess: (result) => {
       void queries.invalidateQueries({ predicate: (query) => !(query.queryKey[0] === "builder" && query.queryKey[1] === "workflow") });
-      notifications.show({ color: "green", message: t("publish.done", { version: result.version }) });
-      if (fate === "stay" || live === 0) onPublished(result.version, result.source);
+      const trial = result.now.trial?.version === result.version;
+      notifications.show({ color: "green", message: trial ? t("publish.doneTrial", { version: result.version, share, current: result.now.version ?? 0 }) : t("publish.done", { version: result.version }) });
+      if (fate === "stay" || live === 0) onPublished(result.source, result.now);
       else setDone(result);
     },
   });
   return (
-    <Modal opened onClose={done ? () => onPublished(done.version, done.source) : onClose} title={t("publish.of", { name })} size="lg" closeButtonProps={{ "aria-label": t("close") }} attributes={PLAIN_HEADER}>
-      {done ? (
-        <Migrate name={name} fate={fate} before={published.source ?? ""} after={done.source} onDone={() => onPublished(done.version, done.source)} />
+    <Modal opened onClose={done ? () => onPublished(done.source, done.now) : onClose} title={t("publish.of", { name })} size="lg" closeButtonProps={{ "aria-label": t("close") }} attributes={PLAIN_HEADER}>
+      {done && fate !== "stay" ? (
+        <Migrate name={name} fate={fate} version={done.version} after={done.source} onDone={() => onPublished(done.source, done.now)} />
       ) : (
         <Stack gap="md">
           {errors > 0 && <Alert color="red" icon={<IconAlertTriangle />}>{t("publish.errors", { count: errors })}</Alert>}

@@ -7,10 +7,34 @@ export interface Stored {
   source: string;
   /** Of the draft; `null` when there is none yet. */
   etag: string | null;
-  /** The published file that new events start. */
-  published: string | null;
-  version: number | null;
+  published: Published;
   by: string | null;
+}
+
+/** What was published last, and which version new starts take. */
+export interface Published {
+  /** The file that was published last: of the version on trial, else of the current one. */
+  source: string | null;
+  /** The version that new starts take. */
+  version: number | null;
+  /** The version that takes a part of the starts, where one is on trial. */
+  trial: { version: number; held: boolean } | null;
+}
+
+/** How a workflow is published; nothing at all where it is not there yet. */
+export async function readPublished(name: string): Promise<Published> {
+  const { data, error, response } = await client.GET("/api/v1/workflows/{name}", { params: { path: { name } } });
+  if (response.status === 404) return { source: null, version: null, trial: null };
+  if (error) throw error as unknown as Error;
+  const trial = data.rollout ? { version: data.rollout.version, held: data.rollout.held_at !== null && data.rollout.held_at !== undefined } : null;
+  return { source: trial === null ? (data.source ?? null) : await readVersion(name, trial.version), version: data.current_version ?? null, trial };
+}
+
+/** The file of a published version. */
+export async function readVersion(name: string, version: number): Promise<string> {
+  const { data, error } = await client.GET("/api/v1/workflows/{name}/versions/{version}", { params: { path: { name, version } } });
+  if (error) throw error as unknown as Error;
+  return data.source;
 }
 
 /** A first file for a workflow that is not there yet. */
@@ -18,18 +42,10 @@ export function firstFile(name: string): string {
   return `name: ${name}\non:\n  - manual:\n\nsteps: []\n`;
 }
 
-/** What the builder begins with: the draft, else the current version, else a first file. */
+/** What the builder begins with: the draft, else what was published last, else a first file. */
 export async function loadWorkflow(name: string): Promise<Stored> {
-  const [workflow, draft] = await Promise.all([client.GET("/api/v1/workflows/{name}", { params: { path: { name } } }), readDraft(name)]);
-  if (workflow.error && workflow.response.status !== 404) throw workflow.error as unknown as Error;
-  const published = workflow.data?.source ?? null;
-  return {
-    source: draft?.source ?? published ?? firstFile(name),
-    etag: draft?.etag ?? null,
-    published,
-    version: workflow.data?.current_version ?? null,
-    by: draft?.by ?? null,
-  };
+  const [published, draft] = await Promise.all([readPublished(name), readDraft(name)]);
+  return { source: draft?.source ?? published.source ?? firstFile(name), etag: draft?.etag ?? null, published, by: draft?.by ?? null };
 }
 
 interface Draft {
@@ -63,7 +79,7 @@ export function useAutosave(
   stored: Stored,
   source: string,
   replace: (source: string, by: string | null) => void,
-): { saving: Saving; conflict: Conflict | null; resolve: (source: string) => void; saveNow: () => Promise<boolean>; forget: (source: string, etag: string | null) => void } {
+): { saving: Saving; conflict: Conflict | null; resolve: (source: string) => void; saveNow: (source: string) => Promise<boolean>; forget: (source: string, etag: string | null) => void } {
   const base = useRef({ source: stored.source, etag: stored.etag });
   const latest = useRef(source);
   const busy = useRef<Promise<boolean> | null>(null);
@@ -152,7 +168,13 @@ export function useAutosave(
     },
     [conflict, replace],
   );
-  const saveNow = useCallback(async () => (await save()) || (await save()), [save]);
+  const saveNow = useCallback(
+    async (text: string) => {
+      latest.current = text;
+      return (await save()) || (await save());
+    },
+    [save],
+  );
   const forget = useCallback((text: string, etag: string | null) => { base.current = { source: text, etag }; setSaved(text); }, []);
   return { saving: saving === "saved" && saved !== source ? "waiting" : saving, conflict, resolve, saveNow, forget };
 }

@@ -2,7 +2,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { client } from "../../client/http";
-import type { Counter } from "../canvas/flow";
+import type { Conversion, Counter } from "../canvas/flow";
+import type { SplitStats } from "../../client/schema";
 import { NO_SAMPLES, type Samples } from "../scope/scope";
 import { samplesOf, type Entry } from "../scope/samples";
 
@@ -27,7 +28,7 @@ export function useSamples(workflow: string): Samples {
 }
 
 /** How runs stand in each step, for the graph of a published workflow. */
-export function useCounters(workflow: string, published: boolean): { counters: ReadonlyMap<string, Counter>; branches: ReadonlyMap<string, number>; live: number } {
+export function useCounters(workflow: string, published: boolean): { counters: ReadonlyMap<string, Counter>; live: number } {
   const { data } = useQuery({
     queryKey: ["builder", "stats", workflow],
     queryFn: async () => {
@@ -39,8 +40,29 @@ export function useCounters(workflow: string, published: boolean): { counters: R
     refetchInterval: 10_000,
   });
   return useMemo(() => {
-    const counters = new Map((data?.steps ?? []).map((step) => [step.step, { waiting: step.waiting, failed: step.failed, entered: step.entered }]));
+    const counters = new Map((data?.steps ?? []).map((step) => [step.step, { waiting: step.waiting, failed: step.failed_today, entered: step.entered, real: true }]));
     const runs = (data?.runs ?? {}) as Record<string, number>;
-    return { counters, branches: new Map<string, number>(), live: (runs.waiting ?? 0) + (runs.running ?? 0) + (runs.paused ?? 0) };
+    return { counters, live: (runs.waiting ?? 0) + (runs.running ?? 0) + (runs.paused ?? 0) };
+  }, [data]);
+}
+
+const VARIANTS_MS = 30_000;
+const NO_SPLITS: readonly SplitStats[] = [];
+
+/** How the variants of a published workflow's splits fare. */
+export function useVariants(workflow: string, splits: boolean): { splits: readonly SplitStats[]; conversions: ReadonlyMap<string, Conversion> } {
+  const { data = NO_SPLITS } = useQuery({
+    queryKey: ["builder", "variants", workflow],
+    queryFn: async () => {
+      const { data, error } = await client.GET("/api/v1/workflows/{name}/variants", { params: { path: { name: workflow } } });
+      if (error) throw error as unknown as Error;
+      return data.splits;
+    },
+    enabled: splits,
+    refetchInterval: VARIANTS_MS,
+  });
+  return useMemo(() => {
+    const rows = data.flatMap((split) => split.variants.map((variant) => [`${split.step}:${variant.variant}`, { ...variant, reached: variant.reached ?? null }] as const));
+    return { splits: data, conversions: new Map(rows) };
   }, [data]);
 }

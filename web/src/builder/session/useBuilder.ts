@@ -1,8 +1,7 @@
 // Everything that can be done to the workflow at hand: one history for graph, forms and text.
 import { useCallback, useMemo, useReducer } from "react";
-import { removeValue, setValue } from "../document/edit";
 import { isMap, read, valueAt, type Path } from "../document/read";
-import { copySteps, duplicateSteps, insertNewStep, insertSteps, missingReferences, moveSteps, nudgeStep, removeSteps, renameBranch, renameStep, type Edited, type Place } from "../document/steps";
+import { copySteps, duplicateSteps, insertNewStep, insertSteps, missingReferences, moveSteps, nudgeSteps, removeSteps, removeIn, renameBranch, renameStep, setIn, type Edited, type Place } from "../document/steps";
 import { treeOf, type Step, type Tree } from "../graph/tree";
 import { FILE_ORDER, STEP_ORDER } from "../graph/verbs";
 import type { Entry } from "../palette/entries";
@@ -29,7 +28,7 @@ export interface Builder {
   copy: (pointers: readonly string[]) => string;
   remove: (pointers: readonly string[]) => void;
   move: (pointers: readonly string[], place: Place) => void;
-  nudge: (pointer: string, by: -1 | 1) => void;
+  nudge: (pointers: readonly string[], by: -1 | 1) => void;
   duplicate: (pointers: readonly string[]) => void;
   renameId: (pointer: string, id: string) => void;
 }
@@ -77,7 +76,7 @@ export function useBuilder(start: string, refused: (reason: unknown) => void): B
       undo: () => dispatch({ kind: "undo" }),
       redo: () => dispatch({ kind: "redo" }),
       done: () => dispatch({ kind: "endGesture" }),
-      set: (path, value, gesture) => void apply(() => ({ source: value === undefined ? removed(source, path) : setValue(source, path, value, path[0] === "steps" ? STEP_ORDER : FILE_ORDER), selected: [...selected] }), gesture),
+      set: (path, value, gesture) => void apply(() => ({ source: value === undefined ? removed(source, path) : setIn(source, path, value, path[0] === "steps" ? STEP_ORDER : FILE_ORDER), selected: [...selected] }), gesture),
       rename: (path, name) => void apply(() => ({ source: renameBranch(source, path, name), selected: [...selected] })),
       insert: ({ verb, node, input }, place) => apply(() => insertNewStep(source, place, verb, node, input)),
       paste: (text, place) => {
@@ -87,7 +86,7 @@ export function useBuilder(start: string, refused: (reason: unknown) => void): B
       copy: (pointers) => attempt(() => copySteps(source, pointers)) ?? "",
       remove: (pointers) => void apply(() => removeSteps(source, pointers)),
       move: (pointers, place) => void apply(() => moveSteps(source, pointers, place)),
-      nudge: (pointer, by) => void apply(() => nudgeStep(source, pointer, by)),
+      nudge: (pointers, by) => void apply(() => nudgeSteps(source, pointers, by)),
       duplicate: (pointers) => void apply(() => duplicateSteps(source, pointers)),
       renameId: (pointer, id) => void apply(() => ({ source: renameStep(source, pointer, id), selected: [...selected] })),
     }),
@@ -99,7 +98,7 @@ export function useBuilder(start: string, refused: (reason: unknown) => void): B
 function removed(source: string, path: Path): string {
   const parent = valueAt(read(source).value, path.slice(0, -1));
   const alone = path.length > 2 && path.at(-2) === "with" && isMap(parent) && Object.keys(parent).length === 1;
-  return removeValue(source, alone ? path.slice(0, -1) : path);
+  return removeIn(source, alone ? path.slice(0, -1) : path);
 }
 
 /** Where something is put that has no place of its own: behind what is selected, else at the end. */

@@ -119,7 +119,7 @@ function messageText(input: unknown): string {
 export function crowdOverlay(counts: Crowd): typeof NO_OVERLAY {
   return {
     ...NO_OVERLAY,
-    counters: new Map(counts.steps.map((step) => [step.step, { waiting: 0, failed: step.failed, entered: step.entered }])),
+    counters: new Map(counts.steps.map((step) => [step.step, { waiting: 0, failed: step.failed, entered: step.entered, real: false }])),
     changes: new Map(counts.steps.map((step) => [step.step, String(step.entered)])),
     branches: new Map(counts.steps.flatMap((step) => Object.entries(step.branches).map(([branch, count]) => [`${step.step}:${branch}`, count] as const))),
   };

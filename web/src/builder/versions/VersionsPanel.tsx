@@ -12,25 +12,29 @@ import { NO_OVERLAY, type Overlay } from "../canvas/flow";
 import { same } from "../document/edit";
 import { readTree } from "../document/steps";
 import type { Tree } from "../graph/tree";
+import { readPublished, readVersion, type Published } from "../session/draft";
 import { Difference } from "./Difference";
 
 export interface VersionsProps {
   name: string;
   source: string;
   tree: Tree;
-  current: number | null;
+  published: Published;
   onOverlay: (overlay: Overlay | null) => void;
   onUse: (source: string) => void;
-  onChanged: (version: number, source: string) => void;
+  onChanged: (published: Published) => void;
   onClose: () => void;
 }
 
-export function VersionsPanel({ name, source, tree, current, onOverlay, onUse, onChanged, onClose }: VersionsProps) {
+const LOOK_MS = 10_000;
+
+export function VersionsPanel({ name, source, tree, published, onOverlay, onUse, onChanged, onClose }: VersionsProps) {
   const { t, i18n } = useTranslation("builder");
   const queries = useQueryClient();
-  const [chosen, setChosen] = useState<number | null>(current);
+  const current = published.version;
+  const [chosen, setChosen] = useState<number | null>(published.trial?.version ?? current);
   const versions = useQuery({
-    queryKey: ["builder", "versions", name, current],
+    queryKey: ["builder", "versions", name, current, published.trial?.version],
     queryFn: async () => {
       const { data, error } = await client.GET("/api/v1/workflows/{name}/versions", { params: { path: { name }, query: { limit: 100 } } });
       if (error) throw error as unknown as Error;
@@ -38,20 +42,20 @@ export function VersionsPanel({ name, source, tree, current, onOverlay, onUse, o
     },
     retry: false,
   });
-  const workflow = useQuery({ queryKey: ["builder", "rollout", name, current], queryFn: async () => (await client.GET("/api/v1/workflows/{name}", { params: { path: { name } } })).data ?? null });
-  const text = useQuery({ queryKey: ["builder", "version", name, chosen], queryFn: () => versionSource(name, chosen ?? 0), enabled: chosen !== null, staleTime: Number.POSITIVE_INFINITY });
+  const workflow = useQuery({ queryKey: ["builder", "rollout", name, current, published.trial?.version], refetchInterval: LOOK_MS, queryFn: async () => (await client.GET("/api/v1/workflows/{name}", { params: { path: { name } } })).data ?? null });
+  const text = useQuery({ queryKey: ["builder", "version", name, chosen], queryFn: () => readVersion(name, chosen ?? 0), enabled: chosen !== null, staleTime: Number.POSITIVE_INFINITY });
   const before = text.data ?? null;
   const changes = useMemo(() => (before === null ? null : changedSteps(before, source)), [before, source]);
   useEffect(() => { onOverlay(changes && { ...NO_OVERLAY, changes: new Map([...changes].filter(([key]) => tree.byKey.has(key)).map(([key, change]) => [key, t(`versions.change.${change}`)])) }); }, [changes, tree, onOverlay, t]);
   const removed = [...(changes ?? [])].filter(([, change]) => change === "removed");
   const act = useMutation({
-    mutationFn: async (what: "rollback" | "promote") => {
-      const { data, error } = what === "rollback" ? await client.POST("/api/v1/workflows/{name}/rollback", { params: { path: { name } }, body: { to: chosen } }) : await client.POST("/api/v1/workflows/{name}/promote", { params: { path: { name } } });
+    mutationFn: async (what: "promote" | { to: number }) => {
+      const { data, error } = what === "promote" ? await client.POST("/api/v1/workflows/{name}/promote", { params: { path: { name } } }) : await client.POST("/api/v1/workflows/{name}/rollback", { params: { path: { name } }, body: what });
       if (error) throw error as unknown as Error;
-      return { version: data.version, source: await versionSource(name, data.version) };
+      return { version: data.version, now: await readPublished(name) };
     },
-    onSuccess: ({ version, source: now }) => {
-      onChanged(version, now);
+    onSuccess: ({ version, now }) => {
+      onChanged(now);
       void queries.invalidateQueries({ queryKey: ["builder"], predicate: (query) => query.queryKey[1] !== "workflow" });
       notifications.show({ color: "green", message: t("versions.now", { version }) });
     },
@@ -65,8 +69,11 @@ export function VersionsPanel({ name, source, tree, current, onOverlay, onUse, o
         {(versions.data ?? []).length === 0 && !versions.isPending && <Text size="sm" c="dimmed">{t("versions.none")}</Text>}
         {rollout && (
           <Alert color={rollout.held_at ? "red" : "yellow"} title={rollout.held_at ? t("versions.held", { version: rollout.version }) : t("versions.trial", { version: rollout.version, share: Math.round((rollout.share ?? 0) * 100) })}>
-            <Text size="sm" mb="xs">{t("versions.trialStands", { ended: rollout.ended, failed: rollout.failed })}</Text>
-            <Button size="compact-sm" loading={act.isPending} onClick={() => act.mutate("promote")}>{t("versions.promote")}</Button>
+            <Text size="sm" mb="xs">{t(rollout.held_at ? "versions.heldAbout" : "versions.trialAbout", { current: current ?? 0 })} {t("versions.trialStands", { ended: rollout.ended, failed: rollout.failed })}</Text>
+            <Group gap="xs">
+              <Button size="compact-sm" loading={act.isPending} onClick={() => act.mutate("promote")}>{t("versions.promote")}</Button>
+              {current !== null && <Button size="compact-sm" variant="default" loading={act.isPending} onClick={() => act.mutate({ to: current })}>{t("versions.takeBack", { version: rollout.version })}</Button>}
+            </Group>
           </Alert>
         )}
         <ol className={styles.timeline}>
@@ -74,7 +81,7 @@ export function VersionsPanel({ name, source, tree, current, onOverlay, onUse, o
             <li key={version.version}>
               <button type="button" className={styles.moment} aria-current={chosen === version.version} onClick={() => setChosen(version.version)}>
                 <Badge variant={version.current ? "filled" : "default"}>{version.version}</Badge>
-                <span>{time.format(new Date(version.published_at))}{version.current && ` · ${t("versions.current")}`}</span>
+                <span>{time.format(new Date(version.published_at))}{version.current ? ` · ${t("versions.current")}` : version.version === rollout?.version && ` · ${t("versions.onTrial")}`}</span>
               </button>
             </li>
           ))}
@@ -84,7 +91,7 @@ export function VersionsPanel({ name, source, tree, current, onOverlay, onUse, o
           <Stack gap="sm">
             <Group gap="xs">
               <Button size="compact-sm" variant="light" disabled={before === source} onClick={() => onUse(before)}>{t("versions.use")}</Button>
-              {chosen !== current && <Button size="compact-sm" variant="default" loading={act.isPending} onClick={() => act.mutate("rollback")}>{t("versions.rollback", { version: chosen })}</Button>}
+              {chosen !== current && chosen !== rollout?.version && <Button size="compact-sm" variant="default" loading={act.isPending} onClick={() => act.mutate({ to: chosen })}>{t("versions.rollback", { version: chosen })}</Button>}
             </Group>
             <Text size="sm" c="dimmed">{before === source ? t("versions.same") : t("versions.against", { version: chosen })}</Text>
             {removed.length > 0 && <Text size="sm">{t("versions.removed", { steps: removed.map(([key]) => key).join(", ") })}</Text>}
@@ -94,12 +101,6 @@ export function VersionsPanel({ name, source, tree, current, onOverlay, onUse, o
       </Stack>
     </aside>
   );
-}
-
-export async function versionSource(name: string, version: number): Promise<string> {
-  const { data, error } = await client.GET("/api/v1/workflows/{name}/versions/{version}", { params: { path: { name, version } } });
-  if (error) throw error as unknown as Error;
-  return data.source;
 }
 
 /** What became of each step between two texts, by key; steps inside a step are compared by themselves. */

@@ -1,6 +1,7 @@
 // One deed for many runs: first how many and why they failed, then how fast, then how far it is.
 
 import { Alert, Button, Group, Modal, NumberInput, Progress, Skeleton, Stack, Text } from "@mantine/core";
+import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api } from "../../client/http";
@@ -17,6 +18,8 @@ export interface BulkFilter {
 const PER_MINUTE = 60;
 const PER_MINUTE_MOST = 6_000;
 const LOOK_MS = 1_000;
+/** What shows otherwise after many runs were repaired. */
+const CHANGED = ["/api/v1/runs", "/api/v1/runs/failures"];
 
 /** A preview tells how many; what has begun has an id. */
 function isPreview(answer: BulkPreview | BulkRepair): answer is BulkPreview {
@@ -98,6 +101,13 @@ function HowFar({ id, close }: { id: string; close: () => void }) {
     { params: { path: { id } } },
     { refetchInterval: ({ state }) => (state.data?.ended_at === null ? LOOK_MS : false) },
   );
+  const queries = useQueryClient();
+  const ended = repair.data?.ended_at ?? null;
+  useEffect(() => {
+    if (ended !== null) {
+      void queries.invalidateQueries({ predicate: ({ queryKey }) => CHANGED.includes(String(queryKey[1])) });
+    }
+  }, [ended, queries]);
   const stop = api.useMutation("post", "/api/v1/runs/repair/{id}/stop", { onSuccess: () => void repair.refetch() });
   const data = repair.data;
   if (data === undefined) {
@@ -108,7 +118,12 @@ function HowFar({ id, close }: { id: string; close: () => void }) {
   return (
     <Stack>
       <Progress value={share} aria-label={t("runs:bulk.howFar")} />
-      <Text role="status">{t("runs:bulk.progress", { done: data.done, all, refused: data.refused })}</Text>
+      <div role="status">
+        <Text>{t("runs:bulk.progress", { done: data.done, all, refused: data.refused })}</Text>
+        <Text size="sm" c="dimmed">
+          {data.ended_at === null ? t("runs:bulk.underWay") : data.stopped > 0 ? t("runs:bulk.stopped", { left: data.stopped }) : t("runs:bulk.finished")}
+        </Text>
+      </div>
       {data.refusals.slice(0, 5).map((refusal) => (
         <Text key={String(refusal.run_id)} size="sm" c="dimmed" dir="auto">
           {String(refusal.reason)}

@@ -7,18 +7,12 @@ import { objectOf, readJson } from "../../parts/json";
 import { JsonField } from "../../parts/JsonField";
 import { DeedDialog } from "./DeedDialog";
 import { useLookAgain } from "./look-again";
-import type { Chapter } from "./story";
-
-/** The input of the step that failed last, as it was. */
-function failedInput(chapters: readonly Chapter[]): string {
-  const failed = chapters.findLast((chapter) => chapter.type === "step" && chapter.state === "failed");
-  return failed?.type === "step" && failed.input !== undefined ? JSON.stringify(failed.input, null, 2) : "";
-}
+import { type Chapter, inputOf } from "./story";
 
 export function RetryDialog({ run, chapters, close }: { run: Run; chapters: readonly Chapter[]; close: () => void }) {
   const { t } = useTranslation("runs");
   const look = useLookAgain(run.id);
-  const before = failedInput(chapters);
+  const before = inputOf(chapters, null) ?? "";
   const [text, setText] = useState(before);
   const [notDone, setNotDone] = useState(false);
   const retry = api.useMutation("post", "/api/v1/runs/{id}/retry", {
@@ -29,8 +23,9 @@ export function RetryDialog({ run, chapters, close }: { run: Run; chapters: read
   });
   const read = readJson(text);
   const isUnknown = (run.error as { code?: string } | null)?.code === "outcome_unknown";
+  const changed = text !== before && text.trim() !== "";
+  const input = read.valid && changed ? objectOf(read.value) : undefined;
   const submit = () => {
-    const input = read.valid && text !== before ? objectOf(read.value) : undefined;
     retry.mutate({ params: { path: { id: run.id } }, body: { not_done: notDone, ...(input === undefined ? {} : { input }) } });
   };
   return (
@@ -40,7 +35,7 @@ export function RetryDialog({ run, chapters, close }: { run: Run; chapters: read
       submit={t("action.retry")}
       pending={retry.isPending}
       error={retry.error}
-      disabled={!read.valid}
+      disabled={changed && input === undefined}
       close={close}
       onSubmit={submit}
     >

@@ -188,3 +188,9 @@ export function tookMs(chapter: StepChapter, now: number): number {
 export function stepsOf(chapters: readonly Chapter[]): string[] {
   return [...new Set(chapters.flatMap((chapter) => (chapter.type === "step" ? [chapter.step] : [])))];
 }
+
+/** What went into a step when it last began, as text to be changed; without a step, into the one that failed. `null`: nothing did. */
+export function inputOf(chapters: readonly Chapter[], step: string | null): string | null {
+  const found = chapters.findLast((chapter) => chapter.type === "step" && (step === null ? chapter.state === "failed" : chapter.step === step));
+  return found?.type === "step" && found.node !== null && found.input !== undefined ? JSON.stringify(found.input, null, 2) : null;
+}

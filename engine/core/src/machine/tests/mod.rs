@@ -4,6 +4,7 @@
 
 mod admits;
 mod ends;
+mod goals;
 mod groups;
 mod migrates;
 mod properties;

@@ -198,6 +198,10 @@ impl JobHandler for Obedient {
                 self.go.notified().await;
                 Ok(if run.is_stopping() { Done::Interrupted } else { Done::With(Value::Null) })
             }
+            "fail when told" => {
+                self.go.notified().await;
+                Err(JobFailure::passing("as it was told"))
+            }
             "hang" => std::future::pending().await,
             "again" => Ok(Done::Again { at: job.not_before.plus_millis(60_000), output: job.attempts.into() }),
             "effect" => {

@@ -101,6 +101,30 @@ async fn what_comes_again_and_again_is_one_job() {
 }
 
 #[tokio::test]
+async fn what_comes_again_comes_in_time_though_the_queue_looked_while_it_was_at_work() {
+    let place = Place::open().await;
+    let (handler, mut began) = Obedient::new(&place, 4);
+    let jobs = place.start(FIRST, true, vec![Arc::clone(&handler) as _]).await;
+    let id = place.want(told("fail when told")).await.unwrap();
+    began.recv().await.unwrap();
+    // Another one, so that the queue has looked since.
+    let other = place.want(told("well")).await.unwrap();
+    began.recv().await.unwrap();
+    until(&place, other, JobState::Done).await;
+    handler.go.notify_one();
+    until(&place, id, JobState::Pending).await;
+    place.clock.go_on(1_000);
+    for _ in 0..20_000 {
+        if began.try_recv().is_ok() {
+            handler.go.notify_one();
+            return jobs.stop().await;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("it waits for somebody to look");
+}
+
+#[tokio::test]
 async fn a_stop_tells_those_at_work_and_gives_back_what_was_not_begun() {
     let place = Place::open().await;
     let (handler, mut began) = Obedient::new(&place, 2);
