@@ -23,7 +23,7 @@ it("nearly every shipped file can be taken apart", () => expect(files.length).to
 
 describe.each(files)("%s", (_, source) => {
   const tree = readTree(source);
-  const some = tree.all.filter((step, index) => index === 0 || index === tree.all.length - 1 || index % Math.ceil(tree.all.length / 4) === 0);
+  const some = tree.all.filter((_step, index) => index === 0 || index === tree.all.length - 1 || index % Math.ceil(tree.all.length / 4) === 0);
   const same = (edit: (text: string) => string): void => expect(WHOLE + edit(source)).toBe(edit(WHOLE + source));
 
   it("reads the same value", () => expect(read(source).value).toEqual(read(WHOLE + source).value));
