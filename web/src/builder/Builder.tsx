@@ -3,7 +3,7 @@ import { Button, Modal, Table } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { notifications } from "@mantine/notifications";
 import { IconAlertTriangle, IconChevronDown, IconChevronUp, IconCircleCheck } from "@tabler/icons-react";
-import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { lazy, Suspense, useCallback, useDeferredValue, useEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Loading } from "../parts/Loading";
 import styles from "./builder.module.css";
@@ -29,6 +29,7 @@ import { useEventTypes, useNodes } from "./session/catalogue";
 import { useAutosave, type Stored } from "./session/draft";
 import { useCounters, useSamples, useVariants } from "./session/recorded";
 import { placeBehind, useBuilder } from "./session/useBuilder";
+import { useFormHands } from "./session/useFormHands";
 import { SimulatePanel } from "./simulate/SimulatePanel";
 import { StepList } from "./StepList";
 import { Toolbar, type View } from "./Toolbar";
@@ -73,10 +74,14 @@ export function BuilderPage({ name, stored }: { name: string; stored: Stored }) 
   const problemsByStep = useMemo(() => byStep(problems, tree), [problems, tree]);
   const [only] = steps;
   const path = steps.length === 1 && only ? only.path : EMPTY;
-  const variables = useMemo(() => scopeAt(file, tree, path, nodes, samples), [file, tree, path, nodes, samples]);
+  // The form follows the graph a moment later: a key on the graph waits for no fields.
+  const formNow = useMemo(() => ({ steps, file, tree, path, source, problems, readOnly: !inStep, focusName }), [steps, file, tree, path, source, problems, inStep, focusName]);
+  const shown = useDeferredValue(formNow);
+  const hands = useFormHands(builder);
+  const variables = useMemo(() => scopeAt(shown.file, shown.tree, shown.path, nodes, samples), [shown, nodes, samples]);
   const form = useMemo(
-    () => ({ workflow: name, variables, samples, eventTypes, splits, problems, readOnly: !inStep, set: builder.set, rename: builder.rename, done: builder.done }),
-    [name, variables, samples, eventTypes, splits, problems, inStep, builder],
+    () => ({ workflow: name, variables, samples, eventTypes, splits, problems: shown.problems, readOnly: shown.readOnly, ...hands.fields }),
+    [name, variables, samples, eventTypes, splits, shown, hands],
   );
   const shownOverlay = useMemo(() => overlay ?? { ...NO_OVERLAY, counters, conversions }, [overlay, counters, conversions]);
   const errors = problems.filter((problem) => problem.severity === "error").length;
@@ -84,6 +89,7 @@ export function BuilderPage({ name, stored }: { name: string; stored: Stored }) 
   const state = errors > 0 ? "invalid" : published.source === null ? "unpublished" : published.source !== source ? "changed" : published.trial === null ? "published" : published.trial.held ? "held" : "trial";
 
   const select = useCallback((next: readonly string[], framing = false) => { builder.select(next); if (next.length > 0 && !framing) setSide((before) => (before === "simulate" ? before : "form")); }, [builder]);
+  const closeForm = useCallback(() => { setSide("none"); graph.current?.focus(); }, []);
   const openSide = useCallback((next: Side) => { setSide((before) => (before === next ? "none" : next)); setOverlay(null); }, []);
   const place = palette === null || palette === "behind" ? placeBehind(tree, selected) : palette;
   const take = useCallback(
@@ -161,14 +167,8 @@ export function BuilderPage({ name, stored }: { name: string; stored: Stored }) 
           {side === "form" && !script && (
             <div data-side style={{ display: "contents" }}>
               <Inspector
-                steps={steps} file={file} source={source} nodes={nodes} focusName={focusName} readOnly={!inStep}
-                actions={{
-                  renameId: (id) => { if (only) builder.renameId(only.pointer, id); },
-                  changeNode: (node) => { if (only) builder.set([...only.path, "do"], node); },
-                  duplicate: () => builder.duplicate(selected), remove: () => builder.remove(selected),
-                  nudge: (by) => { if (only) builder.nudge([only.pointer], by); },
-                  close: () => { setSide("none"); graph.current?.focus(); },
-                }}
+                steps={shown.steps} file={shown.file} source={shown.source} nodes={nodes} focusName={shown.focusName} readOnly={shown.readOnly}
+                actions={hands.step} onClose={closeForm}
               />
             </div>
           )}

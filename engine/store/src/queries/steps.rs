@@ -156,7 +156,7 @@ pub async fn waiting_longer<Q: Query>(
     let rows = db
         .fetch_all(
             "SELECT waiting_on FROM runs WHERE organisation = $1 AND workflow = $2 AND status IN ('running', 'waiting', 'paused') AND waiting_on IS NOT NULL
-                AND id < (SELECT min(id) FROM (SELECT id FROM runs WHERE organisation = $1 AND workflow = $2 AND id < $5 ORDER BY id DESC LIMIT $3) AS newest)
+                AND id < (SELECT id FROM (SELECT id FROM runs WHERE organisation = $1 AND workflow = $2 AND id < $5 ORDER BY id DESC LIMIT $3) AS newest ORDER BY id LIMIT 1)
                 LIMIT $4",
             args![organisation, workflow, runs as i64, most as i64, Uuid::max()],
         )

@@ -1,6 +1,7 @@
 // Beside the graph: the form of what is selected, one step, several, or the workflow itself.
 import { Button, Group, Stack, Text } from "@mantine/core";
 import { IconCopy, IconTrash } from "@tabler/icons-react";
+import { memo } from "react";
 import { useTranslation } from "react-i18next";
 import { FILE_SCHEMA } from "../form/schema";
 import { Properties } from "../form/SchemaField";
@@ -17,16 +18,17 @@ export interface InspectorProps {
   actions: StepActions;
   focusName: number;
   readOnly: boolean;
+  onClose: () => void;
 }
 
 const LEFT = ["steps"] as const;
 const ORDER = ["name", "description", "on", "key", "mode", "reentry", "exit_on", "vars", "timeout", "limits"] as const;
 
-export function Inspector({ steps, file, source, nodes, actions, focusName, readOnly }: InspectorProps) {
+export const Inspector = memo(function Inspector({ steps, file, source, nodes, actions, focusName, readOnly, onClose }: InspectorProps) {
   const { t } = useTranslation("builder");
   const [only] = steps;
   if (steps.length === 1 && only) {
-    return <aside className={styles.inspector} aria-label={t("step.form")}><StepForm key={only.pointer} step={only} nodes={nodes} source={source} actions={actions} focusName={focusName} /></aside>;
+    return <aside className={styles.inspector} aria-label={t("step.form")}><StepForm key={only.pointer} step={only} nodes={nodes} source={source} actions={actions} focusName={focusName} onClose={onClose} /></aside>;
   }
   return (
     <aside className={styles.inspector} aria-label={t("step.form")}>
@@ -45,7 +47,7 @@ export function Inspector({ steps, file, source, nodes, actions, focusName, read
           <Stack gap="md">
             <Group justify="space-between">
               <h2 className={styles.title}>{t("file.title")}</h2>
-              <Button size="compact-sm" variant="subtle" color="gray" onClick={actions.close}>{t("close")}</Button>
+              <Button size="compact-sm" variant="subtle" color="gray" onClick={onClose}>{t("close")}</Button>
             </Group>
             <Text size="sm" c="dimmed">{t("file.about")}</Text>
             <Properties schema={FILE_SCHEMA} value={file} path={[]} order={ORDER} first={5} leave={LEFT} />
@@ -54,4 +56,4 @@ export function Inspector({ steps, file, source, nodes, actions, focusName, read
       </div>
     </aside>
   );
-}
+});

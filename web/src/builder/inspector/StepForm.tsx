@@ -24,12 +24,20 @@ export interface StepActions {
   duplicate: () => void;
   remove: () => void;
   nudge: (by: -1 | 1) => void;
-  close: () => void;
 }
 
 const FAILURE_KEYS = new Set(["retry", "timeout", "on_error", "compensate"]);
 
-export function StepForm({ step, nodes, source, actions, focusName }: { step: Step; nodes: ReadonlyMap<string, CatalogueNode>; source: string; actions: StepActions; focusName: number }) {
+export interface StepFormProps {
+  step: Step;
+  nodes: ReadonlyMap<string, CatalogueNode>;
+  source: string;
+  actions: StepActions;
+  focusName: number;
+  onClose: () => void;
+}
+
+export function StepForm({ step, nodes, source, actions, focusName, onClose }: StepFormProps) {
   const { t } = useTranslation("builder");
   const { readOnly } = useForm();
   const name = useRef<HTMLInputElement>(null);
@@ -53,7 +61,7 @@ export function StepForm({ step, nodes, source, actions, focusName }: { step: St
             </Menu.Dropdown>
           </Menu>
         )}
-        <ActionIcon variant="subtle" color="gray" aria-label={t("close")} onClick={actions.close}><IconX size={18} /></ActionIcon>
+        <ActionIcon variant="subtle" color="gray" aria-label={t("close")} onClick={onClose}><IconX size={18} /></ActionIcon>
       </Group>
       <Tabs defaultValue="form" keepMounted={false} classNames={{ panel: styles.panel ?? "" }}>
         <Tabs.List>
