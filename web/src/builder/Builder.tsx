@@ -3,7 +3,7 @@ import { Button, Modal, Table } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { notifications } from "@mantine/notifications";
 import { IconAlertTriangle, IconChevronDown, IconChevronUp, IconCircleCheck } from "@tabler/icons-react";
-import { lazy, Suspense, useCallback, useDeferredValue, useEffect, useMemo, useRef, useState } from "react";
+import { lazy, startTransition, Suspense, useCallback, useDeferredValue, useEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Loading } from "../parts/Loading";
 import styles from "./builder.module.css";
@@ -88,7 +88,7 @@ export function BuilderPage({ name, stored }: { name: string; stored: Stored }) 
   const warnings = problems.filter((problem) => problem.severity === "warning").length;
   const state = errors > 0 ? "invalid" : published.source === null ? "unpublished" : published.source !== source ? "changed" : published.trial === null ? "published" : published.trial.held ? "held" : "trial";
 
-  const select = useCallback((next: readonly string[], framing = false) => { builder.select(next); if (next.length > 0 && !framing) setSide((before) => (before === "simulate" ? before : "form")); }, [builder]);
+  const select = useCallback((next: readonly string[], framing = false) => { builder.select(next); if (next.length > 0 && !framing) startTransition(() => setSide((before) => (before === "simulate" ? before : "form"))); }, [builder]);
   const closeForm = useCallback(() => { setSide("none"); graph.current?.focus(); }, []);
   const openSide = useCallback((next: Side) => { setSide((before) => (before === next ? "none" : next)); setOverlay(null); }, []);
   const place = palette === null || palette === "behind" ? placeBehind(tree, selected) : palette;

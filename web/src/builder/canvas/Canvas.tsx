@@ -179,6 +179,11 @@ function Inner({ tree, nodes: catalogue, selected, problems, overlay = NO_OVERLA
           nodeTypes={NODE_TYPES}
           edgeTypes={EDGE_TYPES}
           onNodesChange={changed}
+          onNodeClick={(event, node) => {
+            // React Flow leaves several chosen where one of them is clicked.
+            const adds = event.ctrlKey || event.metaKey || event.shiftKey;
+            if (!adds && selected.length > 1 && node.selectable !== false) onSelect?.([node.id], false);
+          }}
           onSelectionStart={() => frame(true)}
           onSelectionEnd={() => frame(false)}
           onNodeDrag={(event, node) => { if (node.type === "step") setTarget(lineUnder(pointOf(event as unknown as MouseEvent))?.id ?? null); }}
