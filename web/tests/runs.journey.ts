@@ -194,8 +194,7 @@ it("many are retried, skipped and cancelled by cause, and the dialog tells how f
   await expect.poll(async () => (await runsOf(server, "declined")).map(({ status }) => status), { timeout: 10_000 }).toEqual(Array.from({ length: 5 }, () => "completed"));
 
   // Retry slowly, and stop on the way: those that had no turn are left as they are.
-  await page.getByRole("combobox", { name: "Workflow" }).click();
-  await page.getByRole("option", { name: "causes" }).click();
+  await page.getByRole("combobox", { name: "Workflow" }).selectOption("causes");
   await cause("causes").getByRole("button", { name: "Retry all" }).click();
   await dialog.getByRole("textbox", { name: "Runs a minute, at the most" }).fill("2");
   const retrying = await begin(page, "Retry them");
@@ -225,6 +224,6 @@ it("all runs of a workflow are cancelled at a time", async () => {
   expect((await server.api<Repair>(`/runs/repair/${cancelling}`)).ended_at).not.toBeNull();
   await dialog.getByRole("button", { name: "Close" }).last().click();
   await expect.poll(async () => new Set((await runsOf(server, "crowd")).map(({ status }) => status)), { timeout: 10_000 }).toEqual(new Set(["cancelled"]));
-  await page.getByText("Cancelled").first().waitFor();
+  await page.getByRole("table").getByText("Cancelled").first().waitFor();
   await look(page, "cancelled");
 });
