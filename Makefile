@@ -7,7 +7,7 @@ SEEDS ?= 100000
 KILLS ?= 100
 SECONDS_EACH ?= 60
 
-.PHONY: help run test lint bench sim fuzz generate web test-web web-pictures test-api test-connectors
+.PHONY: help run test lint bench sim fuzz generate web test-web test-api test-connectors
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,9 +45,6 @@ web: ## Build the web app into web/dist (does nothing while its sources are the 
 
 test-web: ## Test the web app: types, lint, Vitest, all journeys in a browser, sizes
 	@scripts/web.sh test
-
-web-pictures: ## Write every page of the web app as PNG files into web/pictures, in three sizes and both directions
-	@scripts/web.sh pictures
 
 test-api: ## The API's own tests
 	$(CARGO) test -p onward-api

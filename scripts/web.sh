@@ -39,10 +39,9 @@ build() {
 browser() {
     [ -n "${ONWARD_CHROMIUM:-}" ] || command -v chromium >/dev/null || command -v google-chrome >/dev/null && return
     echo "installing Chromium" >&2
-    apt-get install -y -qq chromium >/dev/null || {
-        apt-get update -qq
-        apt-get install -y -qq chromium >/dev/null
-    }
+    local as_root=
+    [ "$(id -u)" = 0 ] || as_root=sudo
+    { $as_root apt-get update -q && $as_root apt-get install -q -y --no-install-recommends chromium; } >&2
 }
 
 check() {

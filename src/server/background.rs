@@ -8,7 +8,7 @@ use onward_api::{
 };
 use onward_core::{
     NodeId,
-    ports::{self, Ids as _, Lane, Writer},
+    ports::{self, Change, Ids as _, Lane, Writer},
 };
 use onward_database::{
     SystemIds, Tx,
@@ -53,8 +53,8 @@ impl Background {
         let telling = tokio::spawn(async move {
             loop {
                 match changes.recv().await {
-                    Ok(change) => waker.changed(&change),
-                    Err(RecvError::Lagged(_)) => waker.missed(),
+                    Ok(change) if change.topic != Change::RESYNC => waker.changed(&change),
+                    Ok(_) | Err(RecvError::Lagged(_)) => waker.missed(),
                     Err(RecvError::Closed) => return,
                 }
             }

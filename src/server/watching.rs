@@ -4,7 +4,7 @@ use onward_accounts::organisations;
 use onward_api::App;
 use onward_core::{
     OrganisationId, Timestamp,
-    ports::{self, Clock as _, Lane, WriteError},
+    ports::{self, Change, Clock as _, Lane, WriteError},
 };
 use onward_database::{DatabaseError, SystemClock, Tx};
 use onward_records::tasks;
@@ -64,6 +64,7 @@ async fn until_changes_are_missed(app: &App, clock: &SystemClock) -> Result<bool
         tokio::select! {
             change = changes.recv() => match change {
                 Ok(change) if change.topic == "task" => look_ahead(app, change.organisation, &mut due).await?,
+                Ok(change) if change.topic == Change::RESYNC => return Ok(true),
                 Ok(_) => {}
                 Err(RecvError::Lagged(_)) => return Ok(true),
                 Err(RecvError::Closed) => return Ok(false),

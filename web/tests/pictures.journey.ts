@@ -1,4 +1,4 @@
-// Every page as a picture, to be looked at: three sizes, both directions, and dark. Only when asked for (`make web-pictures`).
+// Every page as a picture, to be looked at: three sizes, both directions, and dark. Only when asked for (`scripts/web.sh pictures`).
 
 import { mkdirSync } from "node:fs";
 import path from "node:path";

@@ -3,7 +3,7 @@
 
 use crate::{
     Answer, App, Problem,
-    caller::{check_origin, named_or_only},
+    caller::check_origin,
     endpoints::session,
     passwords,
     request::{Body, Payload},
@@ -88,13 +88,10 @@ async fn set_up(State(app): State<App>, headers: HeaderMap, payload: Payload<Fir
     check_origin(&app, &headers)?;
     let First { code: given, email, name, password } = payload.value;
     let there_is_one = || Problem::conflict("already_set_up", "there is a user already; sign in, or ask an admin to be added");
-    if without_users(&mut app.reader()).await?.is_none() {
-        return Err(there_is_one());
-    }
+    let organisation = without_users(&mut app.reader()).await?.ok_or_else(there_is_one)?;
     if !bool::from(code(&app).as_bytes().ct_eq(given.trim().as_bytes())) {
         return Err(Problem::new(StatusCode::FORBIDDEN, "wrong_code", "this is not the code that `onward serve` shows when it starts"));
     }
-    let organisation = named_or_only(&mut app.reader(), None).await?;
     let password_hash = passwords::hash(&app, password).await?;
     let (whose, shared) = (organisation.id, app.clone());
     let made = ports::write(app.engine(), Lane::Normal, move |tx: &mut Tx| {

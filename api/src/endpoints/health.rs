@@ -13,6 +13,10 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(get_health)).routes(routes!(get_readiness)).routes(routes!(get_metrics))
 }
 
+/// Milliseconds after which a database that says nothing counts as one that cannot be reached: whoever asks decides by the answer
+/// where requests go.
+const PATIENCE_MS: i64 = 2_000;
+
 /// Says that the process answers.
 #[utoipa::path(get, path = "/healthz", tag = "Operations", responses((status = 200, body = shapes::Status)), security(()))]
 async fn get_health() -> Answer {
@@ -29,7 +33,11 @@ async fn get_readiness(State(app): State<App>) -> Result<Answer, Problem> {
     if let Some(low) = app.engine().disk_low() {
         return Err(Problem::overloaded(low));
     }
-    let paused = pauses::everything(&mut app.reader()).await?.is_some();
+    let mut reader = app.reader();
+    let paused = tokio::select! {
+        paused = pauses::everything(&mut reader) => paused?.is_some(),
+        () = app.parts.clock.sleep_until(app.parts.clock.now().plus_millis(PATIENCE_MS)) => return Err(Problem::unavailable(1_000)),
+    };
     Ok(Answer::ok(serde_json::json!({ "status": "ok", "paused": paused })))
 }
 

@@ -26,7 +26,7 @@ use std::{
     sync::Arc,
 };
 
-/// Paused runs that are looked at in one transaction.
+/// Paused runs that are looked at in one transaction; few in tests, so that a handful of runs are several pages.
 const RUNS_PAGE: usize = if cfg!(test) { 4 } else { 100 };
 /// Milliseconds until a call that was planned before the pause is due.
 const AFTER_PAUSE_MS: i64 = 1;

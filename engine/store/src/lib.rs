@@ -36,7 +36,8 @@ pub use flow_limits::forget_rates;
 pub use payloads::erase as erase_payloads;
 pub use store::SqlStore;
 
-use onward_core::ports::StoreError;
+use onward_core::{Timestamp, ports::StoreError};
+use uuid::Uuid;
 
 /// Stored data that cannot be read.
 fn corrupt(what: impl Into<String>, reason: impl std::fmt::Display) -> StoreError {
@@ -51,4 +52,10 @@ fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
 /// The number under which what has this hash is locked ([`onward_database::Tx::lock`]).
 fn lock_number(hash: &[u8; 16]) -> i64 {
     hash.iter().take(8).fold(0, |number, byte| number << 8 | i64::from(*byte))
+}
+
+/// The first id that something made at or after this moment can have: ids are in order of creation, to the millisecond.
+fn first_id_of(moment: Timestamp) -> Uuid {
+    let millis = u64::try_from(moment.as_millis()).unwrap_or(0);
+    Uuid::from_u128(u128::from(millis) << 80)
 }

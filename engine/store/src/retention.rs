@@ -4,6 +4,7 @@
 //! half of it; then its history and payloads, as many rows at a time as a piece may have. A crash between two pieces loses nothing:
 //! what is left of forgotten runs is found by their note.
 
+use crate::first_id_of;
 use onward_core::{OrganisationId, RunId, Timestamp, limits::RETENTION_DAYS};
 use onward_database::{DatabaseError, Query, Rows, Tx, args};
 use std::collections::BTreeMap;
@@ -143,12 +144,6 @@ pub async fn forget_remains(tx: &mut Tx, organisation: OrganisationId, limit: us
         )
         .await?;
     Ok(history + payloads + done)
-}
-
-/// The first id that something made at or after this moment can have: ids are in order of creation, to the millisecond.
-fn first_id_of(moment: Timestamp) -> Uuid {
-    let millis = u64::try_from(moment.as_millis()).unwrap_or(0);
-    Uuid::from_u128(u128::from(millis) << 80)
 }
 
 /// Events taken in before this moment that nobody needs any more, oldest first, at most `limit`: no held start is of them. None while

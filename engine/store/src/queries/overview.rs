@@ -1,7 +1,7 @@
 //! Counts over an organisation's runs and events, for people. Each walks an index of ids, which begin with their time, and no
 //! further than it says.
 
-use crate::corrupt;
+use crate::{corrupt, first_id_of};
 use onward_core::{
     OrganisationId, Timestamp,
     ports::{RunStatus, StoreError},
@@ -75,8 +75,7 @@ pub async fn events_by_time<Q: Query>(db: &mut Q, organisation: OrganisationId, 
 
 /// The smallest id that something of this moment can have.
 pub(super) fn first_id(since: Timestamp) -> Uuid {
-    let millis = since.plus_millis(-ID_SLACK_MS).as_millis().max(0) as u128;
-    Uuid::from_u128(millis << 80)
+    first_id_of(since.plus_millis(-ID_SLACK_MS))
 }
 
 fn span(row: &Row, span_ms: i64) -> Result<Timestamp, StoreError> {
