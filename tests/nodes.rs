@@ -2,9 +2,9 @@
 
 use super::harness::{Api, Home, Server, eventually};
 use onward_core::ports::Clock as _;
-use onward_database::SystemClock;
+use onward_database::{Database, Query as _, SystemClock, SystemIds, args};
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 const NAP: &str = "name: nap
 on:
@@ -113,6 +113,20 @@ steps: [{ delay: 1ms }, { stop: { output: { said: '{{ event.data.word }}' } } }]
         assert_eq!((&answer["status"], &answer["output"]), (&json!("completed"), &json!({ "said": word })), "{answer}");
     }
     assert!(worker.stop().await.success() && door.stop().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_database_says_nothing_says_that_it_is_not_ready() {
+    let home = Home::on_postgres();
+    let server = Server::start(&home).await;
+    let api = server.api(&home).await;
+    let database = Database::open(home.postgres().unwrap().url(), Arc::new(SystemIds::new())).await.unwrap();
+    let mut tx = database.begin(SystemClock::new().now()).await.unwrap();
+    tx.execute("LOCK TABLE pauses IN ACCESS EXCLUSIVE MODE", args![]).await.unwrap();
+    assert_eq!(api.ask("/readyz").await.status, 503);
+    tx.rollback().await;
+    api.get("/readyz").await;
+    assert!(server.stop().await.success());
 }
 
 #[tokio::test]
