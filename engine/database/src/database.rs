@@ -97,7 +97,7 @@ impl Database {
     pub async fn begin(&self, now: Timestamp) -> Result<Tx, DatabaseError> {
         let connection = match self.dialect() {
             Dialect::Sqlite(backend) => Connection::Sqlite(backend.begin().await?),
-            Dialect::Postgres(backend) => Connection::Postgres(backend.begin().await?),
+            Dialect::Postgres(backend) => Connection::Postgres(backend.begin(now).await?),
         };
         Ok(Tx::new(connection, now, Arc::clone(&self.inner.ids)))
     }

@@ -75,6 +75,12 @@ pub enum DatabaseError {
     /// A migration failed, or the file was written by a newer version.
     #[error("the schema cannot be brought up to date: {0}")]
     Migration(String),
+    /// Something that was left to the commit failed there; nothing is stored.
+    #[error("{0}")]
+    CommitRefused(Box<DatabaseError>),
+    /// A condition of the commit did not hold; nothing is stored.
+    #[error("a condition of the commit does not hold any more")]
+    ConditionFailed,
     /// A commit's outcome is unknown: it may or may not be stored.
     #[error("the outcome of the commit is unknown: {0}")]
     CommitUnknown(String),
@@ -97,6 +103,7 @@ impl DatabaseError {
 impl From<DatabaseError> for StoreError {
     fn from(error: DatabaseError) -> Self {
         match error {
+            DatabaseError::CommitRefused(reason) => Self::from(*reason),
             DatabaseError::DiskFull => Self::DiskFull,
             passing if passing.is_passing() => Self::Unavailable(passing.to_string()),
             other => Self::Failed(other.to_string()),
@@ -107,6 +114,7 @@ impl From<DatabaseError> for StoreError {
 impl From<DatabaseError> for WriteError {
     fn from(error: DatabaseError) -> Self {
         match error {
+            DatabaseError::CommitRefused(reason) => Self::from(*reason),
             DatabaseError::CommitUnknown(_) => Self::OutcomeUnknown,
             passing if passing.is_passing() => Self::Unavailable { retry_after_ms: 1_000 },
             other => Self::Database(other.to_string()),

@@ -42,7 +42,7 @@ pub use lists::Rows;
 pub use query::{Query, Reader, Snapshot};
 pub use row::{Column, FromColumn, Row};
 pub use sizes::TableSize;
-pub use tx::Tx;
+pub use tx::{Refusal, Tx};
 pub use value::{Arg, Args, IntoArg, Kind};
 
 /// `#[async_trait]`, for implementors of [`Query`].

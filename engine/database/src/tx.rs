@@ -3,7 +3,7 @@
 use crate::{Args, DatabaseError, Query, Row, postgres, sqlite};
 use onward_core::{
     Timestamp, async_trait,
-    ports::{CommitError, Ids, Outbox, Transaction},
+    ports::{CommitError, Ids, Outbox, StoreError, Transaction},
 };
 use std::sync::Arc;
 use uuid::Uuid;
@@ -16,6 +16,14 @@ pub struct Tx {
     outbox: Outbox,
     /// What the outbox held at each savepoint.
     marks: Vec<Outbox>,
+    refusals: Vec<Box<dyn Refusal>>,
+}
+
+/// Says what it means that something was refused which had been left to a commit.
+#[async_trait]
+pub trait Refusal: Send + Sync {
+    /// The store's own error for it, when it is its business. The transaction has ended.
+    async fn explain(&mut self, error: &DatabaseError) -> Option<StoreError>;
 }
 
 pub(crate) enum Connection {
@@ -25,7 +33,7 @@ pub(crate) enum Connection {
 
 impl Tx {
     pub(crate) fn new(connection: Connection, now: Timestamp, ids: Arc<dyn Ids>) -> Self {
-        Self { connection, now, ids, outbox: Outbox::default(), marks: Vec::new() }
+        Self { connection, now, ids, outbox: Outbox::default(), marks: Vec::new(), refusals: Vec::new() }
     }
 
     /// Runs a statement; how many rows it inserted, updated or deleted.
@@ -33,6 +41,56 @@ impl Tx {
         match &mut self.connection {
             Connection::Sqlite(connection) => connection.execute(sql, args),
             Connection::Postgres(connection) => connection.execute(sql, args).await,
+        }
+    }
+
+    /// Runs a statement whose outcome nobody waits for: where each one is a journey to the database, it goes with the commit, or before the
+    /// next statement that is waited for. Its failure is told then. It begins with the words of what it does (`INSERT INTO`, `UPDATE`,
+    /// `DELETE FROM`) and its table, and does not read what one left before it writes.
+    pub fn leave(&mut self, sql: &'static str, args: Args) -> Result<(), DatabaseError> {
+        match &mut self.connection {
+            Connection::Sqlite(connection) => connection.execute(sql, args).map(drop),
+            Connection::Postgres(connection) => {
+                connection.leave(sql, args, false);
+                Ok(())
+            }
+        }
+    }
+
+    /// The same of a statement that writes to a table to which one left before it writes, too, and surely to other rows: they go together.
+    pub fn leave_apart(&mut self, sql: &'static str, args: Args) -> Result<(), DatabaseError> {
+        match &mut self.connection {
+            Connection::Sqlite(connection) => connection.execute(sql, args).map(drop),
+            Connection::Postgres(connection) => {
+                connection.leave(sql, args, true);
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes the commit hang on a statement whose one row says so in `holds`, and which locks what it looks at; it is asked now or at
+    /// the commit.
+    ///
+    /// # Errors
+    /// [`DatabaseError::ConditionFailed`], here or in the commit.
+    pub fn require(&mut self, sql: &'static str, args: Args) -> Result<(), DatabaseError> {
+        match &mut self.connection {
+            Connection::Sqlite(connection) => {
+                let rows = connection.fetch_all(sql, args)?;
+                let holds: bool = rows.first().ok_or(DatabaseError::NoRow)?.get("holds")?;
+                if holds { Ok(()) } else { Err(DatabaseError::ConditionFailed) }
+            }
+            Connection::Postgres(connection) => {
+                connection.require(sql, args);
+                Ok(())
+            }
+        }
+    }
+
+    /// Names somebody who can say what it means when the commit is refused; the first who knows is believed.
+    pub fn on_refusal(&mut self, refusal: Box<dyn Refusal>) {
+        if matches!(self.connection, Connection::Postgres(_)) {
+            self.refusals.push(refusal);
         }
     }
 
@@ -111,16 +169,26 @@ impl Tx {
     /// Commits durably.
     ///
     /// # Errors
-    /// `Failed`: surely not stored. `Unknown`: it may or may not be stored (SEMANTICS.md 5).
-    pub async fn commit(self) -> Result<(), CommitError> {
+    /// `Failed`: surely not stored. `Refused`: the same, by something that was left to the commit. `Unknown`: it may or may not be
+    /// stored (SEMANTICS.md 5).
+    pub async fn commit(mut self) -> Result<(), CommitError> {
         let done = match self.connection {
             Connection::Sqlite(connection) => connection.commit(),
             Connection::Postgres(connection) => connection.commit().await,
         };
-        done.map_err(|error| match error {
-            DatabaseError::CommitUnknown(reason) => CommitError::Unknown(reason),
-            other => CommitError::Failed(other.into()),
-        })
+        match done {
+            Ok(()) => Ok(()),
+            Err(DatabaseError::CommitUnknown(reason)) => Err(CommitError::Unknown(reason)),
+            Err(DatabaseError::CommitRefused(reason)) if !reason.is_passing() => {
+                for refusal in &mut self.refusals {
+                    if let Some(explained) = refusal.explain(&reason).await {
+                        return Err(CommitError::Refused(explained));
+                    }
+                }
+                Err(CommitError::Refused((*reason).into()))
+            }
+            Err(other) => Err(CommitError::Failed(other.into())),
+        }
     }
 
     /// Undoes everything.

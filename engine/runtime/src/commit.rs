@@ -16,7 +16,7 @@ enum Unconfirmed {
     /// What this node has in memory of definitions, pauses and shapes is not what is stored: it is read again before anything is
     /// done, and nothing was.
     MemoryIsOld,
-    /// A statement failed before the commit; nothing is stored.
+    /// A statement failed before the commit, or with it; nothing is stored.
     Failed(StoreError),
     /// The commit failed; nothing is stored.
     NotCommitted(StoreError),
@@ -79,6 +79,7 @@ impl<S: Store> Engine<S> {
         match store.commit(tx).await {
             Ok(()) => Ok(answers),
             Err(CommitError::Failed(error)) => Err(Unconfirmed::NotCommitted(error)),
+            Err(CommitError::Refused(error)) => Err(Unconfirmed::Failed(error)),
             Err(CommitError::Unknown(reason)) => Err(Unconfirmed::Unknown(reason)),
         }
     }

@@ -31,7 +31,7 @@ async fn of<Q: Query>(db: &mut Q, ids: &[RunId], revision: u32) -> Result<HashMa
 }
 
 /// Keeps them. Of a run of which something was erased none is kept: as long as it is in memory, it still knows what that was.
-pub(crate) async fn keep(tx: &mut Tx, checkpoints: &[Checkpoint]) -> Result<(), StoreError> {
+pub(crate) fn keep(tx: &mut Tx, checkpoints: &[Checkpoint]) -> Result<(), StoreError> {
     if checkpoints.is_empty() {
         return Ok(());
     }
@@ -39,23 +39,22 @@ pub(crate) async fn keep(tx: &mut Tx, checkpoints: &[Checkpoint]) -> Result<(), 
     for Checkpoint { organisation, run_id, seq, revision, content } in checkpoints {
         rows.push(args![*run_id, *organisation, *seq as i64, *revision, content.as_str()]);
     }
-    tx.execute(
+    tx.leave(
         "INSERT INTO checkpoints (run, organisation, seq, revision, state) SELECT r.run, r.organisation, r.seq, r.revision, r.state
             FROM {$1: run uuid, organisation uuid, seq bigint, revision bigint, state text} AS r
             WHERE NOT EXISTS (SELECT 1 FROM payloads p WHERE p.run = r.run AND p.value IS NULL)
             ON CONFLICT (run) DO UPDATE SET seq = excluded.seq, revision = excluded.revision, state = excluded.state
                 WHERE checkpoints.organisation = excluded.organisation",
         args![rows],
-    )
-    .await?;
+    )?;
     Ok(())
 }
 
 /// Drops those of these runs.
-pub(crate) async fn remove(tx: &mut Tx, organisation: OrganisationId, runs: &[RunId]) -> Result<(), DatabaseError> {
+pub(crate) fn remove(tx: &mut Tx, organisation: OrganisationId, runs: &[RunId]) -> Result<(), DatabaseError> {
     if !runs.is_empty() {
         let sql = "DELETE FROM checkpoints WHERE organisation = $1 AND run IN (SELECT run FROM {$2: run uuid} AS r)";
-        tx.execute(sql, args![organisation, Rows::of(runs)]).await?;
+        tx.leave(sql, args![organisation, Rows::of(runs)])?;
     }
     Ok(())
 }

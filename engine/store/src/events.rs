@@ -114,7 +114,7 @@ async fn claim_keys(tx: &mut Tx, winners: &mut BTreeMap<Key, EventId>, now: Time
     Ok(())
 }
 
-pub(crate) async fn note(tx: &mut Tx, notes: &[(OrganisationId, EventId, RoutingNote)]) -> Result<(), StoreError> {
+pub(crate) fn note(tx: &mut Tx, notes: &[(OrganisationId, EventId, RoutingNote)]) -> Result<(), StoreError> {
     if notes.is_empty() {
         return Ok(());
     }
@@ -129,13 +129,12 @@ pub(crate) async fn note(tx: &mut Tx, notes: &[(OrganisationId, EventId, Routing
         };
         rows.push(args![place, organisation, event, kind, run, to_json(note)?]);
     }
-    tx.execute(
+    tx.leave(
         "INSERT INTO event_notes (organisation, event, kind, run, note) SELECT r.organisation, r.event, r.kind, r.run, r.note
             FROM {$1: place bigint, organisation uuid, event uuid, kind text, run uuid, note json} AS r
             CROSS JOIN events e WHERE e.organisation = r.organisation AND e.id = r.event ORDER BY r.place",
         args![rows],
-    )
-    .await?;
+    )?;
     Ok(())
 }
 

@@ -41,9 +41,9 @@ pub(crate) async fn list(tx: &mut Tx, leases: &[Lease], limit: usize) -> Result<
         .collect()
 }
 
-pub(crate) async fn remove(tx: &mut Tx, ids: &[i64]) -> Result<(), StoreError> {
+pub(crate) fn remove(tx: &mut Tx, ids: &[i64]) -> Result<(), StoreError> {
     if !ids.is_empty() {
-        tx.execute("DELETE FROM inbox WHERE id IN (SELECT id FROM {$1: id bigint} AS applied)", args![Rows::of(ids)]).await?;
+        tx.leave("DELETE FROM inbox WHERE id IN (SELECT id FROM {$1: id bigint} AS applied)", args![Rows::of(ids)])?;
     }
     Ok(())
 }

@@ -2,35 +2,58 @@
 
 use crate::{corrupt, to_json};
 use onward_core::{
-    NodeId, OrganisationId, RunId, Shard, Timestamp, Value,
+    NodeId, OrganisationId, RunId, Shard, Timestamp, Value, async_trait,
     ports::{Beat, Lease, NodeRole, NodeRow, ShardOwner, Standing, StoreError, Take, Transaction as _, to_take},
 };
-use onward_database::{Database, DatabaseError, Query, Row, Rows, Tx, args};
+use onward_database::{Database, DatabaseError, Query, Reader, Refusal, Row, Rows, Tx, args};
 
-/// Locks and checks the epochs that a transaction relies on (SEMANTICS.md 4).
-pub(crate) async fn check(tx: &mut Tx, leases: &[Lease]) -> Result<(), StoreError> {
+/// Locks and checks the epochs that a transaction relies on (SEMANTICS.md 4): now, or with its commit.
+pub(crate) async fn check(tx: &mut Tx, committed: Reader, leases: &[Lease]) -> Result<(), StoreError> {
     if leases.is_empty() {
         return Ok(());
     }
     let ranges = ranges(leases);
     let expected: i64 = ranges.iter().map(|range| i64::from(range.last.0 - range.first.0) + 1).sum();
     let held: Rows = ranges.iter().map(|range| args![range.first, range.last, range.epoch]).collect();
-    let row = tx
-        .fetch_one(
-            "SELECT count(*) AS ours FROM (SELECT leases.shard FROM {$1: first bigint, last bigint, epoch bigint} AS held
+    let checked = tx.require(
+        "SELECT count(*) = $2 AS holds FROM (SELECT leases.shard FROM {$1: first bigint, last bigint, epoch bigint} AS held
                 JOIN leases ON leases.shard BETWEEN held.first AND held.last AND leases.epoch = held.epoch {for share of leases}) AS locked",
-            args![held],
-        )
-        .await?;
-    if row.get::<i64>("ours")? == expected {
-        return Ok(());
+        args![held, expected],
+    );
+    match checked {
+        Ok(()) => {
+            tx.on_refusal(Box::new(Checked { ranges, committed }));
+            Ok(())
+        }
+        Err(DatabaseError::ConditionFailed) => Err(first_lost(tx, &ranges).await?),
+        Err(error) => Err(error.into()),
     }
-    let current = tx.fetch_all("SELECT shard, epoch FROM leases", args![]).await?;
+}
+
+/// Finds out which lease it was that a commit was refused for.
+struct Checked {
+    ranges: Vec<Range>,
+    committed: Reader,
+}
+
+#[async_trait]
+impl Refusal for Checked {
+    async fn explain(&mut self, error: &DatabaseError) -> Option<StoreError> {
+        if *error != DatabaseError::ConditionFailed {
+            return None;
+        }
+        Some(first_lost(&mut self.committed, &self.ranges).await.unwrap_or_else(StoreError::from))
+    }
+}
+
+async fn first_lost<Q: Query>(db: &mut Q, ranges: &[Range]) -> Result<StoreError, DatabaseError> {
+    let current = db.fetch_all("SELECT shard, epoch FROM leases", args![]).await?;
     let current = current.iter().map(lease).collect::<Result<Vec<_>, _>>()?;
-    match leases.iter().find(|lease| !current.contains(lease)) {
-        Some(lost) => Err(StoreError::LeaseLost { shard: lost.shard, expected: lost.epoch }),
-        None => Err(StoreError::Failed("a lease was refused, and all of them stand".into())),
-    }
+    let mut relied_on = ranges.iter().flat_map(|range| (range.first.0..=range.last.0).map(|shard| Lease { shard: Shard(shard), epoch: range.epoch }));
+    Ok(match relied_on.find(|lease| !current.contains(lease)) {
+        Some(lost) => StoreError::LeaseLost { shard: lost.shard, expected: lost.epoch },
+        None => StoreError::Failed("a lease was refused, and all of them stand".into()),
+    })
 }
 
 /// Neighbouring shards under one epoch.

@@ -162,7 +162,7 @@ impl Known {
 /// Erases the personal payloads of these runs, and the checkpoints that were made of them; how many payloads there were. Sequence,
 /// kinds and decisions stay.
 pub async fn erase(tx: &mut Tx, organisation: OrganisationId, runs: &[RunId]) -> Result<u64, DatabaseError> {
-    crate::checkpoints::remove(tx, organisation, runs).await?;
+    crate::checkpoints::remove(tx, organisation, runs)?;
     tx.execute(
         "UPDATE payloads SET value = NULL WHERE organisation = $1 AND personal AND value IS NOT NULL AND run IN (SELECT run FROM {$2: run uuid} AS r)",
         args![organisation, Rows::of(runs)],

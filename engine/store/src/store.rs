@@ -47,7 +47,7 @@ impl Store for SqlStore {
         Ok(self.database.begin(now).await?)
     }
     async fn check_leases(&self, tx: &mut Tx, leases: &[Lease]) -> Result<(), StoreError> {
-        leases::check(tx, leases).await
+        leases::check(tx, self.database.reader(), leases).await
     }
     async fn savepoint(&self, tx: &mut Tx) -> Result<(), StoreError> {
         Ok(tx.savepoint().await?)
@@ -142,7 +142,7 @@ impl Store for SqlStore {
         events::insert(tx, events).await
     }
     async fn note_routing(&self, tx: &mut Tx, notes: &[(OrganisationId, EventId, RoutingNote)]) -> Result<(), StoreError> {
-        events::note(tx, notes).await
+        events::note(tx, notes)
     }
     async fn events(&self, tx: &mut Tx, organisation: OrganisationId, ids: &[EventId]) -> Result<Vec<Event>, StoreError> {
         events::by_ids(tx, organisation, ids).await
@@ -185,10 +185,10 @@ impl Store for SqlStore {
         checkpoints::resume(tx, ids, revision).await
     }
     async fn keep_checkpoints(&self, tx: &mut Tx, checkpoints: &[Checkpoint]) -> Result<(), StoreError> {
-        checkpoints::keep(tx, checkpoints).await
+        checkpoints::keep(tx, checkpoints)
     }
     async fn drop_checkpoints(&self, tx: &mut Tx, organisation: OrganisationId, runs: &[RunId]) -> Result<(), StoreError> {
-        Ok(checkpoints::remove(tx, organisation, runs).await?)
+        Ok(checkpoints::remove(tx, organisation, runs)?)
     }
     async fn running_runs(&self, leases: &[Lease], after: Option<RunId>, limit: usize) -> Result<Vec<RunId>, StoreError> {
         runs::running(&mut self.database.reader(), leases, after, limit).await
@@ -246,7 +246,7 @@ impl Store for SqlStore {
         inbox::list(tx, leases, limit).await
     }
     async fn remove_inbox(&self, tx: &mut Tx, ids: &[i64]) -> Result<(), StoreError> {
-        inbox::remove(tx, ids).await
+        inbox::remove(tx, ids)
     }
 
     // ---- pauses ----

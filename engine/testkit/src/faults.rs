@@ -51,11 +51,14 @@ pub struct Faults {
     pub slowest_ms: i64,
     /// A notice to another node is lost; as often one comes twice, late, or after the next one.
     pub notices: u64,
+    /// Leases are checked with the commit, and not when that is asked for.
+    pub late_checks: u64,
 }
 
 impl Faults {
     /// Some of everything.
-    pub const SOME: Self = Self { begin_fails: 5, write_fails: 5, commit_fails: 10, commit_unknown: 10, commit_slow: 50, slowest_ms: 3_000, notices: 100 };
+    pub const SOME: Self =
+        Self { begin_fails: 5, write_fails: 5, commit_fails: 10, commit_unknown: 10, commit_slow: 50, slowest_ms: 3_000, notices: 100, late_checks: 500 };
 }
 
 /// A store around another one, which it lets down now and then. Chance comes from the executor's seed.
@@ -74,6 +77,8 @@ struct Plan {
     faults: Faults,
     next_commits: VecDeque<Option<CommitFault>>,
     next_begin_fails: bool,
+    /// What is checked with the commit.
+    late_check: Option<Vec<Lease>>,
     /// The next `begin` takes this many milliseconds; and whose that was.
     next_begin_takes: Option<i64>,
     /// No notice arrives.
@@ -238,11 +243,18 @@ impl<S: Store + Clone> Store for FaultyStore<S> {
             self.clock.sleep_until(self.clock.now().plus_millis(millis)).await;
         }
         let tx = self.inner.begin(now).await?;
-        self.plan(|plan| plan.ownership.written = ShardSet::EMPTY);
+        self.plan(|plan| {
+            plan.ownership.written = ShardSet::EMPTY;
+            plan.late_check = None;
+        });
         Ok(tx)
     }
     async fn check_leases(&self, tx: &mut S::Tx, leases: &[Lease]) -> Result<(), StoreError> {
         self.maybe_fail_write()?;
+        if self.happens(self.plan(|plan| plan.faults.late_checks)) {
+            self.plan(|plan| plan.late_check = Some(leases.to_vec()));
+            return Ok(());
+        }
         self.inner.check_leases(tx, leases).await
     }
     async fn savepoint(&self, tx: &mut S::Tx) -> Result<(), StoreError> {
@@ -254,7 +266,13 @@ impl<S: Store + Clone> Store for FaultyStore<S> {
     async fn rollback_to_savepoint(&self, tx: &mut S::Tx) -> Result<(), StoreError> {
         self.inner.rollback_to_savepoint(tx).await
     }
-    async fn commit(&self, tx: S::Tx) -> Result<(), CommitError> {
+    async fn commit(&self, mut tx: S::Tx) -> Result<(), CommitError> {
+        if let Some(leases) = self.plan(|plan| plan.late_check.take())
+            && let Err(refused) = self.inner.check_leases(&mut tx, &leases).await
+        {
+            self.inner.rollback(tx).await;
+            return Err(CommitError::Refused(refused));
+        }
         match self.commit_fault() {
             None => self.commit_and_watch(tx).await,
             Some(CommitFault::Slow(millis)) => {

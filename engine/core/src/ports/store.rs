@@ -53,6 +53,9 @@ pub enum CommitError {
     /// Surely not stored.
     #[error("the commit failed: {0}")]
     Failed(StoreError),
+    /// Surely not stored, and not for want of a database: a check or a write that the store put off until the commit was refused.
+    #[error("{0}")]
+    Refused(StoreError),
     /// It may or may not be stored (SEMANTICS.md 5).
     #[error("the outcome of the commit is unknown: {0}")]
     Unknown(String),
@@ -525,7 +528,7 @@ pub trait Store: Send + Sync + 'static {
     /// Begins a write transaction: on SQLite `BEGIN IMMEDIATE`. `now` becomes [`Transaction::now`].
     async fn begin(&self, now: Timestamp) -> Result<Self::Tx, StoreError>;
     /// Locks and checks the epochs that this transaction relies on (SEMANTICS.md 4). The first mismatch is
-    /// [`StoreError::LeaseLost`].
+    /// [`StoreError::LeaseLost`], told here or by the commit, which then is [`CommitError::Refused`].
     async fn check_leases(&self, tx: &mut Self::Tx, leases: &[Lease]) -> Result<(), StoreError>;
     /// Marks a point to return to. Savepoints nest.
     async fn savepoint(&self, tx: &mut Self::Tx) -> Result<(), StoreError>;

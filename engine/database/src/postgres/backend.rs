@@ -9,6 +9,7 @@ use super::{
     write::{Slot, WriteConnection},
 };
 use crate::{Args, DatabaseError, Report, migrations};
+use onward_core::Timestamp;
 use sqlx::{ConnectOptions as _, PgConnection, postgres::PgConnectOptions};
 use std::{str::FromStr as _, sync::Arc};
 use tokio::{runtime::Handle, sync::Mutex};
@@ -18,8 +19,10 @@ const PREPARED_STATEMENTS: usize = 1_000;
 /// The oldest version that is tried.
 const OLDEST_VERSION: i64 = 140_000;
 /// For every connection: no statement of ours is long.
-const EVERY: [(&str, &str); 8] = [
+const EVERY: [(&str, &str); 9] = [
     ("synchronous_commit", "on"),
+    // Of statements that are a transaction of their own, too.
+    ("default_transaction_isolation", "read committed"),
     ("idle_in_transaction_session_timeout", "10s"),
     ("lock_timeout", "5s"),
     ("statement_timeout", "30s"),
@@ -82,8 +85,8 @@ impl Backend {
     }
 
     /// Begins a write transaction; waits for the one before it in this process.
-    pub(crate) async fn begin(&self) -> Result<WriteConnection, DatabaseError> {
-        WriteConnection::begin(Arc::clone(&self.writer).lock_owned().await).await
+    pub(crate) async fn begin(&self, now: Timestamp) -> Result<WriteConnection, DatabaseError> {
+        WriteConnection::begin(Arc::clone(&self.writer).lock_owned().await, now).await
     }
 
     /// One statement on a reader. A connection that was cut while it lay idle is noticed here: then once more on a new one.

@@ -45,16 +45,87 @@ pub(super) async fn execute(connection: &mut PgConnection, sql: &'static str, ar
     Ok(done.rows_affected())
 }
 
+/// Several statements as one, which either does them all or nothing; run outside a transaction it is one of its own, in one round trip.
+/// No two of them may touch the same row, and none sees what another does (PostgreSQL 15, 7.8.4).
+pub(super) async fn execute_together(connection: &mut PgConnection, parts: Vec<Left>) -> Result<(), sqlx::Error> {
+    let (text, bound) = together(parts).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    sqlx::query_with(text, bound).execute(connection).await.map(drop)
+}
+
+/// A statement that is left to the commit.
+#[derive(Debug)]
+pub(super) struct Left {
+    pub(super) sql: &'static str,
+    pub(super) args: Args,
+    /// It does nothing: its one row says in `holds` whether everything else may be done.
+    pub(super) is_condition: bool,
+}
+
+impl Left {
+    /// The table that it writes to: it begins with `INSERT INTO`, `UPDATE` or `DELETE FROM`.
+    pub(super) fn table(&self) -> Option<&'static str> {
+        self.sql.split_whitespace().find(|word| !["INSERT", "INTO", "UPDATE", "DELETE", "FROM"].contains(word))
+    }
+}
+
+fn together(parts: Vec<Left>) -> Result<(SqlStr, PgArguments), DatabaseError> {
+    static KNOWN: OnceLock<RwLock<HashMap<Vec<&'static str>, Arc<str>>>> = OnceLock::new();
+    let known = KNOWN.get_or_init(RwLock::default);
+    let texts: Vec<&'static str> = parts.iter().map(|part| part.sql).collect();
+    let found = known.read().unwrap_or_else(PoisonError::into_inner).get(&texts).cloned();
+    let text = if let Some(found) = found {
+        found
+    } else {
+        let made = join(&parts)?;
+        known.write().unwrap_or_else(PoisonError::into_inner).insert(texts, Arc::clone(&made));
+        made
+    };
+    let mut bound = PgArguments::default();
+    for part in parts {
+        bind_all(&mut bound, &*expanded(part.sql)?, part.sql, part.args)?;
+    }
+    Ok((AssertSqlSafe(text).into_sql_str(), bound))
+}
+
+/// Each part becomes a `WITH` query. A condition that does not hold divides by nothing, which undoes the whole.
+fn join(parts: &[Left]) -> Result<Arc<str>, DatabaseError> {
+    let (mut text, mut conditions, mut parameters) = (String::from("WITH "), String::new(), 0);
+    for (at, part) in parts.iter().enumerate() {
+        let expanded = expanded(part.sql)?;
+        let _ = write!(text, "{}part_{at} AS (", if at > 0 { ", " } else { "" });
+        shift(&expanded.text, parameters, &mut text);
+        text.push(')');
+        parameters += expanded.parameters.len();
+        if part.is_condition {
+            let _ = write!(conditions, "{}1 / coalesce((SELECT holds::int FROM part_{at}), 0)", if conditions.is_empty() { "" } else { ", " });
+        }
+    }
+    let _ = write!(text, " SELECT {}", if conditions.is_empty() { "1" } else { &conditions });
+    Ok(text.into())
+}
+
+/// Copies text in which each `$n` becomes `$(n + by)`.
+fn shift(plain: &str, by: usize, text: &mut String) {
+    renumber(plain, text, |number, text| {
+        let _ = write!(text, "${}", number + by);
+    });
+}
+
 fn prepare(sql: &'static str, args: Args) -> Result<(SqlStr, PgArguments), DatabaseError> {
-    let wrong = |reason: String| DatabaseError::Statement { sql: sql.to_owned(), reason };
     let mut bound = PgArguments::default();
     if !sql.contains('{') {
         for arg in args.0 {
-            bind(&mut bound, arg).map_err(wrong)?;
+            bind(&mut bound, arg).map_err(|reason| DatabaseError::Statement { sql: sql.to_owned(), reason })?;
         }
         return Ok((sql.into_sql_str(), bound));
     }
     let expanded = expanded(sql)?;
+    bind_all(&mut bound, &expanded, sql, args)?;
+    Ok((AssertSqlSafe(Arc::clone(&expanded.text)).into_sql_str(), bound))
+}
+
+fn bind_all(bound: &mut PgArguments, expanded: &Expanded, sql: &'static str, args: Args) -> Result<(), DatabaseError> {
+    let wrong = |reason: String| DatabaseError::Statement { sql: sql.to_owned(), reason };
     let mut scalars: Vec<Option<Arg>> = Vec::with_capacity(args.len());
     let mut lists: HashMap<usize, Vec<Vec<Arg>>> = HashMap::new();
     for (place, arg) in args.0.into_iter().enumerate() {
@@ -70,17 +141,17 @@ fn prepare(sql: &'static str, args: Args) -> Result<(SqlStr, PgArguments), Datab
         match *parameter {
             Parameter::Scalar(place) => {
                 let arg = scalars.get_mut(place).and_then(Option::take);
-                bind(&mut bound, arg.ok_or_else(|| wrong(format!("${} has no argument, or is a list outside its marker", place + 1)))?).map_err(wrong)?;
+                bind(bound, arg.ok_or_else(|| wrong(format!("${} has no argument, or is a list outside its marker", place + 1)))?).map_err(wrong)?;
             }
             Parameter::Column { argument, column, kind } => {
                 let columns = lists.get_mut(&argument).ok_or_else(|| wrong(format!("${} is no list", argument + 1)))?;
                 // A list without rows has no columns either.
                 let cells = columns.get_mut(column).map(std::mem::take).unwrap_or_default();
-                bind_column(&mut bound, kind, cells).map_err(wrong)?;
+                bind_column(bound, kind, cells).map_err(wrong)?;
             }
         }
     }
-    Ok((AssertSqlSafe(Arc::clone(&expanded.text)).into_sql_str(), bound))
+    Ok(())
 }
 
 /// Markers are expanded once for each statement.
@@ -121,15 +192,22 @@ fn expand(sql: &str) -> Result<Expanded, DatabaseError> {
 
 /// Copies text in which each `$n` gets its new number.
 fn number_anew(plain: &str, text: &mut String, parameters: &mut Vec<Parameter>) {
+    renumber(plain, text, |number, text| {
+        let place = place(parameters, Parameter::Scalar(number - 1));
+        let _ = write!(text, "${place}");
+    });
+}
+
+/// Copies text in which `write` writes each `$n`, which count from 1.
+fn renumber(plain: &str, text: &mut String, mut write: impl FnMut(usize, &mut String)) {
     let mut rest = plain;
     while let Some(at) = rest.find('$') {
         let digits = rest[at + 1..].bytes().take_while(u8::is_ascii_digit).count();
         let end = at + 1 + digits;
-        match rest[at + 1..end].parse::<usize>().ok().and_then(|number| number.checked_sub(1)) {
-            Some(argument) => {
+        match rest[at + 1..end].parse::<usize>().ok().filter(|number| *number > 0) {
+            Some(number) => {
                 text.push_str(&rest[..at]);
-                let place = place(parameters, Parameter::Scalar(argument));
-                let _ = write!(text, "${place}");
+                write(number, text);
             }
             None => text.push_str(&rest[..end]),
         }

@@ -4,22 +4,28 @@ use super::{
     backend::connect,
     bounds::{ANSWER, WRITE, within},
     errors::{commit_may_have_happened, translate},
-    statement,
+    statement::{self, Left},
 };
 use crate::{Args, DatabaseError, Row};
+use onward_core::Timestamp;
 use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
 use tokio::{runtime::Handle, sync::OwnedMutexGuard};
+
+/// Milliseconds after which a connection that lies idle may have been cut.
+const FRESH_MS: i64 = 1_000;
 
 /// Where the writing connection lies while no transaction holds it.
 #[derive(Debug)]
 pub(super) struct Slot {
     options: PgConnectOptions,
     connection: Option<PgConnection>,
+    /// When a transaction last began on it.
+    used_at: Timestamp,
 }
 
 impl Slot {
     pub(super) fn new(options: PgConnectOptions, connection: PgConnection) -> Self {
-        Self { options, connection: Some(connection) }
+        Self { options, connection: Some(connection), used_at: Timestamp::MIN }
     }
 
     /// The connection with no transaction open; made anew when the last one was given up.
@@ -49,10 +55,19 @@ impl Slot {
 }
 
 /// A write transaction's hold on the connection.
+///
+/// It begins with the first statement whose outcome somebody waits for. What is left to the commit goes with it, as one statement;
+/// where there is nothing else, that statement is the whole transaction, and its end is the commit.
 #[derive(Debug)]
 pub(crate) struct WriteConnection {
     /// `None` once ended.
     slot: Option<OwnedMutexGuard<Slot>>,
+    /// `BEGIN` was sent.
+    is_open: bool,
+    /// Written at the commit, or before somebody looks; group by group. No two of a group may touch the same row.
+    left: Vec<Vec<Left>>,
+    /// Must hold when it is committed.
+    conditions: Vec<Left>,
     /// Why nothing more may be written, while no savepoint was gone back to.
     lost: Option<String>,
     /// Whether the connection itself still answers.
@@ -61,7 +76,24 @@ pub(crate) struct WriteConnection {
 }
 
 impl WriteConnection {
-    pub(super) async fn begin(mut slot: OwnedMutexGuard<Slot>) -> Result<Self, DatabaseError> {
+    pub(super) async fn begin(mut slot: OwnedMutexGuard<Slot>, now: Timestamp) -> Result<Self, DatabaseError> {
+        let is_fresh = slot.connection.is_some() && now.millis_since(slot.used_at) < FRESH_MS;
+        slot.used_at = now;
+        let (left, conditions) = (Vec::new(), Vec::new());
+        let mut begun = Self { slot: Some(slot), is_open: false, left, conditions, lost: None, answers: true, savepoints: 0 };
+        if !is_fresh {
+            // A cut is better found by something that may be said twice.
+            begun.open().await?;
+        }
+        Ok(begun)
+    }
+
+    /// Sends `BEGIN`, unless it was.
+    async fn open(&mut self) -> Result<(), DatabaseError> {
+        if self.is_open {
+            return Ok(());
+        }
+        let slot = self.slot.as_mut().ok_or_else(ended)?;
         // A connection that was cut while it lay idle is noticed here, before anything hangs on it: once more on a new one.
         for again in [true, false] {
             let connection = slot.connection().await?;
@@ -75,14 +107,39 @@ impl WriteConnection {
                 }
             }
         }
-        Ok(Self { slot: Some(slot), lost: None, answers: true, savepoints: 0 })
+        self.is_open = true;
+        Ok(())
     }
 
-    fn connection(&mut self) -> Result<&mut PgConnection, DatabaseError> {
+    /// The connection with the transaction begun, and everything written that was left.
+    async fn connection(&mut self) -> Result<&mut PgConnection, DatabaseError> {
         if let Some(reason) = &self.lost {
             return Err(DatabaseError::TransactionLost(reason.clone()));
         }
+        self.open().await?;
+        if !self.left.is_empty() {
+            let left = std::mem::take(&mut self.left);
+            for group in left {
+                let connection = self.slot.as_mut().and_then(|slot| slot.connection.as_mut()).ok_or_else(ended)?;
+                let done = within(WRITE, statement::execute_together(connection, group)).await.map_err(|error| translate(&error));
+                self.noting(done)?;
+            }
+        }
         self.slot.as_mut().and_then(|slot| slot.connection.as_mut()).ok_or_else(ended)
+    }
+
+    /// Leaves a statement to the commit. `apart`: it touches no row that one left before touches, though it writes to the same table.
+    pub(crate) fn leave(&mut self, sql: &'static str, args: Args, apart: bool) {
+        let statement = Left { sql, args, is_condition: false };
+        match self.left.last_mut() {
+            Some(group) if apart || group.iter().all(|other| other.table() != statement.table()) => group.push(statement),
+            _ => self.left.push(vec![statement]),
+        }
+    }
+
+    /// Leaves a condition to the commit: a statement whose one row says in `holds` whether this may be stored.
+    pub(crate) fn require(&mut self, sql: &'static str, args: Args) {
+        self.conditions.push(Left { sql, args, is_condition: true });
     }
 
     /// What a statement's error means for the transaction: PostgreSQL takes no further one until a savepoint is gone back to.
@@ -107,12 +164,14 @@ impl WriteConnection {
     }
 
     pub(crate) async fn fetch_all(&mut self, sql: &'static str, args: Args) -> Result<Vec<Row>, DatabaseError> {
-        let done = within(WRITE, statement::fetch_all(self.connection()?, sql, args)).await;
+        let connection = self.connection().await?;
+        let done = within(WRITE, statement::fetch_all(connection, sql, args)).await;
         self.noting(done)
     }
 
     pub(crate) async fn execute(&mut self, sql: &'static str, args: Args) -> Result<u64, DatabaseError> {
-        let done = within(WRITE, statement::execute(self.connection()?, sql, args)).await;
+        let connection = self.connection().await?;
+        let done = within(WRITE, statement::execute(connection, sql, args)).await;
         self.noting(done)
     }
 
@@ -158,7 +217,8 @@ impl WriteConnection {
     }
 
     async fn run(&mut self, sql: &'static str) -> Result<(), DatabaseError> {
-        let done = within(WRITE, sqlx::raw_sql(sql).execute(self.connection()?)).await.map(drop).map_err(|error| translate(&error));
+        let connection = self.connection().await?;
+        let done = within(WRITE, sqlx::raw_sql(sql).execute(connection)).await.map(drop).map_err(|error| translate(&error));
         self.noting(done)
     }
 
@@ -166,35 +226,64 @@ impl WriteConnection {
         if self.savepoints == 0 { Err(DatabaseError::Failed("there is no savepoint to go back to".into())) } else { Ok(()) }
     }
 
-    /// Commits durably. `CommitUnknown` when it may or may not be stored.
+    /// Commits durably. `CommitUnknown` when it may or may not be stored, `CommitRefused` when something that was left to it failed.
     pub(crate) async fn commit(mut self) -> Result<(), DatabaseError> {
-        let lost = self.lost.take();
-        // While it is committed the hold stays with `self`: whoever stops waiting rolls back what is not stored.
-        if let Some(reason) = lost {
+        if let Some(reason) = self.lost.take() {
             if let Some(mut slot) = self.slot.take() {
                 slot.roll_back().await;
             }
             return Err(DatabaseError::TransactionLost(reason));
         }
+        let mut last = self.left.pop().unwrap_or_default();
+        last.append(&mut self.conditions);
+        if !self.left.is_empty() {
+            self.connection().await.map(drop).map_err(refused)?;
+        }
+        // While it is committed the hold stays with `self`: whoever stops waiting rolls back what is not stored.
         let connection = self.slot.as_mut().and_then(|slot| slot.connection.as_mut()).ok_or_else(ended)?;
-        let done = within(WRITE, sqlx::raw_sql("COMMIT").execute(connection)).await;
+        let is_checked = last.iter().any(|statement| statement.is_condition);
+        let refusal = |error: &sqlx::Error| match error {
+            sqlx::Error::Database(inner) if is_checked && inner.code().is_some_and(|code| code == DIVISION_BY_ZERO) => refused(DatabaseError::ConditionFailed),
+            other => refused(translate(other)),
+        };
+        let mut done = Ok(());
+        if self.is_open {
+            if !last.is_empty()
+                && let Err(error) = within(WRITE, statement::execute_together(connection, last)).await
+            {
+                let refusal = refusal(&error);
+                if let Some(mut slot) = self.slot.take() {
+                    slot.roll_back().await;
+                }
+                return Err(refusal);
+            }
+            done = within(WRITE, sqlx::raw_sql("COMMIT").execute(connection))
+                .await
+                .map(drop)
+                .map_err(|error| (commit_may_have_happened(&error), translate(&error)));
+        } else if !last.is_empty() {
+            done = within(WRITE, statement::execute_together(connection, last)).await.map_err(|error| (commit_may_have_happened(&error), refusal(&error)));
+        }
         let mut slot = self.slot.take().ok_or_else(ended)?;
         match done {
-            Ok(_) => Ok(()),
-            Err(error) if commit_may_have_happened(&error) => {
+            Ok(()) => Ok(()),
+            Err((true, error)) => {
                 slot.connection = None;
-                Err(DatabaseError::CommitUnknown(translate(&error).to_string()))
+                Err(DatabaseError::CommitUnknown(error.to_string()))
             }
-            Err(error) => {
-                slot.roll_back().await;
-                Err(translate(&error))
+            Err((false, error)) => {
+                if self.is_open {
+                    slot.roll_back().await;
+                }
+                Err(error)
             }
         }
     }
 
     /// Undoes everything.
     pub(crate) async fn roll_back(mut self) {
-        if let Some(mut slot) = self.slot.take() {
+        let Some(mut slot) = self.slot.take() else { return };
+        if self.is_open {
             slot.roll_back().await;
         }
     }
@@ -209,6 +298,14 @@ impl Drop for WriteConnection {
             Err(_) => slot.connection = None,
         }
     }
+}
+
+/// PostgreSQL 15, appendix A.
+const DIVISION_BY_ZERO: &str = "22012";
+
+/// Of what was left to a commit: nothing is stored.
+fn refused(error: DatabaseError) -> DatabaseError {
+    DatabaseError::CommitRefused(Box::new(error))
 }
 
 fn ended() -> DatabaseError {

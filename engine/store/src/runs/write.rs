@@ -2,11 +2,11 @@
 
 use crate::{payloads, to_json};
 use onward_core::{
-    OrganisationId, RunId, Timestamp,
+    OrganisationId, RunId, Timestamp, async_trait,
     cause::Cause,
     ports::{OpenWait, RunRow, RunStatus, RunWrite, StoreError, Transaction as _},
 };
-use onward_database::{DatabaseError, Query, Reader, Rows, Tx, args};
+use onward_database::{DatabaseError, Query, Reader, Refusal, Rows, Tx, args};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Writes them all.
@@ -18,11 +18,11 @@ pub(crate) async fn write_all(tx: &mut Tx, committed: Reader, writes: &[RunWrite
         batch.add(write)?;
     }
     batch.history(tx, committed, writes).await?;
-    batch.payloads(tx).await?;
-    batch.rows(tx).await?;
-    batch.timers(tx).await?;
-    batch.waits(tx).await?;
-    crate::inbox::remove(tx, &batch.inbox_applied).await
+    batch.payloads(tx)?;
+    batch.rows(tx)?;
+    batch.timers(tx)?;
+    batch.waits(tx)?;
+    crate::inbox::remove(tx, &batch.inbox_applied)
 }
 
 /// What a batch comes to. Several writes of one run fold into their last word; the history keeps every one.
@@ -81,29 +81,23 @@ impl<'w> Batch<'w> {
         place.1 |= write.personal;
     }
 
-    async fn history(&mut self, tx: &mut Tx, mut committed: Reader, writes: &[RunWrite]) -> Result<(), StoreError> {
+    async fn history(&mut self, tx: &mut Tx, committed: Reader, writes: &[RunWrite]) -> Result<(), StoreError> {
         if self.history.is_empty() {
             return Ok(());
         }
-        let inserted = tx
-            .execute(
-                "INSERT INTO history (run, seq, organisation, at, entries) SELECT r.run, r.seq, r.organisation, r.at, r.entries
+        tx.on_refusal(Box::new(Appended { firsts: firsts(writes), committed: committed.clone() }));
+        let inserted = tx.leave(
+            "INSERT INTO history (run, seq, organisation, at, entries) SELECT r.run, r.seq, r.organisation, r.at, r.entries
                     FROM {$1: run uuid, seq bigint, organisation uuid, at bigint, entries text} AS r",
-                args![std::mem::take(&mut self.history)],
-            )
-            .await;
+            args![std::mem::take(&mut self.history)],
+        );
         match inserted {
-            Ok(_) => Ok(()),
-            Err(error) if error.is_unique_violation_of("history") => Err(match conflict(tx, writes).await {
-                // PostgreSQL answers nothing more in this transaction.
-                Err(DatabaseError::TransactionLost(_)) => conflict(&mut committed, writes).await?,
-                found => found?,
-            }),
-            Err(error) => Err(error.into()),
+            Err(error) if error.is_unique_violation_of("history") => Err(conflict(tx, &firsts(writes)).await?),
+            other => Ok(other?),
         }
     }
 
-    async fn payloads(&mut self, tx: &mut Tx) -> Result<(), StoreError> {
+    fn payloads(&mut self, tx: &mut Tx) -> Result<(), StoreError> {
         if self.payloads.is_empty() {
             return Ok(());
         }
@@ -111,17 +105,16 @@ impl<'w> Batch<'w> {
             .into_iter()
             .map(|((run, digest), (organisation, personal, value))| args![run, digest, organisation, personal, value])
             .collect();
-        tx.execute(
+        tx.leave(
             "INSERT INTO payloads (run, digest, organisation, personal, value) SELECT r.run, r.digest, r.organisation, r.personal, r.value
                 FROM {$1: run uuid, digest bytes, organisation uuid, personal boolean, value text} AS r WHERE true
                 ON CONFLICT (run, digest) DO UPDATE SET personal = payloads.personal OR excluded.personal",
             args![rows],
-        )
-        .await?;
+        )?;
         Ok(())
     }
 
-    async fn rows(&self, tx: &mut Tx) -> Result<(), StoreError> {
+    fn rows(&self, tx: &mut Tx) -> Result<(), StoreError> {
         if self.rows.is_empty() {
             return Ok(());
         }
@@ -150,7 +143,7 @@ impl<'w> Batch<'w> {
                 *last = at.max(*last);
             }
         }
-        tx.execute(
+        tx.leave(
             "INSERT INTO runs (id, organisation, shard, workflow, version, key, status, contact, event, started_at, ended_at, last_seq, depth, exit,
                     waiting_on, questions, error, input, output, cause)
                 SELECT r.id, r.organisation, r.shard, r.workflow, r.version, r.key, r.status, r.contact, r.event, r.started_at, r.ended_at, r.last_seq,
@@ -165,23 +158,21 @@ impl<'w> Batch<'w> {
                     cause = excluded.cause
                 WHERE runs.organisation = excluded.organisation",
             args![rows],
-        )
-        .await?;
+        )?;
         if !ended.is_empty() {
             let rows: Rows = ended.into_iter().map(|((organisation, workflow, key), at)| args![organisation, workflow, key, at]).collect();
-            tx.execute(
+            tx.leave(
                 "INSERT INTO run_keys (organisation, workflow, key, last_ended_at) SELECT r.organisation, r.workflow, r.key, r.at
                     FROM {$1: organisation uuid, workflow text, key text, at bigint} AS r WHERE true
                     ON CONFLICT (organisation, workflow, key) DO UPDATE SET last_ended_at = excluded.last_ended_at
                     WHERE run_keys.last_ended_at < excluded.last_ended_at",
                 args![rows],
-            )
-            .await?;
+            )?;
         }
         Ok(())
     }
 
-    async fn timers(&self, tx: &mut Tx) -> Result<(), StoreError> {
+    fn timers(&self, tx: &mut Tx) -> Result<(), StoreError> {
         let (mut set, mut cleared) = (Rows::new(), Rows::new());
         for ((run, key), timer) in &self.timers {
             match timer {
@@ -189,26 +180,29 @@ impl<'w> Batch<'w> {
                 None => cleared.push(args![run, *key]),
             }
         }
-        if !cleared.is_empty() {
-            tx.execute("DELETE FROM timers WHERE (run, key) IN (SELECT run, key FROM {$1: run uuid, key text} AS r)", args![cleared]).await?;
+        let cleared_any = !cleared.is_empty();
+        if cleared_any {
+            tx.leave("DELETE FROM timers WHERE (run, key) IN (SELECT run, key FROM {$1: run uuid, key text} AS r)", args![cleared])?;
         }
         if !set.is_empty() {
-            tx.execute(
-                "INSERT INTO timers (run, key, organisation, shard, due) SELECT r.run, r.key, r.organisation, r.shard, r.due
-                    FROM {$1: run uuid, key text, organisation uuid, shard bigint, due bigint} AS r WHERE true
-                    ON CONFLICT (run, key) DO UPDATE SET due = excluded.due",
-                args![set],
-            )
-            .await?;
+            let sql = "INSERT INTO timers (run, key, organisation, shard, due) SELECT r.run, r.key, r.organisation, r.shard, r.due
+                FROM {$1: run uuid, key text, organisation uuid, shard bigint, due bigint} AS r WHERE true
+                ON CONFLICT (run, key) DO UPDATE SET due = excluded.due";
+            if cleared_any {
+                // One is set or cleared, not both.
+                tx.leave_apart(sql, args![set])?;
+            } else {
+                tx.leave(sql, args![set])?;
+            }
         }
         Ok(())
     }
 
-    async fn waits(&self, tx: &mut Tx) -> Result<(), StoreError> {
+    fn waits(&self, tx: &mut Tx) -> Result<(), StoreError> {
         let now = tx.now();
         if !self.waits_closed.is_empty() {
             let closed: Rows = self.waits_closed.iter().map(|(run, target)| args![run, *target]).collect();
-            tx.execute("DELETE FROM waits WHERE (run, target) IN (SELECT run, target FROM {$1: run uuid, target text} AS r)", args![closed]).await?;
+            tx.leave("DELETE FROM waits WHERE (run, target) IN (SELECT run, target FROM {$1: run uuid, target text} AS r)", args![closed])?;
         }
         if !self.waits_opened.is_empty() {
             let mut opened = Rows::new();
@@ -218,24 +212,46 @@ impl<'w> Batch<'w> {
                 cells.push(to_json(&correlation.paths)?);
                 opened.push(cells);
             }
-            tx.execute(
-                "INSERT INTO waits (run, target, which, organisation, hash, shard, opened_at, type, paths)
+            let sql = "INSERT INTO waits (run, target, which, organisation, hash, shard, opened_at, type, paths)
                     SELECT r.run, r.target, r.which, r.organisation, r.hash, r.shard, r.opened_at, r.type, r.paths
                     FROM {$1: run uuid, target text, which text, organisation uuid, hash bytes, shard bigint, opened_at bigint, type text, paths json} AS r
                     WHERE true ON CONFLICT (run, target, which) DO UPDATE SET hash = excluded.hash, opened_at = excluded.opened_at, type = excluded.type,
-                        paths = excluded.paths",
-                args![opened],
-            )
-            .await?;
+                        paths = excluded.paths";
+            let opened_again = self.waits_opened.keys().any(|(run, target, _)| self.waits_closed.contains(&(*run, *target)));
+            if opened_again || self.waits_closed.is_empty() {
+                tx.leave(sql, args![opened])?;
+            } else {
+                tx.leave_apart(sql, args![opened])?;
+            }
         }
         Ok(())
     }
 }
 
+/// Where each transition begins.
+fn firsts(writes: &[RunWrite]) -> Vec<(RunId, u64)> {
+    writes.iter().filter_map(|write| write.entries.first().map(|first| (write.run_id, first.seq))).collect()
+}
+
+/// Finds out which transition it was that a commit was refused for.
+struct Appended {
+    firsts: Vec<(RunId, u64)>,
+    committed: Reader,
+}
+
+#[async_trait]
+impl Refusal for Appended {
+    async fn explain(&mut self, error: &DatabaseError) -> Option<StoreError> {
+        if !error.is_unique_violation_of("history") {
+            return None;
+        }
+        Some(conflict(&mut self.committed, &self.firsts).await.unwrap_or_else(StoreError::from))
+    }
+}
+
 /// Which transition collided: with a stored one, or else with another of its own batch.
-async fn conflict<Q: Query>(db: &mut Q, writes: &[RunWrite]) -> Result<StoreError, DatabaseError> {
-    let firsts = || writes.iter().filter_map(|write| write.entries.first().map(|first| (write.run_id, first.seq)));
-    let rows: Rows = firsts().map(|(run, seq)| args![run, seq as i64]).collect();
+async fn conflict<Q: Query>(db: &mut Q, firsts: &[(RunId, u64)]) -> Result<StoreError, DatabaseError> {
+    let rows: Rows = firsts.iter().map(|(run, seq)| args![*run, *seq as i64]).collect();
     let stored = db
         .fetch_optional(
             "SELECT h.run, h.seq FROM {$1: run uuid, seq bigint} AS r JOIN history h ON h.run = r.run AND h.seq = r.seq ORDER BY h.run, h.seq LIMIT 1",
@@ -246,9 +262,9 @@ async fn conflict<Q: Query>(db: &mut Q, writes: &[RunWrite]) -> Result<StoreErro
         return Ok(StoreError::HistoryConflict { run_id: row.get("run")?, seq: row.get("seq")? });
     }
     let mut seen = BTreeSet::new();
-    let twice = firsts().find(|first| !seen.insert(*first));
+    let twice = firsts.iter().find(|first| !seen.insert(**first));
     Ok(twice.map_or_else(
         || StoreError::Failed("history was refused as a repetition, and none is found".into()),
-        |(run_id, seq)| StoreError::HistoryConflict { run_id, seq },
+        |(run_id, seq)| StoreError::HistoryConflict { run_id: *run_id, seq: *seq },
     ))
 }

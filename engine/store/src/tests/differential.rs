@@ -211,8 +211,12 @@ async fn run<S: Store>(store: &S, tx: &mut S::Tx, known: &mut Vec<EventId>, oper
             for write in &mut writes {
                 write.inbox_applied = write.inbox_applied.iter().filter_map(|place| Some(inbox.get(*place as usize)?.id)).collect();
             }
-            // PostgreSQL can say no more which entry collided when the other one is of the same transaction.
-            format!("{:?}", store.write_runs(tx, &writes).await.map_err(|error| format!("refused: {}", error.to_string().contains("history")))?)
+            // PostgreSQL can say no more which entry collided when the other one is of the same transaction, and says that it did once it
+            // is asked for something else.
+            let refused = |error: onward_core::ports::StoreError| format!("refused: {}", error.to_string().contains("history"));
+            store.write_runs(tx, &writes).await.map_err(refused)?;
+            store.savepoint(tx).await.map_err(refused)?;
+            format!("{:?}", store.release_savepoint(tx).await.map_err(refused)?)
         }
         Operation::Note(organisation, event, note) => match known.get(event) {
             Some(event) => {

@@ -3,7 +3,7 @@
 use onward_core::{
     Event, NewEvent, NodeId, OrganisationId, RunId, Shard, Timestamp, Value, digest,
     history::{Entry, Fact},
-    ports::{Correlation, Inserted, Lease, OpenWait, RunRow, RunStatus, RunWrite, Store},
+    ports::{CommitError, Correlation, Inserted, Lease, OpenWait, RunRow, RunStatus, RunWrite, Store, StoreError},
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -37,6 +37,22 @@ pub(super) async fn commit_at<S: Store, R>(store: &S, now: Timestamp, work: impl
     let result = work(&mut tx).await;
     store.commit(tx).await.expect("commit");
     result
+}
+
+/// Does this in a transaction, and says why it, or its commit, was refused.
+pub(super) async fn attempt<S: Store>(store: &S, work: impl AsyncFnOnce(&mut S::Tx) -> Result<(), StoreError>) -> Result<(), StoreError> {
+    let mut tx = store.begin(at(0)).await.expect("begin");
+    let done = work(&mut tx).await;
+    if done.is_err() {
+        store.rollback(tx).await;
+        return done;
+    }
+    let committed = store.commit(tx).await;
+    if let Err(CommitError::Refused(reason)) = committed {
+        return Err(reason);
+    }
+    committed.expect("commit");
+    Ok(())
 }
 
 /// Does this in a transaction that is rolled back: for looking.

@@ -1,6 +1,6 @@
 //! Who owns which shard (SEMANTICS.md 4).
 
-use super::fixture::{at, look, node};
+use super::fixture::{at, attempt, node};
 use onward_core::{
     Shard,
     ports::{Beat, Lease, NodeRole, Standing, Store, StoreError, Take},
@@ -14,7 +14,7 @@ async fn acquire<S: Store>(store: &S, who: u128, now: i64, take: Take) -> Vec<Le
     beat(store, who, now, take, &[]).await.leases
 }
 async fn check<S: Store>(store: &S, leases: &[Lease]) -> Result<(), StoreError> {
-    look(store, async |tx| store.check_leases(tx, leases).await).await
+    attempt(store, async |tx| store.check_leases(tx, leases).await).await
 }
 
 /// All shards are free at first; taking them again changes nothing.

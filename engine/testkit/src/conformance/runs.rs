@@ -1,6 +1,6 @@
 //! Runs, their histories and what is known of their keys.
 
-use super::fixture::{at, commit_at, entries, every_shard, history, look, org, row, run_id, store_runs, write, write_runs};
+use super::fixture::{at, attempt, commit_at, entries, every_shard, history, look, org, row, run_id, store_runs, write, write_runs};
 use onward_core::{
     RunId, Shard,
     history::{Entry, Fact},
@@ -46,7 +46,7 @@ pub async fn runs_come_in_the_order_asked_for<S: Store>(store: &S) {
 /// `(run, seq)` is the second fence: nothing of the later writer's batch is kept once it is rolled back.
 pub async fn an_entry_is_written_once<S: Store>(store: &S) {
     write_runs(store, &[RunWrite { entries: entries(1, json!("first")), row: Some(row(run_id(1), RunStatus::Running)), ..write(run_id(1)) }]).await;
-    let refused = look(store, async |tx| {
+    let refused = attempt(store, async |tx| {
         let fine = RunWrite { entries: entries(1, json!("x")), row: Some(row(run_id(2), RunStatus::Running)), ..write(run_id(2)) };
         let late = RunWrite { entries: entries(1, json!("second")), ..write(run_id(1)) };
         store.write_runs(tx, &[fine, late]).await
@@ -60,7 +60,7 @@ pub async fn an_entry_is_written_once<S: Store>(store: &S) {
 /// Two transitions that claim one place.
 pub async fn a_conflict_within_a_batch_is_found<S: Store>(store: &S) {
     let twice = [1, 1].map(|seq| RunWrite { entries: entries(seq, json!(0)), ..write(run_id(3)) });
-    let refused = look(store, async |tx| store.write_runs(tx, &twice).await).await;
+    let refused = attempt(store, async |tx| store.write_runs(tx, &twice).await).await;
     assert_eq!(refused, Err(StoreError::HistoryConflict { run_id: run_id(3), seq: 1 }));
 }
 

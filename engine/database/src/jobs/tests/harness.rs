@@ -72,7 +72,7 @@ impl DirectWriter {
         let changes = std::mem::take(&mut tx.outbox().changes);
         tx.commit().await.map_err(|error| match error {
             CommitError::Unknown(_) => WriteError::OutcomeUnknown,
-            CommitError::Failed(error) => WriteError::Database(error.to_string()),
+            CommitError::Failed(error) | CommitError::Refused(error) => WriteError::Database(error.to_string()),
         })?;
         for change in changes {
             // Nobody may be watching.
