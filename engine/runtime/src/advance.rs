@@ -60,7 +60,11 @@ impl<S: Store> Engine<S> {
         run_id: RunId,
         happening: Happening,
     ) -> Result<(), StoreError> {
-        let zone = self.zone(tx, batch, organisation).await;
+        let zone = match (&happening, self.runs.get(run_id)) {
+            (Happening::Started(_), _) | (_, None) => self.zone(tx, batch, organisation).await,
+            // Kept by the run from its start on.
+            (_, Some(live)) => Arc::clone(&live.state.timezone),
+        };
         let mut known = Known::default();
         let mut next = Some(happening);
         let mut needs = 0;

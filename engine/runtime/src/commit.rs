@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 /// Why a transaction did not end in a confirmed commit.
 enum Unconfirmed {
-    /// What this node has in memory of definitions, pauses and shapes is not what is stored: it is read again before anything is
-    /// done, and nothing was.
+    /// What this node has in memory of definitions, pauses and shapes is not what is stored: it is read again, and everything done again
+    /// that was not stored.
     MemoryIsOld,
     /// A statement failed before the commit, or with it; nothing is stored.
     Failed(StoreError),
@@ -27,7 +27,10 @@ enum Unconfirmed {
 /// What goes wrong between begin and commit.
 impl From<StoreError> for Unconfirmed {
     fn from(error: StoreError) -> Self {
-        Self::Failed(error)
+        match error {
+            StoreError::GenerationChanged => Self::MemoryIsOld,
+            error => Self::Failed(error),
+        }
     }
 }
 
@@ -79,7 +82,7 @@ impl<S: Store> Engine<S> {
         match store.commit(tx).await {
             Ok(()) => Ok(answers),
             Err(CommitError::Failed(error)) => Err(Unconfirmed::NotCommitted(error)),
-            Err(CommitError::Refused(error)) => Err(Unconfirmed::Failed(error)),
+            Err(CommitError::Refused(error)) => Err(error.into()),
             Err(CommitError::Unknown(reason)) => Err(Unconfirmed::Unknown(reason)),
         }
     }
@@ -89,9 +92,6 @@ impl<S: Store> Engine<S> {
         let store = Arc::clone(&self.shared.store);
         if !self.skips_lease_check() {
             store.check_leases(tx, self.leases.held()).await?;
-        }
-        if self.is_in_company() && store.generation(tx).await? != self.generation {
-            return Err(Unconfirmed::MemoryIsOld);
         }
         let addressed = Self::addressed(batch, items);
         self.load(tx, batch, &addressed).await?;
@@ -135,6 +135,13 @@ impl<S: Store> Engine<S> {
             store.quarantine_run(tx, *organisation, *run_id, reason).await?;
         }
         self.tell_other_nodes(tx, batch).await?;
+        if self.is_in_company() {
+            match batch.generation {
+                None => store.check_generation(tx, self.generation).await?,
+                Some(raised) if raised == self.generation + 1 => {}
+                Some(_) => return Err(Unconfirmed::MemoryIsOld),
+            }
+        }
         Ok(answers)
     }
 
@@ -314,14 +321,7 @@ impl<S: Store> Engine<S> {
         let (error, refusal) = match unconfirmed {
             Unconfirmed::Failed(error) | Unconfirmed::NotCommitted(error) => (error.to_string(), WriteError::Unavailable { retry_after_ms: RETRY_AFTER_MS }),
             Unconfirmed::Unknown(reason) => (reason.clone(), WriteError::OutcomeUnknown),
-            Unconfirmed::MemoryIsOld => {
-                self.rollouts.unread = true;
-                for queued in items.into_iter().rev() {
-                    self.own.push_front(queued);
-                }
-                self.shared.load.batch_ended(true);
-                return;
-            }
+            Unconfirmed::MemoryIsOld => return self.read_again_and_redo(batch, items),
         };
         if matches!(unconfirmed, Unconfirmed::Unknown(_)) && !(batch.rollouts.is_empty() && batch.published.is_empty() && batch.pause_changes.is_empty()) {
             // What takes starts, and what is paused, may be otherwise now.
@@ -372,6 +372,21 @@ impl<S: Store> Engine<S> {
         } else if lease_lost {
             self.lose_everything();
         }
+    }
+
+    /// Another node changed what this one had in memory: that is read again before anything else, and the messages are taken in anew.
+    fn read_again_and_redo(&mut self, batch: Batch<S::Tx>, items: Vec<Queued<S>>) {
+        self.rollouts.unread = true;
+        self.held_counts.clear();
+        self.drop_touched(&batch);
+        for queued in items.into_iter().rev() {
+            self.own.push_front(queued);
+        }
+        if !batch.touched.is_empty() {
+            let runs = batch.touched.into_iter().collect();
+            self.own.push_front(Queued { item: Item::TakeUp { runs }, failures: 0 });
+        }
+        self.shared.load.batch_ended(true);
     }
 
     #[cfg(not(test))]

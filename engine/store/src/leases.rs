@@ -25,7 +25,10 @@ pub(crate) async fn check(tx: &mut Tx, committed: Reader, leases: &[Lease]) -> R
             tx.on_refusal(Box::new(Checked { ranges, committed }));
             Ok(())
         }
-        Err(DatabaseError::ConditionFailed) => Err(first_lost(tx, &ranges).await?),
+        Err(DatabaseError::ConditionFailed) => Err(match first_lost(tx, &ranges).await? {
+            Some(lost) => StoreError::LeaseLost { shard: lost.shard, expected: lost.epoch },
+            None => StoreError::Failed("a lease was refused, and all of them stand".into()),
+        }),
         Err(error) => Err(error.into()),
     }
 }
@@ -42,18 +45,18 @@ impl Refusal for Checked {
         if *error != DatabaseError::ConditionFailed {
             return None;
         }
-        Some(first_lost(&mut self.committed, &self.ranges).await.unwrap_or_else(StoreError::from))
+        match first_lost(&mut self.committed, &self.ranges).await {
+            Ok(lost) => lost.map(|lost| StoreError::LeaseLost { shard: lost.shard, expected: lost.epoch }),
+            Err(unknown) => Some(unknown.into()),
+        }
     }
 }
 
-async fn first_lost<Q: Query>(db: &mut Q, ranges: &[Range]) -> Result<StoreError, DatabaseError> {
+async fn first_lost<Q: Query>(db: &mut Q, ranges: &[Range]) -> Result<Option<Lease>, DatabaseError> {
     let current = db.fetch_all("SELECT shard, epoch FROM leases", args![]).await?;
     let current = current.iter().map(lease).collect::<Result<Vec<_>, _>>()?;
     let mut relied_on = ranges.iter().flat_map(|range| (range.first.0..=range.last.0).map(|shard| Lease { shard: Shard(shard), epoch: range.epoch }));
-    Ok(match relied_on.find(|lease| !current.contains(lease)) {
-        Some(lost) => StoreError::LeaseLost { shard: lost.shard, expected: lost.epoch },
-        None => StoreError::Failed("a lease was refused, and all of them stand".into()),
-    })
+    Ok(relied_on.find(|lease| !current.contains(lease)))
 }
 
 /// Neighbouring shards under one epoch.
@@ -164,13 +167,34 @@ pub(crate) async fn shards_of(tx: &mut Tx, runs: &[RunId]) -> Result<Vec<(RunId,
     Ok(rows.iter().map(|row| Ok((row.get("id")?, row.get("organisation")?, row.get("shard")?))).collect::<Result<_, DatabaseError>>()?)
 }
 
-/// The number of what every node keeps in memory; locked, so that it cannot rise until this transaction ends.
-pub(crate) async fn generation(tx: &mut Tx) -> Result<i64, StoreError> {
-    let row = tx.fetch_one("SELECT generation FROM engine_generation WHERE id = 1 {for share of engine_generation}", args![]).await?;
-    Ok(row.get("generation")?)
+/// Makes the transaction hang on the number of what every node keeps in memory; locked, so that it cannot rise until it ends.
+pub(crate) fn check_generation(tx: &mut Tx, committed: Reader, expected: i64) -> Result<(), StoreError> {
+    let sql = "SELECT generation = $1 AS holds FROM engine_generation WHERE id = 1 {for share of engine_generation}";
+    match tx.require(sql, args![expected]) {
+        Ok(()) => {
+            tx.on_refusal(Box::new(Expected { generation: expected, committed }));
+            Ok(())
+        }
+        Err(DatabaseError::ConditionFailed) => Err(StoreError::GenerationChanged),
+        Err(error) => Err(error.into()),
+    }
 }
 
-/// The same, as committed.
+/// Finds out whether it was the generation that a commit was refused for.
+struct Expected {
+    generation: i64,
+    committed: Reader,
+}
+
+#[async_trait]
+impl Refusal for Expected {
+    async fn explain(&mut self, error: &DatabaseError) -> Option<StoreError> {
+        let changed = *error == DatabaseError::ConditionFailed && committed_generation(&mut self.committed).await != Ok(self.generation);
+        changed.then_some(StoreError::GenerationChanged)
+    }
+}
+
+/// The number, as committed.
 pub(crate) async fn committed_generation<Q: Query>(db: &mut Q) -> Result<i64, StoreError> {
     Ok(db.fetch_one("SELECT generation FROM engine_generation WHERE id = 1", args![]).await?.get("generation")?)
 }

@@ -85,8 +85,8 @@ impl Store for SqlStore {
 
     // ---- between nodes ----
 
-    async fn generation(&self, tx: &mut Tx) -> Result<i64, StoreError> {
-        leases::generation(tx).await
+    async fn check_generation(&self, tx: &mut Tx, expected: i64) -> Result<(), StoreError> {
+        leases::check_generation(tx, self.database.reader(), expected)
     }
     async fn committed_generation(&self) -> Result<i64, StoreError> {
         leases::committed_generation(&mut self.database.reader()).await

@@ -51,7 +51,7 @@ pub struct Faults {
     pub slowest_ms: i64,
     /// A notice to another node is lost; as often one comes twice, late, or after the next one.
     pub notices: u64,
-    /// Leases are checked with the commit, and not when that is asked for.
+    /// Leases, or the generation, are checked with the commit, and not when that is asked for.
     pub late_checks: u64,
 }
 
@@ -79,6 +79,7 @@ struct Plan {
     next_begin_fails: bool,
     /// What is checked with the commit.
     late_check: Option<Vec<Lease>>,
+    late_generation: Option<i64>,
     /// The next `begin` takes this many milliseconds; and whose that was.
     next_begin_takes: Option<i64>,
     /// No notice arrives.
@@ -246,6 +247,7 @@ impl<S: Store + Clone> Store for FaultyStore<S> {
         self.plan(|plan| {
             plan.ownership.written = ShardSet::EMPTY;
             plan.late_check = None;
+            plan.late_generation = None;
         });
         Ok(tx)
     }
@@ -267,9 +269,15 @@ impl<S: Store + Clone> Store for FaultyStore<S> {
         self.inner.rollback_to_savepoint(tx).await
     }
     async fn commit(&self, mut tx: S::Tx) -> Result<(), CommitError> {
-        if let Some(leases) = self.plan(|plan| plan.late_check.take())
-            && let Err(refused) = self.inner.check_leases(&mut tx, &leases).await
-        {
+        let (leases, generation) = self.plan(|plan| (plan.late_check.take(), plan.late_generation.take()));
+        let mut checked = Ok(());
+        if let Some(leases) = leases {
+            checked = self.inner.check_leases(&mut tx, &leases).await;
+        }
+        if let Some(expected) = generation.filter(|_| checked.is_ok()) {
+            checked = self.inner.check_generation(&mut tx, expected).await;
+        }
+        if let Err(refused) = checked {
             self.inner.rollback(tx).await;
             return Err(CommitError::Refused(refused));
         }
@@ -317,8 +325,12 @@ impl<S: Store + Clone> Store for FaultyStore<S> {
     async fn shards_of(&self, tx: &mut S::Tx, runs: &[RunId]) -> Result<Vec<(RunId, OrganisationId, Shard)>, StoreError> {
         self.inner.shards_of(tx, runs).await
     }
-    async fn generation(&self, tx: &mut S::Tx) -> Result<i64, StoreError> {
-        self.inner.generation(tx).await
+    async fn check_generation(&self, tx: &mut S::Tx, expected: i64) -> Result<(), StoreError> {
+        if self.happens(self.plan(|plan| plan.faults.late_checks)) {
+            self.plan(|plan| plan.late_generation = Some(expected));
+            return Ok(());
+        }
+        self.inner.check_generation(tx, expected).await
     }
     async fn committed_generation(&self) -> Result<i64, StoreError> {
         self.inner.committed_generation().await

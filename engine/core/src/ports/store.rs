@@ -19,6 +19,9 @@ pub enum StoreError {
         /// The epoch that we held.
         expected: i64,
     },
+    /// What every node keeps in memory was changed by another one; nothing was written.
+    #[error("definitions or pauses were changed by another server meanwhile")]
+    GenerationChanged,
     /// `(run, seq)` is taken: someone else wrote this run's history.
     #[error("history of run {run_id} already has an entry {seq}")]
     HistoryConflict {
@@ -559,11 +562,12 @@ pub trait Store: Send + Sync + 'static {
     // ---- between nodes ----
 
     /// The number that rises whenever something changes that every node keeps in memory: definitions, pauses, versions on trial,
-    /// shapes of waits. It cannot rise until the transaction ends that read it.
-    async fn generation(&self, tx: &mut Self::Tx) -> Result<i64, StoreError>;
+    /// shapes of waits. Unless it is this one, the transaction is refused with [`StoreError::GenerationChanged`], here or by the commit,
+    /// which then is [`CommitError::Refused`]; it cannot rise between the check and the end.
+    async fn check_generation(&self, tx: &mut Self::Tx, expected: i64) -> Result<(), StoreError>;
     /// The number as committed.
     async fn committed_generation(&self) -> Result<i64, StoreError>;
-    /// Raises the number, once every transaction has ended that read it, and gives the new one.
+    /// Raises the number, once every transaction has ended that checked it, and gives the new one.
     async fn raise_generation(&self, tx: &mut Self::Tx) -> Result<i64, StoreError>;
     /// Wakes other nodes when the transaction is committed.
     async fn notify(&self, tx: &mut Self::Tx, notices: &[Notice]) -> Result<(), StoreError>;

@@ -1,5 +1,6 @@
 //! The crate as its users see it, on the database that `ONWARD_TEST_DATABASE` names.
 
+mod leaving;
 mod opening;
 mod postgres;
 mod sizes;

@@ -1,7 +1,7 @@
 //! What nodes tell each other through the store.
 
-use super::fixture::{at, commit_at, look};
-use onward_core::ports::{Notice, NoticeKind, ShardSet, Store};
+use super::fixture::{at, attempt, commit_at, look};
+use onward_core::ports::{Notice, NoticeKind, ShardSet, Store, StoreError};
 use uuid::Uuid;
 
 /// The number of what every node keeps in memory rises with the transaction that says so.
@@ -10,13 +10,14 @@ pub async fn the_generation_rises_with_its_commit<S: Store>(store: &S) {
     look(store, async |tx| {
         let raised = store.raise_generation(tx).await.expect("raise_generation");
         assert!(raised > first);
-        assert_eq!(store.generation(tx).await, Ok(raised));
         assert_eq!(store.committed_generation().await, Ok(first));
     })
     .await;
-    assert_eq!(look(store, async |tx| store.generation(tx).await).await, Ok(first));
+    assert_eq!(attempt(store, async |tx| store.check_generation(tx, first).await).await, Ok(()));
     let raised = commit_at(store, at(0), async |tx| store.raise_generation(tx).await.expect("raise_generation")).await;
     assert_eq!(store.committed_generation().await, Ok(raised));
+    assert_eq!(attempt(store, async |tx| store.check_generation(tx, first).await).await, Err(StoreError::GenerationChanged));
+    assert_eq!(attempt(store, async |tx| store.check_generation(tx, raised).await).await, Ok(()));
 }
 
 /// An answer is kept under its request's name, the first one for good, until it is forgotten.

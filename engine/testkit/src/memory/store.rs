@@ -94,8 +94,9 @@ impl Store for MemoryStore {
         Ok(runs.iter().filter_map(|run| state.runs.get(run)).map(|row| (row.id, row.organisation, row.shard)).collect())
     }
 
-    async fn generation(&self, tx: &mut MemoryTx) -> Result<i64, StoreError> {
-        Ok(tx.state().sequences.get(&GENERATION).copied().unwrap_or(0))
+    async fn check_generation(&self, tx: &mut MemoryTx, expected: i64) -> Result<(), StoreError> {
+        let current = tx.state().sequences.get(&GENERATION).copied().unwrap_or(0);
+        if current == expected { Ok(()) } else { Err(StoreError::GenerationChanged) }
     }
 
     async fn committed_generation(&self) -> Result<i64, StoreError> {
