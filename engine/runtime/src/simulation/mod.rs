@@ -118,7 +118,7 @@ fn memory_kept_after_an_unconfirmed_commit_is_found() {
 
 #[test]
 fn an_unchecked_epoch_is_found_among_several_nodes() {
-    is_found(Plant::EpochUnchecked, "promise 6");
+    is_found(Plant::EpochUnchecked, "promise");
 }
 
 #[test]
