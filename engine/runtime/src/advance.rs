@@ -200,7 +200,8 @@ impl<S: Store> Engine<S> {
                 Action::Ended => {
                     batch.ended.push(run_id);
                     // Whatever the mode of this run's version: that of the next one may be another.
-                    if self.starts_are_held {
+                    // A key that is the run's own id never comes again.
+                    if self.starts_are_held && *live.state.key != *run_id.to_string() {
                         let queue = HeldQueue::Key { workflow: live.workflow.name.clone(), key: live.state.key.to_string() };
                         batch.work.push_back(Work::Release { organisation: live.organisation, queue });
                     }

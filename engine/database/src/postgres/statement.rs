@@ -45,6 +45,11 @@ pub(super) async fn execute(connection: &mut PgConnection, sql: &'static str, ar
     Ok(done.rows_affected())
 }
 
+/// Whether a statement neither writes nor locks. What it calls may: [`crate::Tx`] itself calls such functions, and names them here.
+pub(super) fn only_reads(sql: &str) -> bool {
+    sql.trim_start().starts_with("SELECT") && !["{for share", "pg_advisory", "pg_notify"].iter().any(|does| sql.contains(does))
+}
+
 /// Several statements as one, which either does them all or nothing; run outside a transaction it is one of its own, in one round trip.
 /// No two of them may touch the same row, and none sees what another does (PostgreSQL 15, 7.8.4).
 pub(super) async fn execute_together(connection: &mut PgConnection, parts: Vec<Left>) -> Result<(), sqlx::Error> {
@@ -332,5 +337,30 @@ mod tests {
         let mut list = Rows::new();
         list.push(crate::args!["text"]);
         assert!(matches!(prepare("SELECT r.n FROM {$1: n bigint} AS r", crate::args![list]), Err(DatabaseError::Statement { .. })));
+    }
+    #[test]
+    fn what_locks_or_writes_is_known() {
+        assert!(only_reads("SELECT a FROM t") && only_reads("\n  SELECT 1"));
+        for other in [
+            "SELECT a FROM t {for share of t}",
+            "SELECT pg_notify($1, $2)",
+            "SELECT count(pg_advisory_xact_lock(n))",
+            "INSERT INTO t VALUES (1)",
+            "DELETE FROM t RETURNING a",
+        ] {
+            assert!(!only_reads(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn several_statements_become_one() {
+        let part = |sql, is_condition| Left { sql, args: Args::new(), is_condition };
+        let joined = join(&[part("INSERT INTO t (a) SELECT r.a FROM {$1: a bigint} AS r", false), part("SELECT count(*) = $1 AS holds FROM t", true)]).unwrap();
+        assert_eq!(
+            &*joined,
+            "WITH part_0 AS (INSERT INTO t (a) SELECT r.a FROM (SELECT * FROM unnest($1::bigint[]) AS listed (a)) AS r), \
+             part_1 AS (SELECT count(*) = $2 AS holds FROM t) SELECT 1 / coalesce((SELECT holds::int FROM part_1), 0)"
+        );
+        assert_eq!(part("DELETE FROM timers WHERE true", false).table(), Some("timers"));
     }
 }

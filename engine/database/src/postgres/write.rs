@@ -56,7 +56,7 @@ impl Slot {
 
 /// A write transaction's hold on the connection.
 ///
-/// It begins with the first statement whose outcome somebody waits for. What is left to the commit goes with it, as one statement;
+/// It begins with the first statement that writes or locks and whose outcome somebody waits for. What is left to the commit goes with it, as one statement;
 /// where there is nothing else, that statement is the whole transaction, and its end is the commit.
 #[derive(Debug)]
 pub(crate) struct WriteConnection {
@@ -128,6 +128,12 @@ impl WriteConnection {
         self.slot.as_mut().and_then(|slot| slot.connection.as_mut()).ok_or_else(ended)
     }
 
+    /// Whether the statement may run before `BEGIN`: each sees what is committed when it begins (READ COMMITTED), so one that only reads is
+    /// the same before as within, as long as nothing was written that it must see.
+    fn may_read_before(&self, sql: &str) -> bool {
+        !self.is_open && self.lost.is_none() && self.left.is_empty() && statement::only_reads(sql)
+    }
+
     /// Leaves a statement to the commit. `apart`: it touches no row that one left before touches, though it writes to the same table.
     pub(crate) fn leave(&mut self, sql: &'static str, args: Args, apart: bool) {
         let statement = Left { sql, args, is_condition: false };
@@ -164,7 +170,7 @@ impl WriteConnection {
     }
 
     pub(crate) async fn fetch_all(&mut self, sql: &'static str, args: Args) -> Result<Vec<Row>, DatabaseError> {
-        let connection = self.connection().await?;
+        let connection = if self.may_read_before(sql) { self.slot.as_mut().ok_or_else(ended)?.connection().await? } else { self.connection().await? };
         let done = within(WRITE, statement::fetch_all(connection, sql, args)).await;
         self.noting(done)
     }
