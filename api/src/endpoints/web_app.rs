@@ -11,8 +11,9 @@ use axum::{
     response::{Html, IntoResponse as _, Response},
     routing::get,
 };
+use flate2::read::GzDecoder;
 use rust_embed::RustEmbed;
-use std::borrow::Cow;
+use std::{borrow::Cow, io::Read as _};
 
 /// What the app may do in a browser: its own scripts, its own server, and nothing from elsewhere. Its parts are placed by
 /// styles that are set while it runs (menus, sizes of columns, the graph), so styles may stand in the page; a style runs nothing.
@@ -28,6 +29,8 @@ const NAMED_BY_CONTENT: &str = "assets/";
 const FOR_GOOD: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
 const PAGE: &str = "index.html";
+/// More than any file of the app has.
+const UNPACKED_BYTES: u64 = 16 * 1024 * 1024;
 /// Addresses that are the server's own, or were; never a page of the app.
 const NO_PAGES: [&str; 6] = ["api", "hooks", "ws", "docs", "metrics", "assets"];
 
@@ -120,7 +123,14 @@ fn best(path: &str, headers: &HeaderMap, find: Find) -> Option<(File, Option<(&'
             return Some((file, Some((name, ending))));
         }
     }
-    find(path).map(|file| (file, None))
+    find(path).or_else(|| unpacked(&find(&format!("{path}.gz"))?)).map(|file| (file, None))
+}
+
+/// A file as it was before it was compressed: of most of them only that is kept, and hardly a client is there that takes nothing else.
+fn unpacked(compressed: &File) -> Option<File> {
+    let mut bytes = Vec::new();
+    GzDecoder::new(&*compressed.bytes).take(UNPACKED_BYTES).read_to_end(&mut bytes).ok()?;
+    Some(File { bytes: Cow::Owned(bytes), digest: compressed.digest })
 }
 
 fn accepts(headers: &HeaderMap, encoding: &str) -> bool {
@@ -200,6 +210,19 @@ mod tests {
         }
         let page = answer(&Method::GET, "/index.html", &headers(&[(header::ACCEPT_ENCODING, "br")]), planted);
         assert_eq!((&page.headers()[header::CACHE_CONTROL], &page.headers()[header::CONTENT_ENCODING]), (&ASK_AGAIN, &HeaderValue::from_static("br")));
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_compressed_alone_is_unpacked_for_those_who_want_it_so() {
+        fn compressed(path: &str) -> Option<File> {
+            let mut bytes = Vec::new();
+            flate2::read::GzEncoder::new("export default 1".as_bytes(), flate2::Compression::fast()).read_to_end(&mut bytes).unwrap();
+            (path == "assets/app-2.js.gz").then_some(File { digest: [7; 32], bytes: bytes.into() })
+        }
+        let plain = answer(&Method::GET, "/assets/app-2.js", &HeaderMap::new(), compressed);
+        assert_eq!((plain.status(), plain.headers().get(header::CONTENT_ENCODING)), (StatusCode::OK, None));
+        assert_eq!(text(plain).await, "export default 1");
+        assert_eq!(answer(&Method::GET, "/assets/app-3.js", &HeaderMap::new(), compressed).status(), StatusCode::NOT_FOUND);
     }
 
     #[tokio::test]
