@@ -2,7 +2,7 @@
 
 use super::harness::{Api, Home, Server, eventually};
 use onward_core::ports::Clock as _;
-use onward_database::{Database, Query as _, SystemClock, SystemIds, args};
+use onward_database::{Database, SystemClock, SystemIds, args};
 use serde_json::json;
 use std::{collections::BTreeSet, sync::Arc};
 
