@@ -2,7 +2,7 @@
 //!
 //! `ONWARD_KILLS` says how often (10 when unset), `ONWARD_SEED` from what the moments are made.
 
-use super::harness::{Api, Home, Server, connect, eventually, pause, sandbox};
+use super::harness::{Api, Home, Server, connect, pause, sandbox};
 use onward_core::Value;
 use onward_sandbox::{Behaviour, SandboxHandle, Target};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
@@ -156,14 +156,7 @@ async fn killed(home: Home, kills: u64) {
         server = Server::start_with(&home, &address, &["--allow-private-urls"]).await;
     }
     let acknowledged = loading.await.unwrap();
-    eventually("all runs end", || async {
-        let mut open = 0;
-        for status in ["held", "running", "waiting"] {
-            open += api.all(&format!("/api/v1/runs?workflow=pipeline&status={status}")).await.len();
-        }
-        (open == 0).then_some(())
-    })
-    .await;
+    api.all_ended("pipeline").await;
     let judged = Judged::of(&api, &sandbox, &contacts).await;
     println!(
         "kill: seed {seed}, {kills} kills after {moments:?} ms, {} runs, {} external calls, {} sends, {} unknown outcomes",

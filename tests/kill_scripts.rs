@@ -4,7 +4,7 @@
 //! `ONWARD_KILLS` says how often (10 when unset), `ONWARD_SEED` from what the moments are made.
 
 use super::{
-    harness::{Api, Home, Server, eventually, pause, sandbox},
+    harness::{Api, Home, Server, pause, sandbox},
     kill::{number, text},
 };
 use onward_core::Value;
@@ -94,14 +94,7 @@ async fn scripts_killed_at_random_moments_lose_nothing_and_do_nothing_twice() {
         server.kill().await;
         server = Server::start_with(&home, &address, &["--allow-private-urls"]).await;
     }
-    eventually("all runs end", || async {
-        let mut open = 0;
-        for status in ["held", "running", "waiting", "paused"] {
-            open += api.all(&format!("/api/v1/runs?workflow=counted&status={status}")).await.len();
-        }
-        (open == 0).then_some(())
-    })
-    .await;
+    api.all_ended("counted").await;
     let runs = api.all("/api/v1/runs?workflow=counted").await;
     let mut found = BTreeSet::new();
     for run in &runs {

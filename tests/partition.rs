@@ -59,7 +59,7 @@ async fn cut_off(how: &str, heal: impl Fn(&Partition)) {
     eventually("the other one takes the shards over", || async { (other.log().matches(TAKEN).count() > taken).then_some(()) }).await;
     let took = clock.now().millis_since(closed);
     let mut acknowledged = by_other.await.unwrap();
-    all_have_ended(&api).await;
+    api.all_ended("pipeline").await;
     let alone = clock.now().millis_since(closed);
     eventually("the one that is cut off says so", || async { (of_cut.ask("/readyz").await.status == 503).then_some(()) }).await;
     heal(&partition);
@@ -77,7 +77,7 @@ async fn cut_off(how: &str, heal: impl Fn(&Partition)) {
     }
     let shares = cut.log().matches(TAKEN).count();
     eventually("it gets its share again", || async { (cut.log().matches(TAKEN).count() > shares || shares > 1).then_some(()) }).await;
-    all_have_ended(&api).await;
+    api.all_ended("pipeline").await;
     let judged = Judged::of(&api, &sandbox, &people).await;
     println!(
         "partition ({how}): seed {seed}, closed after {moment} ms; shards taken {took} ms later, all {} runs ended {alone} ms later; at work again {back} ms after it was \
@@ -91,15 +91,4 @@ async fn cut_off(how: &str, heal: impl Fn(&Partition)) {
     assert!(took <= TAKE_OVER_MS, "taken over after {took} ms");
     assert!(!cut.log().contains("panicked") && !other.log().contains("panicked"));
     assert!(cut.stop().await.success() && other.stop().await.success());
-}
-
-async fn all_have_ended(api: &Api) {
-    eventually("all runs end", || async {
-        let mut open = 0;
-        for status in ["held", "running", "waiting"] {
-            open += api.all(&format!("/api/v1/runs?workflow=pipeline&status={status}")).await.len();
-        }
-        (open == 0).then_some(())
-    })
-    .await;
 }

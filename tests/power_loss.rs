@@ -5,7 +5,7 @@
 //! What is modelled, and what is not: docs/proof.md. `ONWARD_CUTS` says how many moments, `ONWARD_SEED` which.
 
 use super::{
-    harness::{Api, Home, Server, connect, eventually, sandbox, workspace},
+    harness::{Api, Home, Server, connect, sandbox, workspace},
     kill::{contacts, notes_stand_once, number, text},
 };
 use onward_sandbox::SandboxHandle;
@@ -344,14 +344,7 @@ async fn goes_on(folder: &Path, what: &str, token: &Api, sandbox: &SandboxHandle
     let home = Home::at(folder);
     let server = Server::start_within(&home, &[("ONWARD_ALLOW_PRIVATE_URLS", "true")]).await;
     let api = Api::new(&server.url(), token.token());
-    eventually("all runs end", || async {
-        let mut open = 0;
-        for status in ["held", "running", "waiting"] {
-            open += api.all(&format!("/api/v1/runs?workflow=order&status={status}")).await.len();
-        }
-        (open == 0).then_some(())
-    })
-    .await;
+    api.all_ended("order").await;
     let mut runs = BTreeMap::new();
     for run in api.all("/api/v1/runs?workflow=order").await {
         assert_eq!(run["status"], "completed", "{what}: {run:#}");

@@ -96,6 +96,16 @@ impl Api {
             }
         }
     }
+    /// Once every run of this workflow has ended. One listing, because a run that goes from one status to another between two
+    /// listings would be in neither.
+    pub(crate) async fn all_ended(&self, workflow: &str) {
+        let path = format!("/api/v1/runs?workflow={workflow}");
+        eventually(&format!("all runs of {workflow} end"), || async {
+            let open = self.all(&path).await.iter().filter(|run| run["ended_at"].is_null()).count();
+            (open == 0).then_some(())
+        })
+        .await;
+    }
     /// The run, once it is in this status.
     pub(crate) async fn run_in(&self, id: &str, status: &str) -> Value {
         let path = format!("/api/v1/runs/{id}");
