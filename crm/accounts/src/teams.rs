@@ -141,8 +141,11 @@ pub async fn list(db: &mut impl Query, organisation: OrganisationId) -> Result<V
     with_members(db, organisation, rows).await
 }
 
-/// The active members of a team in order of their turns, whose turn it is first; only those online when asked for.
+/// The active members of a team in order of their turns, whose turn it is first; only those online when asked for. Until the
+/// transaction ends no other one learns whose turn it is: two nodes would give the same one twice.
 pub(crate) async fn waiting(tx: &mut Tx, organisation: OrganisationId, team: &Team, online: bool) -> Result<Vec<UserId>, DatabaseError> {
+    // The half of the id that is random.
+    tx.lock(vec![team.id.0.as_u64_pair().1.cast_signed()]).await?;
     let seen_since = tx.now().plus_millis(-presence::ONLINE_MS);
     let rows = tx
         .fetch_all(

@@ -1,10 +1,10 @@
 //! Teams, whose turn it is, and who is online.
 
-use super::World;
+use super::{START, World};
 use crate::{
     Actor, CrmError, Role, UserId, audit,
     nodes::Workload,
-    presence,
+    organisations, presence,
     teams::{self, Team},
     users,
 };
@@ -12,7 +12,7 @@ use onward_core::{
     ErrorCode, OrganisationId, RunId, StepError, Timestamp, Value,
     ports::{Connection, Credentials, Outcome, StepContext, Transaction as _},
 };
-use onward_database::{DatabaseError, Tx};
+use onward_database::{Database, DatabaseError, SystemIds, Tx, args, testing::ThrowawayDatabase};
 use serde_json::json;
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -139,6 +139,34 @@ async fn turns_go_round_and_a_pick_that_is_undone_takes_none() {
         picked.push(pick(&mut tx, organisation, &[], input()).await);
     }
     assert_eq!(picked, [c, d, b, c, d, b]);
+}
+
+/// On one PostgreSQL, which two servers share.
+#[tokio::test]
+async fn two_servers_that_pick_at_one_time_give_no_turn_twice() {
+    let at = ThrowawayDatabase::create().await;
+    let open = || Database::open(at.url(), Arc::new(SystemIds::new()));
+    let (one, other) = (open().await.unwrap(), open().await.unwrap());
+    let mut tx = one.begin(START).await.unwrap();
+    let organisation = organisations::ensure_default(&mut tx).await.unwrap();
+    let world = World { database: one, organisation };
+    let id = world.organisation.id;
+    let (_, [a, b, _]) = sales(&world, &mut tx).await;
+    tx.commit().await.unwrap();
+    let mut tx = world.at(0).await;
+    assert_eq!(pick(&mut tx, id, &[], json!({ "team": "sales" })).await, a);
+    let second = tokio::spawn(async move {
+        let mut tx = other.begin(START).await.unwrap();
+        let picked = pick(&mut tx, id, &[], json!({ "team": "sales" })).await;
+        tx.commit().await.unwrap();
+        picked
+    });
+    let waiting = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while world.database.reader().fetch_one(waiting, args![]).await.unwrap().get::<i64>("n").unwrap() == 0 {
+        tokio::task::yield_now().await;
+    }
+    tx.commit().await.unwrap();
+    assert_eq!(second.await.unwrap(), b);
 }
 
 #[tokio::test]
