@@ -244,12 +244,10 @@ impl<S: Store> Engine<S> {
                 let row = rows.remove(place);
                 let before = row.clone();
                 let after = self.fire(tx, batch, schedule, row).await?;
-                let moved = after.as_ref() != Some(&before);
-                rows.extend(after);
-                rows.sort_by_key(|row| row.trigger);
-                if moved {
-                    store.set_schedules(tx, *organisation, workflow, &rows).await?;
+                if after.as_ref() != Some(&before) {
+                    store.move_schedule(tx, &before, after.as_ref()).await?;
                 }
+                rows.extend(after);
             }
             batch.schedules.insert((*organisation, workflow.clone()), if current.is_some() { rows } else { Vec::new() });
         }

@@ -38,6 +38,20 @@ pub(crate) async fn set(tx: &mut Tx, organisation: OrganisationId, workflow: &st
     Ok(())
 }
 
+pub(crate) async fn step(tx: &mut Tx, before: &ScheduleRow, after: Option<&ScheduleRow>) -> Result<(), StoreError> {
+    let mut values = args![before.organisation, &before.workflow, before.trigger as i64];
+    let sql = match after {
+        Some(after) => {
+            values.push(after.next_due);
+            values.push(after.fires_at);
+            values.push(after.position.as_deref());
+            "UPDATE schedules SET next_due = $4, fires_at = $5, position = $6 WHERE organisation = $1 AND workflow = $2 AND trigger_place = $3"
+        }
+        None => "DELETE FROM schedules WHERE organisation = $1 AND workflow = $2 AND trigger_place = $3",
+    };
+    Ok(tx.execute(sql, values).await.map(drop)?)
+}
+
 fn schedule(row: &Row) -> Result<ScheduleRow, DatabaseError> {
     Ok(ScheduleRow {
         organisation: row.get("organisation")?,

@@ -225,6 +225,9 @@ impl Store for SqlStore {
     async fn schedules_of(&self, tx: &mut Tx, organisation: OrganisationId, workflow: &str) -> Result<Vec<ScheduleRow>, StoreError> {
         schedules::of(tx, organisation, workflow).await
     }
+    async fn move_schedule(&self, tx: &mut Tx, before: &ScheduleRow, after: Option<&ScheduleRow>) -> Result<(), StoreError> {
+        schedules::step(tx, before, after).await
+    }
     async fn set_schedules(&self, tx: &mut Tx, organisation: OrganisationId, workflow: &str, rows: &[ScheduleRow]) -> Result<(), StoreError> {
         schedules::set(tx, organisation, workflow, rows).await
     }

@@ -465,6 +465,10 @@ impl<S: Store + Clone> Store for FaultyStore<S> {
     async fn schedules_of(&self, tx: &mut S::Tx, organisation: OrganisationId, workflow: &str) -> Result<Vec<ScheduleRow>, StoreError> {
         self.inner.schedules_of(tx, organisation, workflow).await
     }
+    async fn move_schedule(&self, tx: &mut S::Tx, before: &ScheduleRow, after: Option<&ScheduleRow>) -> Result<(), StoreError> {
+        self.maybe_fail_write()?;
+        self.inner.move_schedule(tx, before, after).await
+    }
     async fn set_schedules(&self, tx: &mut S::Tx, organisation: OrganisationId, workflow: &str, rows: &[ScheduleRow]) -> Result<(), StoreError> {
         self.maybe_fail_write()?;
         self.inner.set_schedules(tx, organisation, workflow, rows).await

@@ -695,6 +695,9 @@ pub trait Store: Send + Sync + 'static {
     async fn schedules_of(&self, tx: &mut Self::Tx, organisation: OrganisationId, workflow: &str) -> Result<Vec<ScheduleRow>, StoreError>;
     /// Puts these rows, which are of that workflow, in place of all that it had.
     async fn set_schedules(&self, tx: &mut Self::Tx, organisation: OrganisationId, workflow: &str, rows: &[ScheduleRow]) -> Result<(), StoreError>;
+    /// Moves one schedule on, from `before` to `after`; `None`: it has no due time any more. The workflow's other schedules may be
+    /// other nodes', which move them on at the same time, and are left alone. Nothing happens where it is not there any more.
+    async fn move_schedule(&self, tx: &mut Self::Tx, before: &ScheduleRow, after: Option<&ScheduleRow>) -> Result<(), StoreError>;
 
     // ---- inbox ----
 

@@ -126,6 +126,7 @@ behaviours! {
     }
     schedules {
         schedules_are_replaced_as_a_whole,
+        one_schedule_moves_on_alone,
         schedules_are_read_by_shard,
         schedules_stay_in_their_organisation,
     }

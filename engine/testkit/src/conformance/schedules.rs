@@ -51,6 +51,25 @@ pub async fn schedules_are_read_by_shard<S: Store>(store: &S) {
     assert_eq!(store.schedules(&[]).await.expect("schedules"), []);
 }
 
+/// One moves on, and the others stay where they are; one that is not there any more does not come back.
+pub async fn one_schedule_moves_on_alone<S: Store>(store: &S) {
+    let [first, second, third] = [0, 1, 2].map(|trigger| schedule(org(), "a", trigger, 10));
+    set(store, org(), "a", &[first.clone(), second.clone(), third.clone()]).await;
+    set(store, organisation(2), "a", &[schedule(organisation(2), "a", 1, 10)]).await;
+    let step = async |before: &ScheduleRow, after: Option<&ScheduleRow>| {
+        commit_at(store, at(0), async |tx| store.move_schedule(tx, before, after).await.expect("move_schedule")).await;
+    };
+    let later = ScheduleRow { next_due: at(20), fires_at: at(21), position: Some("c2".into()), ..second.clone() };
+    step(&second, Some(&later)).await;
+    step(&third, None).await;
+    step(&third, Some(&third)).await;
+    look(store, async |tx| {
+        assert_eq!(store.schedules_of(tx, org(), "a").await.expect("schedules_of"), [first, later]);
+        assert_eq!(store.schedules_of(tx, organisation(2), "a").await.expect("schedules_of"), [schedule(organisation(2), "a", 1, 10)]);
+    })
+    .await;
+}
+
 /// The same name in another organisation is another workflow.
 pub async fn schedules_stay_in_their_organisation<S: Store>(store: &S) {
     let (ours, theirs) = (schedule(org(), "a", 0, 10), schedule(organisation(2), "a", 0, 20));

@@ -421,6 +421,20 @@ impl Store for MemoryStore {
         Ok(state.schedules.working().values().filter(|row| row.organisation == organisation && row.workflow == workflow).cloned().collect())
     }
 
+    async fn move_schedule(&self, tx: &mut MemoryTx, before: &ScheduleRow, after: Option<&ScheduleRow>) -> Result<(), StoreError> {
+        let mut state = tx.state();
+        let key = (before.organisation, before.workflow.clone(), before.trigger);
+        match (state.schedules.get(&key).cloned(), after) {
+            (None, _) => {}
+            (Some(_), None) => drop(state.schedules.remove(&key)),
+            (Some(row), Some(after)) => {
+                let ScheduleRow { next_due, fires_at, position, .. } = after.clone();
+                state.schedules.put(key, ScheduleRow { next_due, fires_at, position, ..row });
+            }
+        }
+        Ok(())
+    }
+
     async fn set_schedules(&self, tx: &mut MemoryTx, organisation: OrganisationId, workflow: &str, rows: &[ScheduleRow]) -> Result<(), StoreError> {
         let mut state = tx.state();
         let old: Vec<_> = state.schedules.working().keys().filter(|key| key.0 == organisation && key.1 == workflow).cloned().collect();
