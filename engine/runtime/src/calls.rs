@@ -14,6 +14,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     panic::AssertUnwindSafe,
     sync::Arc,
+    task::{Context, Waker},
 };
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::{Instrument as _, field};
@@ -174,13 +175,16 @@ impl<T: Transaction> Calls<T> {
     }
 }
 
-/// Makes the call beside the loop; its outcome comes back as a message.
+/// Makes the call beside the loop; its outcome comes back as a message. With `here` it begins on the loop's own thread, and goes
+/// beside it where it has to wait: a loop that would only go to sleep spares the call, and the outcome that is there at once, the
+/// way to another thread.
 pub(crate) fn start<T: Transaction>(
     mut call: PlannedCall<T>,
     took: metrics::Histogram,
     clock: &Arc<dyn Clock>,
     executor: &dyn Executor,
     outcomes: UnboundedSender<Item<T>>,
+    here: bool,
 ) {
     let clock = Arc::clone(clock);
     call.context.now = clock.now();
@@ -207,7 +211,12 @@ pub(crate) fn start<T: Transaction>(
         // The loop has gone only when the process ends; recovery finds the call then.
         drop(outcomes.send(Item::Outcome { key: call.key, outcome }));
     };
-    executor.spawn(Box::pin(work.instrument(span)));
+    let mut work = Box::pin(work.instrument(span));
+    // Whoever spawns it polls it again, with a waker that wakes.
+    if here && work.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
+        return;
+    }
+    executor.spawn(work);
 }
 
 async fn run<T: Transaction>(call: &PlannedCall<T>, clock: &dyn Clock) -> Outcome {

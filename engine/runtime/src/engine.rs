@@ -279,14 +279,13 @@ impl<S: Store> Engine<S> {
     fn is_drained(&mut self) -> bool {
         let now = self.now();
         let stop_at = *self.stop_at.get_or_insert(now.plus_millis(self.shared.limits.shutdown_ms));
-        let idle = self.own.is_empty()
-            && self.asked.is_empty()
-            && self.held_back.is_none()
-            && self.incoming.normal.is_empty()
-            && self.incoming.low.is_empty()
-            && self.incoming.outcomes.is_empty()
-            && self.calls.none_waits();
+        let idle = self.nothing_waits() && self.asked.is_empty() && self.calls.none_waits();
         (idle && self.calls.running() == 0) || now >= stop_at
+    }
+
+    /// Whether no message waits to be taken in.
+    fn nothing_waits(&self) -> bool {
+        self.own.is_empty() && self.held_back.is_none() && self.incoming.normal.is_empty() && self.incoming.low.is_empty() && self.incoming.outcomes.is_empty()
     }
 
     /// Starts as many calls as there are places for, unless the lease is about to end.
@@ -302,7 +301,8 @@ impl<S: Store> Engine<S> {
                 continue;
             }
             let seconds = self.meters.seconds_of(&call.node.descriptor().id);
-            calls::start(call, seconds, &self.shared.clock, self.shared.executor.as_ref(), self.outcomes.clone());
+            let here = self.calls.none_waits() && self.nothing_waits();
+            calls::start(call, seconds, &self.shared.clock, self.shared.executor.as_ref(), self.outcomes.clone(), here);
         }
         self.measure();
     }

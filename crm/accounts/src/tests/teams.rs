@@ -12,7 +12,7 @@ use onward_core::{
     ErrorCode, OrganisationId, RunId, StepError, Timestamp, Value,
     ports::{Connection, Credentials, Outcome, StepContext, Transaction as _},
 };
-use onward_database::{Database, DatabaseError, SystemIds, Tx, args, testing::ThrowawayDatabase};
+use onward_database::{Database, DatabaseError, Query as _, SystemIds, Tx, args, testing::ThrowawayDatabase};
 use serde_json::json;
 use std::{collections::BTreeMap, sync::Arc};
 
