@@ -542,13 +542,17 @@ steps:
   - { id: heard, wait_for: { event: shout, match: any }, timeout: 1h }
 ";
     let (world, handle) = calm_with(&[early], |world| world.limits.plant = plant);
-    // While a slow commit is under way, the outcome of `a` and the event gather for the next one.
+    // While the second slow commit is under way, the outcome of `a` and the event gather for the next one.
     let sending = handle.clone();
     let (listen, slow, shout) = (event(&world, "listen", "1", json!({})), event(&world, "nothing", "2", json!({})), event(&world, "shout", "3", json!({})));
-    world.store.script([None, Some(CommitFault::Slow(100))]);
+    world.store.script([Some(CommitFault::Slow(100)), Some(CommitFault::Slow(100))]);
+    let clock = Arc::clone(&world.simulation.clock);
     world.simulation.executor.spawn(Box::pin(async move {
-        drop(sending.ingest(vec![listen]).await);
-        drop(futures_util::future::join(sending.ingest(vec![slow]), sending.ingest(vec![shout])).await);
+        let send = async |at: i64, event: NewEvent| {
+            clock.sleep(at).await;
+            sending.ingest(vec![event]).await
+        };
+        drop(futures_util::future::join3(send(0, listen), send(50, slow), send(150, shout)).await);
     }));
     pass(&world, 1_000);
     runs(&world, "early")[0].status == RunStatus::Completed
