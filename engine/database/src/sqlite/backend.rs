@@ -284,8 +284,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_long_log_is_moved_beside_the_writer_and_begins_anew() {
-        let backend = Backend::open(":memory:").await.unwrap();
+    async fn a_long_log_is_moved_beside_the_writer_begins_anew_and_goes_with_the_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let backend = Backend::open(folder.path().join("onward.db").to_str().unwrap()).await.unwrap();
         let mut checkpoints = backend.writer.lock().await.checkpoints();
         let mut tx = backend.begin().await.unwrap();
         tx.execute("CREATE TABLE pages (id INTEGER PRIMARY KEY, text TEXT) STRICT", Args::new()).unwrap();
@@ -306,6 +307,7 @@ mod tests {
         let written = u64::try_from(commits).unwrap() * 400_000;
         assert!(report.log_bytes < written, "{report:?} after {written} bytes");
         backend.close().await;
+        assert!(!folder.path().join("onward.db-wal").exists(), "the log is in the file");
     }
 
     #[test]

@@ -90,13 +90,22 @@ impl Checkpointer {
             super::fetch_all(connection, "PRAGMA wal_checkpoint(PASSIVE)", Args::new()).await?;
         }
         // Gone when the database was closed meanwhile.
-        if let Some(slot) = slot.upgrade() {
-            slot.lock().await.connection()?.run("PRAGMA wal_checkpoint(PASSIVE)", Args::new()).map_err(Failure::translate)?;
+        if let Some(slot) = slot.upgrade()
+            && let Some(writer) = slot.lock().await.opened()
+        {
+            writer.run("PRAGMA wal_checkpoint(PASSIVE)", Args::new()).map_err(Failure::translate)?;
         }
         Ok(())
     }
 
+    /// Returns once the connection is closed: the last one to go moves the log into the file and removes it, and only the writer's
+    /// does so before the process may end.
     pub(super) async fn close(&self) {
-        self.connection.lock().await.take();
+        let connection = self.connection.lock().await.take();
+        if let Some(connection) = connection
+            && let Err(error) = sqlx::Connection::close(connection).await
+        {
+            tracing::warn!(%error, "the connection that moves the write-ahead log was not closed");
+        }
     }
 }

@@ -35,6 +35,11 @@ impl Slot {
         self.connection.as_ref().ok_or_else(|| DatabaseError::Failed("the writing connection is gone".into()))
     }
 
+    /// The connection, unless it is closed or was given up.
+    pub(super) fn opened(&self) -> Option<&Writing> {
+        self.connection.as_ref()
+    }
+
     /// Ends whatever transaction is open. A connection on which that fails is given up: closing it rolls back.
     fn roll_back(&mut self) {
         let Some(connection) = self.connection.as_ref().filter(|connection| connection.in_transaction()) else { return };
