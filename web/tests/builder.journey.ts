@@ -3,7 +3,7 @@
 import type { Page } from "playwright-core";
 import { expect, it } from "vitest";
 import { draftOf as draftAt, openWorkflow as openAt } from "./drawing";
-import { axe, type OpenedPage, type PageOptions, stage } from "./harness";
+import { axe, drag, type OpenedPage, type PageOptions, stage } from "./harness";
 
 const here = stage();
 const { server } = here;
@@ -16,9 +16,9 @@ async function draftOf(name: string): Promise<string> {
   return await draftAt(server, name);
 }
 
-/** Waits until the server has the draft as it is on the screen. */
-async function saved(page: Page): Promise<void> {
-  await page.getByRole("status").getByText("Draft saved").waitFor();
+/** Waits until the server has this in the draft. What the screen says of saving may still be of the change before. */
+async function saves(name: string, text: string): Promise<void> {
+  await expect.poll(() => draftOf(name)).toContain(text);
 }
 
 /** Publishes what is on the screen. */
@@ -33,7 +33,13 @@ interface Runs {
 
 /** The first run of a workflow, once there is one. */
 async function runOf(name: string): Promise<string> {
-  return await expect.poll(async () => (await server.api<Runs>(`/runs?workflow=${name}`)).items[0]?.id, { timeout: 10_000 }).toBeTruthy().then(async () => (await server.api<Runs>(`/runs?workflow=${name}`)).items[0]?.id ?? "");
+  let id = "";
+  const first = async () => {
+    id = (await server.api<Runs>(`/runs?workflow=${name}`)).items[0]?.id ?? "";
+    return id;
+  };
+  await expect.poll(first).not.toBe("");
+  return id;
 }
 
 it("by mouse: drawn from nothing, simulated, published, and run when the customer writes", async () => {
@@ -48,39 +54,27 @@ it("by mouse: drawn from nothing, simulated, published, and run when the custome
   await graph.getByText("message.received").waitFor();
 
   // A step by the button on the line, one by dragging it there, one into a branch.
-  await graph.getByRole("button", { name: "Put a step here" }).first().click({ force: true });
-  await page.getByRole("option", { name: /Send a message/ }).click();
+  const line = (from: string, to: string) => graph.locator(`[data-line="${from}>${to}"]`);
+  const put = async (from: string, to: string, what: RegExp): Promise<void> => {
+    await line(from, to).click();
+    await page.getByRole("option", { name: what }).click();
+    await page.getByRole("complementary", { name: "Add a step" }).waitFor({ state: "detached" });
+  };
+  await put("start", "end", /Send a message/);
   await graph.locator('[data-step="message_send"]').waitFor();
   await page.getByRole("button", { name: "Add a step" }).click();
-  const end = await graph.getByText("End", { exact: true }).boundingBox();
-  const wait = page.getByRole("option", { name: /Wait for an event/ });
-  await wait.hover();
-  const from = await wait.boundingBox();
-  await page.mouse.move((from?.x ?? 0) + 60, (from?.y ?? 0) + 15);
-  await page.mouse.down();
-  await page.mouse.move((end?.x ?? 0) + 20, (end?.y ?? 0) - 60, { steps: 8 });
-  await page.mouse.move((end?.x ?? 0) + 20, (end?.y ?? 0) - 30, { steps: 4 });
-  await page.mouse.up();
+  await drag(page, page.getByRole("option", { name: /Wait for an event/ }), line("/steps/0", "end"));
   await graph.locator('[data-step="reply"]').waitFor();
-  await graph.getByRole("button", { name: "Put a step here" }).last().click({ force: true });
-  await page.getByRole("option", { name: /If … else/ }).click();
+  await put("/steps/1", "end", /If … else/);
   await page.getByRole("textbox", { name: /^Condition/ }).fill("steps.reply.timed_out");
-  await graph.getByRole("button", { name: "Put a step here" }).nth(3).click({ force: true });
-  await page.getByRole("option", { name: /^Stop/ }).click();
+  await put("/steps/2", "/steps/2:merge:then", /^Stop/);
   // A card put on another line, and back by one undo.
-  const card = await graph.locator('[data-step="message_send"]').boundingBox();
-  await page.mouse.move((card?.x ?? 0) + 90, (card?.y ?? 0) + 20);
-  await page.mouse.down();
-  await page.mouse.move((card?.x ?? 0) + 90, (card?.y ?? 0) + 60, { steps: 4 });
-  const below = await graph.locator('[data-step="reply"]').boundingBox();
-  await page.mouse.move((below?.x ?? 0) + 134, (below?.y ?? 0) + (below?.height ?? 0) + 30, { steps: 8 });
-  await page.mouse.up();
+  await drag(page, graph.locator('[data-step="message_send"]'), line("/steps/1", "/steps/2"));
   const order = async (): Promise<string> => ((await draftOf("by-mouse")).match(/id: \w+/g) ?? []).join();
-  await expect.poll(order, { timeout: 10_000 }).toBe("id: reply,id: message_send");
+  await expect.poll(order).toBe("id: reply,id: message_send");
   await page.getByRole("button", { name: "Undo" }).click();
-  await expect.poll(order, { timeout: 10_000 }).toBe("id: message_send,id: reply");
-  await saved(page);
-  expect(await draftOf("by-mouse")).toContain("if: steps.reply.timed_out");
+  await expect.poll(order).toBe("id: message_send,id: reply");
+  await saves("by-mouse", "if: steps.reply.timed_out");
   await page.getByText("No problems").or(page.getByText("Problems and hints")).first().waitFor();
 
   await page.getByRole("button", { name: "Try it" }).click();
@@ -92,7 +86,7 @@ it("by mouse: drawn from nothing, simulated, published, and run when the custome
   await publish(page);
   await server.customerWrites("919812345611", "Meera", "hello");
   const run = await runOf("by-mouse");
-  await graph.locator('[data-step="reply"]').getByTitle("Waiting now: 1").waitFor({ timeout: 15_000 });
+  await graph.locator('[data-step="reply"]').getByTitle("Waiting now: 1").waitFor();
 
   await page.goto(`${server.served.url}/runs/${run}`);
   const drawn = page.locator("[data-run-graph]");
@@ -149,8 +143,7 @@ it("by keyboard: the same, without the mouse", async () => {
   await page.keyboard.press("Control+Z");
   await page.keyboard.press("Control+Z");
   await graph.locator('[data-step="message_send_2"]').waitFor({ state: "detached" });
-  await saved(page);
-  expect((await draftOf("by-keyboard")).match(/- id: /g)).toHaveLength(2);
+  await expect.poll(async () => (await draftOf("by-keyboard")).match(/id: \w+/g)).toEqual(["id: message_send", "id: reply"]);
 
   await page.keyboard.press("Control+Enter");
   const simulate = page.getByRole("button", { name: "Simulate", exact: true }).last();
@@ -188,10 +181,9 @@ it("two people on one draft both keep what they wrote; the same line asks", asyn
   await page.locator('[data-step="first"]').click();
   await page.getByPlaceholder("Log", { exact: true }).fill("Say one");
   await page.getByText("both changes are in it now").waitFor();
-  await saved(page);
+  await saves("shared", "name: Say one");
   const both = await draftOf("shared");
   expect(both).toContain("message: zwei");
-  expect(both).toContain("name: Say one");
   expect(both).toContain("# said aloud");
 
   await server.api("/workflows/shared/draft", { source: both.replace("name: Say one", "name: Dire un") }, "PUT");
@@ -199,7 +191,7 @@ it("two people on one draft both keep what they wrote; the same line asks", asyn
   const dialog = page.getByRole("dialog", { name: "Two people changed the same lines" });
   await dialog.getByText("Dire un").waitFor();
   await dialog.getByRole("button", { name: "Keep mine" }).click();
-  await expect.poll(() => draftOf("shared"), { timeout: 15_000 }).toContain("name: Say it");
+  await expect.poll(() => draftOf("shared")).toContain("name: Say it");
 });
 
 it("a text that cannot be read keeps the graph and loses no word", async () => {
@@ -212,8 +204,7 @@ it("a text that cannot be read keeps the graph and loses no word", async () => {
   await page.keyboard.type("  - id: a: b: c");
   await page.getByRole("alert").getByText("cannot be read").waitFor();
   await page.locator('[data-step="first"]').waitFor();
-  await saved(page);
-  expect(await draftOf("broken")).toContain("- id: a: b: c");
+  await saves("broken", "- id: a: b: c");
   await page.keyboard.press("Control+Z");
   await page.getByRole("alert").waitFor({ state: "detached" });
   // The text and the graph are one: a name written here is on the card.
@@ -269,18 +260,21 @@ it.each(["en", "ar"])("axe finds nothing in %s, whatever is open", async (langua
   await page.locator('[data-step="person"]').waitFor();
   expect(await axe(page)).toEqual([]);
   await page.locator('[data-step="person"]').click();
+  await page.locator("[data-side] input").first().waitFor();
   expect(await axe(page)).toEqual([]);
   await page.locator("[data-graph]").focus();
   await page.keyboard.press("n");
+  await page.getByRole("option").first().waitFor();
   expect(await axe(page)).toEqual([]);
   await page.keyboard.press("Escape");
+  await page.getByRole("option").first().waitFor({ state: "detached" });
   await page.locator("[data-graph]").focus();
   await page.keyboard.press("Control+Enter");
+  await page.getByRole("tabpanel").waitFor();
   expect(await axe(page)).toEqual([]);
   await page.locator("[data-graph]").focus();
   await page.keyboard.press("Shift+P");
   await page.getByRole("dialog").waitFor();
-  await page.waitForTimeout(300);
   expect(await axe(page)).toEqual([]);
 });
 

@@ -12,7 +12,6 @@ export interface Opened extends OpenedPage {
 export async function openWorkflow({ server, openPage }: Stage, name: string, options: PageOptions = {}): Promise<Opened> {
   const { page, complaints, context } = await openPage({ viewport: { width: 1440, height: 900 }, ...options });
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
-  page.setDefaultTimeout(12_000);
   await signIn(page, server, `/workflows/${name}`);
   await page.locator("[data-builder]").waitFor();
   return { page, complaints, context, graph: page.locator("[data-graph]") };
@@ -38,7 +37,7 @@ export async function start(server: Server, workflow: string, input: unknown = {
 
 /** Waits until a run stands so. */
 export async function stands(server: Server, run: string, status: string): Promise<void> {
-  await expect.poll(async () => (await server.api<RunRow>(`/runs/${run}`)).status, { timeout: 15_000 }).toBe(status);
+  await expect.poll(async () => (await server.api<RunRow>(`/runs/${run}`)).status).toBe(status);
 }
 
 export async function publishNow(server: Server, name: string, source: string): Promise<number> {

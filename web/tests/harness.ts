@@ -5,10 +5,17 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
-import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
-import { afterAll, beforeAll } from "vitest";
+import { type Browser, type BrowserContext, chromium, type Locator, type Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll } from "vitest";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
+/**
+ * How many times slower the browser is made, and how late answers come: `ONWARD_SLOW=4 scripts/web.sh journeys` finds what counts
+ * on a fast machine. 1 leaves it as it is.
+ */
+const SLOWER = Number(process.env.ONWARD_SLOW ?? "1");
+/** Milliseconds after which something that was waited for will not come any more, on a slow and busy machine either. */
+export const PATIENCE_MS = 60_000;
 const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 export const QUIET = [
   "--no-sandbox",
@@ -150,9 +157,26 @@ export interface OpenedPage {
   complaints: string[];
 }
 
+/** Makes the pages of a context slow: what they do, and when they get answers, each of them at another moment. */
+async function slowDown(context: BrowserContext): Promise<void> {
+  context.on("page", (page) => {
+    void context.newCDPSession(page).then((session) => session.send("Emulation.setCPUThrottlingRate", { rate: SLOWER })).catch(() => undefined);
+  });
+  let number = 0;
+  await context.route("**/api/v1/**", async (route) => {
+    number += 1;
+    await new Promise((done) => setTimeout(done, 40 * SLOWER * ((number * 7) % 5)));
+    await route.continue().catch(() => undefined);
+  });
+}
+
 /** A page of the app that notes what a page must never do. */
 export async function openPage(browser: Browser, options: PageOptions = {}): Promise<OpenedPage> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: "en-GB", ...options });
+  context.setDefaultTimeout(PATIENCE_MS);
+  if (SLOWER > 1) {
+    await slowDown(context);
+  }
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on("pageerror", (error) => complaints.push(String(error)));
@@ -181,6 +205,10 @@ export function stage({ flags = ["--demo"], prepare }: { flags?: readonly string
     [, browser] = await Promise.all([server.go(...flags), openBrowser()]);
     await prepare?.(server);
   });
+  // Pages of one journey do nothing during the next.
+  afterEach(async () => {
+    await Promise.all(browser?.contexts().map((context) => context.close()) ?? []);
+  });
   afterAll(async () => {
     await browser?.close();
     await server.stop();
@@ -205,16 +233,91 @@ export async function signIn(page: Page, server: Server, at = "/", who: { email:
   await page.locator("#content").waitFor();
 }
 
+/** Waits until nothing moves: what opened is open, and has its colours. What turns for ever, as a sign of waiting, may go on. */
+export async function still(page: Page): Promise<void> {
+  await page.evaluate(async () => {
+    const frame = () => new Promise((done) => requestAnimationFrame(done));
+    for (let quiet = 0; quiet < 3; quiet += 1) {
+      await frame();
+      const moving = document.getAnimations().filter((one) => one.playState === "running" && one.effect?.getComputedTiming().endTime !== Number.POSITIVE_INFINITY);
+      if (moving.length > 0) {
+        await Promise.allSettled(moving.map(({ finished }) => finished));
+        quiet = -1;
+      }
+    }
+  });
+}
+
+/** Where something is, once it stays there. */
+export async function placeOf(one: Locator): Promise<{ x: number; y: number; width: number; height: number }> {
+  return await one.evaluate(async (element) => {
+    const frame = () => new Promise((done) => requestAnimationFrame(done));
+    const read = () => {
+      const { x, y, width, height } = element.getBoundingClientRect();
+      return { x, y, width, height };
+    };
+    let place = read();
+    for (let same = 0; same < 6; same += 1) {
+      await frame();
+      const now = read();
+      same = now.x === place.x && now.y === place.y && now.width === place.width && now.height === place.height ? same : -1;
+      place = now;
+    }
+    return place;
+  });
+}
+
+/** Drags the middle of one thing to the middle of another, by the mouse. */
+export async function drag(page: Page, from: Locator, to: Locator): Promise<void> {
+  const middle = async (one: Locator) => {
+    const { x, y, width, height } = await placeOf(one);
+    return { x: x + width / 2, y: y + height / 2 };
+  };
+  const begin = await middle(from);
+  const end = await middle(to);
+  await page.mouse.move(begin.x, begin.y);
+  await page.mouse.down();
+  await page.mouse.move(begin.x, begin.y + 30, { steps: 4 });
+  await page.mouse.move(end.x, end.y, { steps: 10 });
+  await page.mouse.up();
+}
+
+/** How long the work below takes in a browser on the machine that promises of time are made for: two cores of a small server. */
+const WORK_MS = 20;
+
+/**
+ * How many times slower than that machine this one is just now, with whatever else it does; at least 1. A promise of so many
+ * milliseconds is held to on any machine when it is multiplied with this.
+ */
+export async function slowness(page: Page): Promise<number> {
+  const took = await page.evaluate(() => {
+    const work = () => {
+      const begun = performance.now();
+      let seed = 1;
+      const numbers = Array.from({ length: 30_000 }, () => {
+        seed = (seed * 48_271) % 2_147_483_647;
+        return seed;
+      });
+      const words = numbers.toSorted((one, other) => one - other).map(String);
+      const text = JSON.stringify(words);
+      return text.length > 0 ? performance.now() - begun : 0;
+    };
+    return Array.from({ length: 9 }, work).toSorted((one, other) => one - other)[4] ?? 0;
+  });
+  return Math.max(1, took / WORK_MS);
+}
+
 const AXE = readFileSync(path.resolve(import.meta.dirname, "../node_modules/axe-core/axe.min.js"), "utf8");
 
-/** What axe finds wrong with the page by WCAG 2.1 AA and its own best practices, as sentences. */
+/** What axe finds wrong with the page by WCAG 2.2 AA and its own best practices, as sentences. */
 export async function axe(page: Page): Promise<string[]> {
+  await still(page);
   await page.evaluate(AXE);
   return await page.evaluate(async () => {
     const { axe: engine } = globalThis as unknown as {
       axe: { run: (context: Document, options: object) => Promise<{ violations: { id: string; help: string; nodes: { target: unknown[]; failureSummary?: string }[] }[] }> };
     };
-    const { violations } = await engine.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"] });
+    const { violations } = await engine.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] });
     return violations.flatMap(({ id, help, nodes }) => nodes.map((node) => `${id}: ${help} at ${JSON.stringify(node.target)} ${node.failureSummary ?? ""}`));
   });
 }

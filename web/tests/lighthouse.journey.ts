@@ -4,8 +4,7 @@
 // a slower machine would take. So the marks say little about how busy this machine is. Its two presets: `desktop` is a computer
 // on 10 Mbit/s with 40 ms, `mobile` a phone four times slower than this machine on 1.6 Mbit/s with 150 ms. A cold cache each time.
 
-import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import lighthouse, { desktopConfig } from "lighthouse";
@@ -19,7 +18,7 @@ const CATEGORIES = ["performance", "accessibility"] as const;
 /** Where a busy machine gave a page a mark that is too low: the middle of so many. */
 const LOOKS = 3;
 
-const DESK = ["home", "contacts", "contact", "conversation", "workflows", "runs", "run-failed", "gallery", "settings-connections"];
+const DESK = ["home", "contacts", "contact", "conversation", "workflows", "builder", "runs", "run-failed", "gallery", "settings-connections"];
 const ON_THE_WAY = ["home", "contacts", "contact", "conversation", "runs"];
 
 type Preset = "desktop" | "mobile";
@@ -36,22 +35,11 @@ let port = 0;
 let context: BrowserContext | undefined;
 let folder = "";
 
-async function freePort(): Promise<number> {
-  const socket = createServer();
-  await new Promise<void>((done) => {
-    socket.listen(0, "127.0.0.1", done);
-  });
-  const address = socket.address();
-  await new Promise((done) => {
-    socket.close(done);
-  });
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
-
 beforeAll(async () => {
-  port = await freePort();
   folder = mkdtempSync(path.join(tmpdir(), "onward-lighthouse-"));
-  context = await chromium.launchPersistentContext(folder, { executablePath: browserPath(), args: [...QUIET, `--remote-debugging-port=${port}`], locale: "en-GB", viewport: null });
+  context = await chromium.launchPersistentContext(folder, { executablePath: browserPath(), args: [...QUIET, "--remote-debugging-port=0"], locale: "en-GB", viewport: null });
+  // Any free port; the browser writes down which.
+  port = Number(readFileSync(path.join(folder, "DevToolsActivePort"), "utf8").split("\n")[0]);
 });
 afterAll(async () => {
   await context?.close();
@@ -62,6 +50,8 @@ type Marks = Record<(typeof CATEGORIES)[number], number>;
 
 interface Look {
   marks: Marks;
+  /** How fast it comes up, in words. */
+  pace: string;
   /** What cost marks, for whom mends it. */
   why: string[];
 }
@@ -78,7 +68,9 @@ async function look(address: string, preset: Preset): Promise<Look> {
     const audit = audits[id];
     return audit !== undefined && audit.score !== null && audit.score < 0.95 ? [`${id} ${audit.displayValue ?? ""} ${audit.score}`] : [];
   });
-  return { marks, why };
+  const seconds = (id: string): string => ((audits[id]?.numericValue ?? Number.NaN) / 1000).toFixed(1);
+  const pace = `first paint ${seconds("first-contentful-paint")} s, largest ${seconds("largest-contentful-paint")} s, busy ${Math.round(audits["total-blocking-time"]?.numericValue ?? Number.NaN)} ms`;
+  return { marks, pace, why };
 }
 
 /** The marks of a page; the middle of three looks when the first is too low in what it is held to. */
@@ -94,7 +86,7 @@ const tooLow = (all: Map<string, Look>, categories: readonly (typeof CATEGORIES)
   [...all].filter(([, { marks }]) => categories.some((name) => marks[name] < LEAST)).map(([name, { marks, why }]) => ({ name, ...marks, why }));
 
 function tell(preset: Preset, all: Map<string, Look>): void {
-  process.stdout.write(`Lighthouse, ${preset}: ${[...all].map(([name, { marks }]) => `${name} ${marks.performance}/${marks.accessibility}`).join(", ")}\n`);
+  process.stdout.write(`Lighthouse, ${preset}:\n${[...all].map(([name, { marks, pace }]) => `  ${name} ${marks.performance}/${marks.accessibility} (${pace})`).join("\n")}\n`);
 }
 
 describe("Lighthouse", () => {

@@ -91,7 +91,7 @@ async function signedIn(): Promise<Awaited<ReturnType<BrowserContext["storageSta
   return state;
 }
 
-it("no page asks for more than 250 kB gzip when it is the first", { timeout: 180_000 }, async () => {
+it("no page asks for more than 250 kB gzip when it is the first", { timeout: 600_000 }, async () => {
   const state = await signedIn();
   const weights: [string, number, number][] = [];
   // A run is drawn on the builder's graph, which comes with it as with the builder.
@@ -109,7 +109,7 @@ it.each([
   { width: 1280, height: 800, slow: false },
   { width: 1280, height: 800, slow: true },
   { width: 360, height: 740, slow: true },
-])("nothing moves while a page comes up, $width wide, slow: $slow", { timeout: 300_000 }, async (options) => {
+])("nothing moves while a page comes up, $width wide, slow: $slow", { timeout: 900_000 }, async (options) => {
   const state = await signedIn();
   const moved: { page: string; shift: number; what: string[] }[] = [];
   for (const one of pages) {

@@ -44,7 +44,7 @@ export async function pagesOf(server: Server): Promise<AppPage[]> {
     await server.api("/workflows/http-call/runs", { input: { url: `http://127.0.0.1:9/${number}` } });
   }
   const [contacts, conversations, waiting, failed] = await Promise.all([
-    server.api<Items>("/contacts?q=Meera"),
+    until(() => server.api<Items>("/contacts?q=Meera"), ({ items }) => items.length === 1),
     until(() => server.api<Items>("/conversations"), ({ items }) => items.length === customers.length),
     until(() => server.api<Items>("/runs?workflow=first-reply&status=waiting"), ({ items }) => items.length >= 4),
     until(() => server.api<Items>("/runs?workflow=http-call&status=failed"), ({ items }) => items.length === 3),

@@ -27,7 +27,7 @@ describe.runIf(process.env.ONWARD_PICTURES !== undefined)("pictures", () => {
       pages = await pagesOf(started);
     },
   });
-  it.each(LOOKS)("at $width in $language, $scheme", { timeout: 180_000 }, async ({ width, height, language, scheme }) => {
+  it.each(LOOKS)("at $width in $language, $scheme", { timeout: 600_000 }, async ({ width, height, language, scheme }) => {
     const folder = path.join(FOLDER, `${width}-${language}-${scheme}`);
     mkdirSync(folder, { recursive: true });
     const { page } = await openPage({ viewport: { width, height }, locale: language, colorScheme: scheme });

@@ -68,7 +68,7 @@ it("runs under way stay on their version, new starts take the new one", async ()
   await page.getByText("Version 2", { exact: true }).waitFor();
   expect((await current("stayers")).current_version).toBe(2);
   await start(server, "stayers", { where: "reply" });
-  expect(await versions("stayers")).toEqual([["waiting", 1], ["waiting", 1], ["waiting", 2]]);
+  await expect.poll(() => versions("stayers")).toEqual([["waiting", 1], ["waiting", 1], ["waiting", 2]]);
   expect(complaints).toEqual([]);
 });
 
@@ -113,7 +113,7 @@ it("runs begin again, or are cancelled, whatever version they are of", async () 
   await look(page, "publish-again");
   await dialog.getByRole("button", { name: "Close" }).last().click();
   // The napper finds a step instead of its nap, and comes to the end.
-  await expect.poll(() => versions("again"), { timeout: 10_000 }).toEqual([["waiting", 2], ["completed", 2]]);
+  await expect.poll(() => versions("again")).toEqual([["waiting", 2], ["completed", 2]]);
 
   const run = await start(server, "again", { where: "reply" });
   await stands(server, run, "waiting");
@@ -125,7 +125,7 @@ it("runs begin again, or are cancelled, whatever version they are of", async () 
   await dialog.getByText("Of 2 runs under way, 2 would be cancelled").waitFor();
   await dialog.getByRole("button", { name: "Cancel them" }).click();
   await dialog.getByText("2 of 2 runs are cancelled.").waitFor();
-  await expect.poll(() => versions("again"), { timeout: 10_000 }).toEqual([["cancelled", 2], ["completed", 2], ["cancelled", 2]]);
+  await expect.poll(() => versions("again")).toEqual([["cancelled", 2], ["completed", 2], ["cancelled", 2]]);
 });
 
 it("an older version is taken back, and is there as a draft", async () => {
@@ -144,7 +144,7 @@ it("an older version is taken back, and is there as a draft", async () => {
   await page.getByText("New starts take version 1 now.").waitFor();
   expect((await current("backward")).current_version).toBe(1);
   await start(server, "backward", { where: "nap" });
-  expect(await versions("backward")).toEqual([["waiting", 1]]);
+  await expect.poll(() => versions("backward")).toEqual([["waiting", 1]]);
   await page.getByText("Changes since version 1").waitFor();
   await side.getByRole("button", { name: "Use as draft" }).click();
   await graph.locator('[data-step="reply"]').waitFor();
@@ -162,7 +162,7 @@ steps:
 
 async function begin(name: string, many: number): Promise<number[]> {
   await Promise.all(Array.from({ length: many }, (_, index) => start(server, name, { who: `key ${index}` })));
-  await expect.poll(async () => (await runsOf(server, name)).every(({ status }) => status === "completed" || status === "failed" || status === "paused"), { timeout: 15_000 }).toBe(true);
+  await expect.poll(async () => (await runsOf(server, name)).every(({ status }) => status === "completed" || status === "failed" || status === "paused")).toBe(true);
   return (await runsOf(server, name)).slice(-many).map(({ version }) => version);
 }
 
@@ -208,7 +208,7 @@ it("a version that fails too often is held, and taken back", async () => {
   await dialog.getByRole("button", { name: "Publish" }).click();
   await page.getByText("Version 2 on trial").waitFor();
   await begin("held", 16);
-  await expect.poll(async () => (await current("held")).rollout?.held_at, { timeout: 10_000 }).toBeTruthy();
+  await expect.poll(async () => (await current("held")).rollout?.held_at).toBeTruthy();
   expect(new Set(await begin("held", 16))).toEqual(new Set([1]));
   await page.reload();
   await page.getByText("Version 2 is held").first().waitFor();

@@ -1,10 +1,10 @@
 // Working on several steps at a time, taking steps to another workflow, and trying before publishing: one step alone, a start with a
 // contact of ours, the last runs on the draft; and what the graph of a published workflow counts.
 
-import type { Locator, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { expect, it } from "vitest";
 import { draft, draftOf, look, openWorkflow, publishNow, stands, start } from "./drawing";
-import { axe, stage } from "./harness";
+import { axe, drag, placeOf, stage } from "./harness";
 
 const here = stage();
 const { server } = here;
@@ -20,12 +20,7 @@ async function order(name: string): Promise<string> {
 }
 
 async function becomes(name: string, ids: string): Promise<void> {
-  await expect.poll(() => order(name), { timeout: 10_000 }).toBe(ids);
-}
-
-async function middle(card: Locator): Promise<{ x: number; y: number }> {
-  const box = await card.boundingBox();
-  return { x: (box?.x ?? 0) + (box?.width ?? 0) / 2, y: (box?.y ?? 0) + (box?.height ?? 0) / 2 };
+  await expect.poll(() => order(name)).toBe(ids);
 }
 
 async function undone(page: Page, name: string): Promise<void> {
@@ -83,24 +78,21 @@ it("several steps are chosen by mouse, one by one and with a frame, and dragged 
   // A frame around the first two.
   await page.keyboard.press("Escape");
   await page.keyboard.press("Escape");
-  const [top, bottom] = [await graph.locator('[data-step="one"]').boundingBox(), await graph.locator('[data-step="two"]').boundingBox()];
+  await page.getByRole("complementary", { name: "Settings" }).waitFor({ state: "detached" });
+  const top = await placeOf(graph.locator('[data-step="one"]'));
+  const bottom = await placeOf(graph.locator('[data-step="two"]'));
   await page.keyboard.down("Shift");
-  await page.mouse.move((top?.x ?? 0) - 40, (top?.y ?? 0) - 8);
+  await page.mouse.move(top.x - 40, top.y - 8);
   await page.mouse.down();
-  await page.mouse.move((bottom?.x ?? 0) + (bottom?.width ?? 0) + 30, (bottom?.y ?? 0) + (bottom?.height ?? 0) + 4, { steps: 8 });
+  await page.mouse.move(bottom.x + bottom.width + 30, bottom.y + bottom.height + 4, { steps: 8 });
   await look(page, "frame");
   await page.mouse.up();
   await page.keyboard.up("Shift");
   await graph.getByText("Steps selected: 2").waitFor();
   await look(page, "chosen");
   // Both go where one of them is dragged to.
-  const from = await middle(graph.locator('[data-step="two"]'));
-  const to = await graph.locator('[data-step="four"]').boundingBox();
-  await page.mouse.move(from.x, from.y);
-  await page.mouse.down();
-  await page.mouse.move(from.x, from.y + 30, { steps: 4 });
-  await page.mouse.move(from.x, (to?.y ?? 0) + (to?.height ?? 0) + 24, { steps: 10 });
-  await page.mouse.up();
+  await page.getByRole("complementary", { name: "Settings" }).getByRole("heading", { name: "Steps selected: 2" }).waitFor();
+  await drag(page, graph.locator('[data-step="two"]'), graph.locator('[data-line="/steps/3>/steps/4"]'));
   await becomes("dragged", "three four one two five");
   await graph.focus();
   await undone(page, "dragged");
@@ -124,9 +116,8 @@ it("steps go into another workflow, and what they name follows", async () => {
   await graph.locator('[data-step="tell"]').click({ modifiers: ["Control"] });
   await graph.focus();
   await page.keyboard.press("Control+C");
-  expect(await page.evaluate(() => navigator.clipboard.readText())).toContain("- id: price");
+  await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toContain("- id: price");
   const other = await page.context().newPage();
-  other.setDefaultTimeout(12_000);
   await other.goto(`${server.served.url}/workflows/target`);
   await other.locator('[data-step="price"]').click();
   await other.locator("[data-graph]").focus();
@@ -145,7 +136,7 @@ it("steps go into another workflow, and what they name follows", async () => {
   await graph.locator('[data-step="tell"]').click();
   await graph.focus();
   await page.keyboard.press("Control+C");
-  await expect.poll(() => page.evaluate(() => navigator.clipboard.readText()), { timeout: 5000 }).not.toContain("id: price");
+  await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).not.toContain("id: price");
   await other.bringToFront();
   await draft(server, "empty", "name: empty\non: [{ manual: {} }]\nsteps: []\n");
   await other.goto(`${server.served.url}/workflows/empty`);
@@ -170,7 +161,8 @@ steps:
 
 /** The values of a trial, as the field shows them. */
 async function valuesOf(page: Page): Promise<Record<string, unknown>> {
-  return JSON.parse(await page.getByRole("textbox", { name: "Values that it sees" }).inputValue()) as Record<string, unknown>;
+  const text = await page.getByRole("textbox", { name: "Values that it sees" }).inputValue();
+  return JSON.parse(text === "" ? "{}" : text) as Record<string, unknown>;
 }
 
 it("one step is tried alone, with sample values and with those of the last run", async () => {
@@ -179,7 +171,7 @@ it("one step is tried alone, with sample values and with those of the last run",
   await graph.locator('[data-step="price"]').click();
   await page.getByRole("tab", { name: "Try" }).click();
   await page.getByText("With sample values; change what you like. Nothing is sent.").waitFor();
-  expect(typeof (await valuesOf(page)).input).toBe("object");
+  await expect.poll(async () => typeof (await valuesOf(page)).input).toBe("object");
   await page.getByRole("textbox", { name: "Values that it sees" }).fill('{ "input": { "amount": 4 } }');
   await page.getByRole("button", { name: "Try this step" }).click();
   await page.getByText("What it would be called with").waitFor();
@@ -193,7 +185,7 @@ it("one step is tried alone, with sample values and with those of the last run",
   await graph.locator('[data-step="dear"]').click();
   await page.getByRole("tab", { name: "Try" }).click();
   await page.getByText("With the values of the last run; change what you like. Nothing is sent.").waitFor();
-  expect(await valuesOf(page)).toMatchObject({ input: { amount: 30 }, steps: { price: { total: 60 } } });
+  await expect.poll(() => valuesOf(page)).toMatchObject({ input: { amount: 30 }, steps: { price: { total: 60 } } });
   await page.getByRole("button", { name: "Try this step" }).click();
   await page.getByText("dear: 60").first().waitFor();
   await look(page, "try-recorded");
@@ -216,7 +208,7 @@ steps:
   await page.getByRole("button", { name: "Try it" }).click();
   await page.getByRole("combobox", { name: "Contact" }).fill("Meera");
   await page.getByRole("option", { name: "Meera Rao" }).click();
-  expect(await page.getByRole("textbox", { name: "Data of message.received" }).inputValue()).toContain(meera.id);
+  await expect.poll(() => page.getByRole("textbox", { name: "Data of message.received" }).inputValue()).toContain(meera.id);
   await page.getByRole("button", { name: "Simulate", exact: true }).last().click();
   const result = page.locator("[data-result]");
   await result.getByText("Welcome back Meera").first().waitFor();
@@ -240,7 +232,7 @@ it("the last runs are executed again on the draft, and the differences stand on 
   await page.getByRole("button", { name: "Compare" }).click();
   const result = page.locator("[data-result]");
   await result.getByText("different").waitFor();
-  expect(await result.getByRole("listitem").count()).toBe(1);
+  await expect.poll(() => result.getByRole("listitem").count()).toBe(1);
   await graph.locator("[data-change]").getByText("differs in 1").first().waitFor();
   await look(page, "what-if");
   expect(await axe(page)).toEqual([]);
@@ -270,7 +262,7 @@ steps:
   await tell("order.paid", { contact_id: contacts[4] });
   await tell("message.received", { contact_id: contacts[5] });
   const { page, complaints, graph } = await openWorkflow(here, "counted");
-  await graph.locator('[data-step="reply"]').getByTitle("Waiting now: 3").waitFor({ timeout: 15_000 });
+  await graph.locator('[data-step="reply"]').getByTitle("Waiting now: 3").waitFor();
   await graph.locator('[data-step="broken"]').getByTitle("Failed today: 2").waitFor();
   const { splits } = await server.api<{ splits: { variants: { variant: string; entered: number; completed: number; reached: number }[] }[] }>("/workflows/counted/variants");
   const variants = splits[0]?.variants ?? [];
@@ -288,6 +280,6 @@ steps:
   const failed = (await server.api<{ items: { id: string; status: string }[] }>("/runs?workflow=counted&status=failed")).items;
   await server.api(`/runs/${failed[0]?.id}/skip`, {});
   await tell("message.received", { contact_id: contacts[4] });
-  await graph.locator('[data-step="broken"]').getByTitle("Failed today: 1").waitFor({ timeout: 15_000 });
+  await graph.locator('[data-step="broken"]').getByTitle("Failed today: 1").waitFor();
   expect(complaints).toEqual([]);
 });

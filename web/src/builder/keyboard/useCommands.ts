@@ -72,10 +72,10 @@ export function useCommands(hands: CommandHands): { onKey: (event: KeyboardEvent
         case "redo":
           return builder.redo();
         case "copy":
-          return void (builder.steps.length > 0 && copyText(builder.copy(selected)));
+          return builder.steps.length > 0 ? copyText(builder.copy(selected)) : undefined;
         case "cut":
           if (builder.steps.length === 0) return undefined;
-          void copyText(builder.copy(selected));
+          copyText(builder.copy(selected));
           return builder.remove(selected);
         case "paste":
           return void paste();

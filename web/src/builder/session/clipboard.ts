@@ -2,13 +2,16 @@
 
 /** Used where the browser gives no clipboard (a page over plain HTTP): then it works within this window. */
 let within = "";
+/** What is being copied: who pastes at once waits for it, and gets no older text. */
+let copying: Promise<void> | undefined;
 
-export async function copyText(text: string): Promise<void> {
+export function copyText(text: string): void {
   within = text;
-  await navigator.clipboard?.writeText(text).catch(() => undefined);
+  copying = navigator.clipboard?.writeText(text).catch(() => undefined);
 }
 
 export async function pasteText(): Promise<string> {
+  await copying;
   const text = await navigator.clipboard?.readText().catch(() => "");
   return text === undefined || text === "" ? within : text;
 }

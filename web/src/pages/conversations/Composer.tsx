@@ -4,7 +4,7 @@
 import { Alert, Button, Textarea } from "@mantine/core";
 import { IconSend } from "@tabler/icons-react";
 import { useQueryClient } from "@tanstack/react-query";
-import { type KeyboardEvent, useState } from "react";
+import { type KeyboardEvent, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api } from "../../client/http";
 import { keep, kept } from "../../parts/kept";
@@ -17,13 +17,18 @@ export function Composer({ conversation }: { conversation: string }) {
   const place = `answer ${conversation}`;
   const [text, setText] = useState(() => kept(place) ?? "");
   const [attempt, setAttempt] = useState(() => crypto.randomUUID());
+  const latest = useRef(text);
   const type = (next: string) => {
+    latest.current = next;
     setText(next);
     keep(place, next === "" ? null : next);
   };
   const send = api.useMutation("post", "/api/v1/conversations/{id}/messages", {
-    onSuccess: () => {
-      type("");
+    onSuccess: (_answer, { body }) => {
+      // Whoever wrote on meanwhile keeps that.
+      if (latest.current === body.text) {
+        type("");
+      }
       setAttempt(crypto.randomUUID());
       void queries.invalidateQueries({ predicate: ({ queryKey }) => queryKey[1] === "/api/v1/conversations/{id}/messages" });
     },

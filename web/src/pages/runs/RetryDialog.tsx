@@ -13,7 +13,9 @@ export function RetryDialog({ run, chapters, close }: { run: Run; chapters: read
   const { t } = useTranslation("runs");
   const look = useLookAgain(run.id);
   const before = inputOf(chapters, null) ?? "";
-  const [text, setText] = useState(before);
+  // What went in may be read after the dialog is open.
+  const [written, setText] = useState<string | null>(null);
+  const text = written ?? before;
   const [notDone, setNotDone] = useState(false);
   const retry = api.useMutation("post", "/api/v1/runs/{id}/retry", {
     onSuccess: () => {
