@@ -1,12 +1,13 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 import { chunkOf } from "./scripts/chunks.ts";
+import { firstLoads } from "./scripts/first.ts";
 
 // Where `npm run dev` finds a server; `onward serve --demo` listens there.
 const server = process.env.ONWARD_SERVER ?? "http://127.0.0.1:8080";
 
 export default defineConfig({
-  plugins: [react()],
+  plugins: [react(), firstLoads()],
   build: {
     target: "es2023",
     // `light-dark()` is left to the browser: Mantine sets the colour scheme in a way that its translation does not see.
@@ -26,7 +27,7 @@ export default defineConfig({
   },
   test: {
     environment: "node",
-    include: ["src/**/*.test.{ts,tsx}"],
+    include: ["src/**/*.test.{ts,tsx}", "scripts/*.test.ts"],
     setupFiles: ["src/test-setup.ts"],
     restoreMocks: true,
   },

@@ -1,11 +1,16 @@
-// Before the first paint: the language, its direction, and light or dark, as they were chosen last time in this browser.
+// Before the first paint: the language, its direction, and light or dark, as they were chosen last time in this browser. Then what
+// the first page needs is asked for, its files and its answers side by side, before the code is here that would ask for them.
 // A file of its own since the content security policy allows no script inside the page.
 (function () {
+  // Which files and answers the pages need; `scripts/first.ts` writes it into the built app.
+  var needs = null;
   var root = document.documentElement;
   var languages = ["en", "fr", "ar"];
   var language = null;
   var scheme = null;
+  var signedIn = false;
   try {
+    signedIn = localStorage.getItem("onward.signed-in") !== null;
     language = localStorage.getItem("onward.language");
     scheme = localStorage.getItem("onward.color-scheme");
   } catch {
@@ -24,4 +29,36 @@
   root.dir = language === "ar" ? "rtl" : "ltr";
   var dark = scheme === "dark" || (scheme !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
   root.setAttribute("data-mantine-color-scheme", dark ? "dark" : "light");
+  root.setAttribute("data-first", signedIn ? "page" : "sign-in");
+  if (needs === null) {
+    return;
+  }
+  var page = signedIn
+    ? needs.pages.find(function (one) {
+        return new RegExp(one.path).test(location.pathname);
+      })
+    : needs.signIn;
+  var files = needs.texts[language].concat(page ? page.files.concat((page.texts || {})[language] || []) : []);
+  files.forEach(function (index) {
+    var link = document.createElement("link");
+    var file = needs.files[index];
+    link.href = "/" + file;
+    if (file.endsWith("css")) {
+      link.rel = "preload";
+      link.as = "style";
+    } else {
+      link.rel = "modulepreload";
+    }
+    link.crossOrigin = "";
+    document.head.append(link);
+  });
+  var answers = {};
+  var asks = needs.asks.concat(page && location.search === "" ? page.asks : []);
+  asks.forEach(function (ask) {
+    var address = page && page.path ? location.pathname.replace(new RegExp(page.path), ask) : ask;
+    answers[address] = fetch(address);
+    // Whoever takes it hears of what went wrong.
+    answers[address].catch(function () {});
+  });
+  window.onwardFirst = answers;
 })();

@@ -1,5 +1,6 @@
 // Which file a module is built into. Left alone, every part that two pages share becomes a file of its own: sixty requests before
-// the first page. Here what every page needs is one file, and what most pages need is another; the rest stays as it comes.
+// the first page, and over a slow line each costs a way there and back. Here what every page needs is one file; what several pages
+// need, or is too small for a way of its own, is another. The rest stays as it comes.
 
 import path from "node:path";
 
@@ -21,15 +22,21 @@ interface Plan {
   start: Set<string>;
   /** How many pages need a module. */
   uses: Map<string, number>;
+  barrels: Map<string, Map<string, string>>;
 }
 
 /** How many pages have to need a module to get it with the first of them. */
 const MOST_PAGES = 4;
+/** Letters of source below which a module that a page needs, with what it brings, is no file of its own. */
+const SMALL = 4_000;
+/** The styles of pages are few: they come with those of all. */
+const PAGE_STYLES = /\/src\/(?:app|pages|parts)\/.*\.css$/;
 const FIRST = /\/src\/app\/main\.tsx$/;
 const ROUTER = /\/src\/app\/router\.tsx$/;
 /** Indexes of packages whose modules have no effect of their own: what is not taken is not built in. */
 const BARREL = /\/@mantine\/(?:core|hooks|notifications)\/esm\/index\.mjs$|\/@tabler\/icons-react\/dist\/esm\/tabler-icons-react\.mjs$/;
 const BUILDER = /BuilderPage\.tsx$/;
+const PAGE = /\/src\/pages\//;
 
 /** What a package's index gives under each name: the module that has it. */
 function namesOf(barrel: string, code: string): Map<string, string> {
@@ -81,7 +88,16 @@ function plan(first: string, modules: Modules): Plan {
       uses.set(id, (uses.get(id) ?? 0) + 1);
     }
   }
-  return { start, uses };
+  return { start, uses, barrels };
+}
+
+/** Whether a module that pages share is small, with all that would come with it. */
+function isSmall(id: string, modules: Modules, { start, uses, barrels }: Plan): boolean {
+  if (PAGE.test(id)) {
+    return false;
+  }
+  const brought = [...reached(id, modules, barrels)].filter((one) => !start.has(one) && (uses.get(one) ?? 0) < MOST_PAGES);
+  return brought.reduce((sum, one) => sum + (modules.getModuleInfo(one)?.code?.length ?? SMALL), 0) < SMALL;
 }
 
 let planned: Plan | null = null;
@@ -92,7 +108,8 @@ export function chunkOf(id: string, modules: Modules): string | null {
   if (planned.start.has(id)) {
     return "start";
   }
-  return (planned.uses.get(id) ?? 0) >= MOST_PAGES ? "pages" : null;
+  const uses = planned.uses.get(id) ?? 0;
+  return uses >= MOST_PAGES || PAGE_STYLES.test(id) || (uses > 0 && isSmall(id, modules, planned)) ? "pages" : null;
 }
 
 /** The entry, found upwards from any module. */

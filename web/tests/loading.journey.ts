@@ -91,17 +91,24 @@ async function signedIn(): Promise<Awaited<ReturnType<BrowserContext["storageSta
   return state;
 }
 
-it("no page asks for more than 250 kB gzip when it is the first", { timeout: 600_000 }, async () => {
+it("no page asks for more than 250 kB gzip when it is the first, and for nothing that it does not use", { timeout: 600_000 }, async () => {
   const state = await signedIn();
   const weights: [string, number, number][] = [];
+  const unused: string[] = [];
   // A run is drawn on the builder's graph, which comes with it as with the builder.
-  for (const one of pages.filter(({ name }) => name !== "builder" && !name.startsWith("run-"))) {
+  for (const one of pages) {
     const { page, asked } = await comesUp(one, state, {});
-    weights.push([one.name, [...new Set(asked)].reduce((sum, file) => sum + gzipped(file), 0), new Set(asked).size]);
+    if (one.name !== "builder" && !one.name.startsWith("run-")) {
+      weights.push([one.name, [...new Set(asked)].reduce((sum, file) => sum + gzipped(file), 0), new Set(asked).size]);
+    }
+    // What `start.js` asked the server for, and the page did not.
+    const left = await page.evaluate(() => Object.keys((globalThis as unknown as { onwardFirst: object }).onwardFirst));
+    unused.push(...left.map((ask) => `${one.name}: ${ask}`));
     await page.context().close();
   }
   const sorted = weights.toSorted(([, one], [, other]) => other - one);
   process.stdout.write(`first loads: ${sorted.map(([name, bytes, files]) => `${name} ${Math.round(bytes / 1000)} kB in ${files}`).join(", ")}\n`);
+  expect(unused).toEqual([]);
   expect(sorted.filter(([, bytes]) => bytes > MOST_BYTES)).toEqual([]);
 });
 

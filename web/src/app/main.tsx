@@ -1,6 +1,6 @@
 import "./mantine.css";
 import "./surface.css";
-import { StrictMode } from "react";
+import { startTransition, StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { makeQueryClient } from "../client/queries";
 import { askForSession, wasSignedIn } from "../client/session";
@@ -8,20 +8,34 @@ import { startTexts } from "../texts/start";
 import { App } from "./App";
 import { makeRouter } from "./router";
 
+/** Longer than most servers take; whoever waits longer sees what is there. */
+const PATIENCE_MS = 2_500;
+
+/** What `index.html` shows is on the screen before the app keeps the browser busy. */
+async function painted(): Promise<void> {
+  if (performance.getEntriesByName("first-paint").length === 0 && !document.hidden) {
+    await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+  }
+}
+
 const root = document.getElementById("root");
 if (root !== null) {
   // What the first page needs is fetched side by side, not one after the other.
   const queries = makeQueryClient();
-  askForSession(queries);
+  const session = askForSession(queries);
   const texts = startTexts();
   const router = makeRouter();
-  if (wasSignedIn()) {
-    void router.load();
-  }
+  const page = wasSignedIn() ? router.load() : Promise.resolve();
   await texts;
-  createRoot(root).render(
-    <StrictMode>
-      <App queries={queries} router={router} />
-    </StrictMode>,
+  // What `index.html` shows stays until the page can take its place at once, but not for long.
+  await Promise.race([Promise.allSettled([session, page]), new Promise((done) => setTimeout(done, PATIENCE_MS))]);
+  await painted();
+  // In small pieces: a slow phone hears a finger in between.
+  startTransition(() =>
+    createRoot(root).render(
+      <StrictMode>
+        <App queries={queries} router={router} />
+      </StrictMode>,
+    ),
   );
 }

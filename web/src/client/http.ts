@@ -3,6 +3,7 @@
 
 import createFetchClient, { type Middleware } from "openapi-fetch";
 import createQueryClient from "openapi-react-query";
+import { takeFirst } from "./first";
 import type { paths, Problem } from "./schema";
 
 let csrfToken: string | null = null;
@@ -39,7 +40,7 @@ const session: Middleware = {
 };
 
 /** Plain calls: `client.POST("/api/v1/contacts", { body })`. */
-export const client = createFetchClient<paths>({ baseUrl: globalThis.location?.origin ?? "" });
+export const client = createFetchClient<paths>({ baseUrl: globalThis.location?.origin ?? "", fetch: (request) => takeFirst(request) ?? fetch(request) });
 client.use(session);
 
 /** Calls as queries and mutations: `api.useQuery("get", "/api/v1/contacts", …)`. */

@@ -2,6 +2,7 @@
 
 import { type QueryClient, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useSyncExternalStore } from "react";
+import { forgetFirst } from "./first";
 import { api, onSessionEnded, problemOf, setCsrfToken } from "./http";
 import type { Session } from "./schema";
 
@@ -38,9 +39,11 @@ const WHETHER = { retry: false, staleTime: Number.POSITIVE_INFINITY };
 const KEPT_AS = "onward.signed-in";
 
 /** Asks who is signed in, and what server this is, before anything is drawn; whoever draws first finds the answers, or them on their way. */
-export function askForSession(queries: QueryClient): void {
-  void queries.prefetchQuery(api.queryOptions("get", "/api/v1/auth/session", undefined, WHETHER));
-  void queries.prefetchQuery(api.queryOptions("get", "/api/v1/about", undefined, WHETHER));
+export async function askForSession(queries: QueryClient): Promise<void> {
+  await Promise.all([
+    queries.prefetchQuery(api.queryOptions("get", "/api/v1/auth/session", undefined, WHETHER)),
+    queries.prefetchQuery(api.queryOptions("get", "/api/v1/about", undefined, WHETHER)),
+  ]);
 }
 
 /** Whether somebody was signed in here last: a guess, good enough to fetch the page beside the question. */
@@ -69,6 +72,7 @@ export function useSignedIn(): (session: Session) => void {
   const queries = useQueryClient();
   return (session) => {
     setCsrfToken(session.csrf_token);
+    forgetFirst();
     queries.setQueryData(["get", "/api/v1/auth/session"], session);
     setEnded(false);
     void queries.invalidateQueries();

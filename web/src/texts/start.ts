@@ -1,15 +1,16 @@
-// Texts: one language at a time is loaded, and of it the catalogues of what is on the screen.
+// Texts: one language at a time is loaded, the builder's with the builder.
 
 import i18next, { type BackendModule, type InitOptions } from "i18next";
 import { initReactI18next } from "react-i18next";
 import { directionOf, isLanguage, type Language } from "./languages";
 
 type Catalogue = Record<string, unknown>;
-const FILES = import.meta.glob<{ default: Catalogue }>("./*/*.json");
+const APP: Record<Language, () => Promise<Record<string, Catalogue>>> = { en: () => import("./en"), fr: () => import("./fr"), ar: () => import("./ar") };
+const BUILDER = import.meta.glob<{ default: Catalogue }>("./*/builder.json");
 
 export async function loadCatalogue(language: string, name: string): Promise<Catalogue> {
   const known = isLanguage(language) ? language : "en";
-  return (await FILES[`./${known}/${name}.json`]?.())?.default ?? {};
+  return (name === "builder" ? (await BUILDER[`./${known}/builder.json`]?.())?.default : (await APP[known]())[name]) ?? {};
 }
 
 const loader: BackendModule = {

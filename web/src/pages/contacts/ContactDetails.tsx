@@ -1,4 +1,4 @@
-import { Badge, Button, Group, TagsInput } from "@mantine/core";
+import { Badge, Button, Group } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconPencil } from "@tabler/icons-react";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
@@ -12,6 +12,7 @@ import { Moment } from "../../parts/Moment";
 import { tellProblem } from "../../parts/tell";
 import classes from "./ContactPage.module.css";
 import { changeTags } from "./edit/store";
+import { Tags } from "./Tags";
 
 const EditContact = lazy(() => import("./edit/EditContact").then((module) => ({ default: module.EditContact })));
 const EraseContact = lazy(() => import("./EraseContact").then((module) => ({ default: module.EraseContact })));
@@ -55,11 +56,9 @@ export function ContactDetails({ contact }: { contact: Contact }) {
         <div>
           <dt>{t("column.tags")}</dt>
           <dd>
-            <TagsInput
-              aria-label={t("column.tags")}
-              placeholder={t("addTag")}
-              value={shownTags}
-              onChange={(next) => tags.mutate({ add: next.filter((tag) => !contact.tags.includes(tag)), remove: contact.tags.filter((tag) => !next.includes(tag)) })}
+            <Tags
+              tags={shownTags}
+              change={(next) => tags.mutate({ add: next.filter((tag) => !contact.tags.includes(tag)), remove: contact.tags.filter((tag) => !next.includes(tag)) })}
             />
           </dd>
         </div>

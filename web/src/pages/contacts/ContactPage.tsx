@@ -1,9 +1,8 @@
 // One contact: who they are, what was said and done in order of time, and the runs about them.
 
-import { Button, Skeleton, Tabs } from "@mantine/core";
+import { Button, Tabs } from "@mantine/core";
 import { IconArrowLeft, IconMessages } from "@tabler/icons-react";
 import { getRouteApi } from "@tanstack/react-router";
-import { lazy, Suspense } from "react";
 import { useTranslation } from "react-i18next";
 import { api } from "../../client/http";
 import { ButtonLink, TextLink } from "../../parts/links";
@@ -12,11 +11,12 @@ import { PageLoading } from "../../parts/PageLoading";
 import { PageTitle } from "../../parts/PageTitle";
 import { calledBy } from "../../parts/people";
 import { PersonAvatar } from "../../parts/PersonAvatar";
+import { useWaiting } from "../../parts/useWaiting";
 import { RunsTable } from "../runs/RunsTable";
+import { ContactDetails } from "./ContactDetails";
 import classes from "./ContactPage.module.css";
 import { Timeline } from "./Timeline";
 
-const ContactDetails = lazy(() => import("./ContactDetails").then((module) => ({ default: module.ContactDetails })));
 const route = getRouteApi("/contacts/$id");
 
 export function ContactPage() {
@@ -25,10 +25,11 @@ export function ContactPage() {
   const contact = api.useQuery("get", "/api/v1/contacts/{id}", { params: { path: { id } } });
   const conversations = api.useQuery("get", "/api/v1/conversations", { params: { query: { contact: id, limit: 1 } } });
   const conversation = conversations.data?.items[0];
+  const waiting = useWaiting(contact.data === undefined);
   if (contact.isError) {
     return <LoadFailed error={contact.error} retry={contact.refetch} />;
   }
-  if (contact.data === undefined) {
+  if (waiting || contact.data === undefined) {
     return <PageLoading />;
   }
   const name = calledBy(contact.data, t("nameless"));
@@ -54,9 +55,7 @@ export function ContactPage() {
         }
       />
       <div className={classes.columns}>
-        <Suspense fallback={<Skeleton className={classes.detailsLoading} radius="md" />}>
-          <ContactDetails contact={contact.data} />
-        </Suspense>
+        <ContactDetails contact={contact.data} />
         <Tabs defaultValue="timeline" keepMounted={false}>
           <Tabs.List mb="md">
             <Tabs.Tab value="timeline">{t("tab.timeline")}</Tabs.Tab>

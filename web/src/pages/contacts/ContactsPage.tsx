@@ -16,6 +16,7 @@ import { PageTitle } from "../../parts/PageTitle";
 import { RowsLoading } from "../../parts/RowsLoading";
 import { SandboxLink } from "../../parts/SandboxLink";
 import { SearchField } from "../../parts/SearchField";
+import { useWaiting } from "../../parts/useWaiting";
 import { ContactsTable } from "./ContactsTable";
 
 const NewContact = lazy(() => import("./NewContact").then((module) => ({ default: module.NewContact })));
@@ -35,6 +36,7 @@ export function ContactsPage() {
     { pageParamName: "cursor", initialPageParam: null, getNextPageParam: ({ next_cursor }) => next_cursor ?? undefined, placeholderData: (before) => before },
   );
   const contacts = list.data?.pages.flatMap((page) => page.items) ?? [];
+  const waiting = useWaiting(list.isPending);
   const change = (next: Partial<typeof search>) => void navigate({ search: (before) => ({ ...before, ...next }), replace: true });
   return (
     <>
@@ -60,9 +62,9 @@ export function ContactsPage() {
           />
         )}
       </div>
-      {list.isPending && <RowsLoading />}
+      {waiting && <RowsLoading />}
       {list.isError && contacts.length === 0 && <LoadFailed error={list.error} retry={list.refetch} />}
-      {list.isSuccess && contacts.length === 0 && filtered && (
+      {!waiting && list.isSuccess && contacts.length === 0 && filtered && (
         <EmptyState
           icon={IconAddressBook}
           title={t("nobodyFits")}
@@ -73,12 +75,12 @@ export function ContactsPage() {
           }
         />
       )}
-      {list.isSuccess && contacts.length === 0 && !filtered && (
+      {!waiting && list.isSuccess && contacts.length === 0 && !filtered && (
         <EmptyState icon={IconAddressBook} title={t("empty.title")} action={<SandboxLink otherwise={<Button onClick={open}>{t("add")}</Button>} />}>
           {t("empty.text")}
         </EmptyState>
       )}
-      {contacts.length > 0 && <ContactsTable contacts={contacts} />}
+      {!waiting && contacts.length > 0 && <ContactsTable contacts={contacts} />}
       <MoreButton list={list} />
       <Suspense>{adding && <NewContact opened close={close} />}</Suspense>
     </>

@@ -14,6 +14,7 @@ import { MoreButton } from "../../parts/MoreButton";
 import { PersonAvatar } from "../../parts/PersonAvatar";
 import { RowsLoading } from "../../parts/RowsLoading";
 import { SandboxLink } from "../../parts/SandboxLink";
+import { useWaiting } from "../../parts/useWaiting";
 import { readAssignee, useAssignees } from "./assignees";
 import classes from "./Conversations.module.css";
 
@@ -34,6 +35,7 @@ export function ConversationList({ chosen }: { chosen: string | undefined }) {
     { params: { query: { limit: 50, ...(status === "all" ? {} : { status: status ?? "open" }), ...(user === undefined ? {} : { assigned_user: user }), ...(team === undefined ? {} : { assigned_team: team }) } } },
     { pageParamName: "cursor", initialPageParam: null, getNextPageParam: ({ next_cursor }) => next_cursor ?? undefined },
   );
+  const waiting = useWaiting(list.isPending);
   const conversations = list.data?.pages.flatMap((page) => page.items) ?? [];
   return (
     <>
@@ -54,14 +56,14 @@ export function ConversationList({ chosen }: { chosen: string | undefined }) {
         />
         <ChoiceField label={t("for")} choices={assignees} value={assignee} onChange={(next) => filter({ for: next })} />
       </div>
-      {list.isPending && <RowsLoading rows={6} />}
+      {waiting && <RowsLoading rows={6} />}
       {list.isError && conversations.length === 0 && <LoadFailed error={list.error} retry={list.refetch} />}
-      {list.isSuccess && conversations.length === 0 && (
+      {!waiting && list.isSuccess && conversations.length === 0 && (
         <EmptyState icon={IconMessages} title={t("empty.title")} action={<SandboxLink />}>
           {t("empty.text")}
         </EmptyState>
       )}
-      {conversations.length > 0 && (
+      {!waiting && conversations.length > 0 && (
         <ul className={classes.items}>
           {conversations.map((conversation) => (
             <Item key={conversation.id} conversation={conversation} chosen={conversation.id === chosen} />

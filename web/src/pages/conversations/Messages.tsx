@@ -8,6 +8,7 @@ import { TextLink } from "../../parts/links";
 import { LoadFailed } from "../../parts/LoadFailed";
 import { useNow } from "../../parts/Moment";
 import { dayOf } from "../../parts/moments";
+import { useWaiting } from "../../parts/useWaiting";
 import classes from "./Conversations.module.css";
 import { sinceWhen, whyNotSent } from "./messages";
 
@@ -20,14 +21,15 @@ export function Messages({ conversation }: { conversation: string }) {
     { params: { path: { id: conversation }, query: { limit: 50 } } },
     { pageParamName: "cursor", initialPageParam: null, getNextPageParam: ({ next_cursor }) => next_cursor ?? undefined },
   );
-  const messages = (list.data?.pages.flatMap((page) => page.items) ?? []).toReversed();
+  const waiting = useWaiting(list.isPending);
+  const messages = waiting ? [] : (list.data?.pages.flatMap((page) => page.items) ?? []).toReversed();
   return (
     // The reader scrolls with the keyboard too; it begins at its end, since the column is turned round.
     // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
     <div className={classes.messages} tabIndex={0} role="region" aria-label={t("conversations:messages")}>
-      <div key={list.isPending ? "waiting" : "there"}>
+      <div key={waiting ? "waiting" : "there"}>
         {list.isError && messages.length === 0 && <LoadFailed error={list.error} retry={list.refetch} />}
-        {list.isPending && <Waiting />}
+        {waiting && <Waiting />}
         {list.hasNextPage && (
           <Center mb="md">
             <Button variant="default" size="compact-sm" loading={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>

@@ -13,6 +13,7 @@ import { Moment } from "../../parts/Moment";
 import { PageTitle } from "../../parts/PageTitle";
 import { RUN_STATUSES, STATUS_LOOKS } from "../../parts/RunStatus";
 import { SandboxLink } from "../../parts/SandboxLink";
+import { useWaiting } from "../../parts/useWaiting";
 import { Bars } from "./Bars";
 import { everyHour, everyMinute, failedOf } from "./columns";
 import classes from "./Home.module.css";
@@ -26,14 +27,15 @@ export function HomePage() {
   const overview = api.useQuery("get", "/api/v1/overview", undefined, { refetchInterval: LOOK_MS });
   const causes = useCauses();
   const name = session?.user?.name;
+  const waiting = useWaiting(overview.isPending);
   return (
     <>
       <PageTitle title={name === undefined ? t("title") : t("hello", { name })} actions={<Next />}>
         {t("about")}
       </PageTitle>
-      {overview.isPending && <HomeLoading />}
+      {waiting && <HomeLoading />}
       {overview.isError && overview.data === undefined && <LoadFailed error={overview.error} retry={overview.refetch} />}
-      {overview.data !== undefined && (
+      {!waiting && overview.data !== undefined && (
         <>
           <Numbers overview={overview.data} />
           <div className={classes.panels}>

@@ -13,6 +13,7 @@ import { MoreButton } from "../../parts/MoreButton";
 import { RecordsTable } from "../../parts/RecordsTable";
 import { RowsLoading } from "../../parts/RowsLoading";
 import { RunStatus } from "../../parts/RunStatus";
+import { useWaiting } from "../../parts/useWaiting";
 
 export interface RunFilter {
   workflow?: string | undefined;
@@ -31,7 +32,8 @@ export function RunsTable({ filter, compact = false }: { filter: RunFilter; comp
     { pageParamName: "cursor", initialPageParam: null, getNextPageParam: ({ next_cursor }) => next_cursor ?? undefined, placeholderData: (before) => before },
   );
   const runs = list.data?.pages.flatMap((page) => page.items) ?? [];
-  if (list.isPending) {
+  const waiting = useWaiting(list.isPending);
+  if (waiting) {
     return <RowsLoading />;
   }
   if (list.isError && runs.length === 0) {
