@@ -2,8 +2,8 @@
 
 import type { Page } from "playwright-core";
 import { expect, it } from "vitest";
-import { draftOf as draftAt, openWorkflow as openAt } from "./drawing";
-import { axe, drag, type OpenedPage, type PageOptions, stage } from "./harness";
+import { draft, draftOf as draftAt, openWorkflow as openAt } from "./drawing";
+import { axe, drag, type OpenedPage, type PageOptions, slowness, stage } from "./harness";
 
 const here = stage();
 const { server } = here;
@@ -215,42 +215,111 @@ it("a text that cannot be read keeps the graph and loses no word", async () => {
 
 const threeSteps = (index: number): string => `  - if: input.yes\n    then:\n      - { id: a${index}, do: debug.log, with: { message: "{{ input.name }}" } }\n    else:\n      - { id: b${index}, delay: 1h }\n`;
 
-it("answers within 100 ms with 300 steps", async () => {
-  await server.api("/workflows/long/draft", { source: `name: long\non: [{ manual: { input: { type: object, properties: { yes: { type: boolean }, name: { type: string } } } } }]\nsteps:\n${Array.from({ length: 100 }, (_, index) => threeSteps(index)).join("")}` }, "PUT");
+it("answers within 100 ms with 300 steps, whatever is done", async () => {
+  await draft(server, "long", `name: long\non: [{ manual: { input: { type: object, properties: { yes: { type: boolean }, name: { type: string } } } } }]\nsteps:\n${Array.from({ length: 100 }, (_, index) => threeSteps(index)).join("")}`);
   const { page } = await openWorkflow("long");
-  await page.locator('[data-step="a0"]').waitFor();
-  await page.locator("[data-graph]").focus();
+  const graph = page.locator("[data-graph]");
+  const card = (id: string) => graph.locator(`[data-step="${id}"]`);
+  await card("a0").waitFor();
   await page.evaluate(watchInteractions);
+  const found = new Map<string, number[]>();
+  /** Does something a few times, each when nothing of the last is left to do; notes how long the browser took to show it. */
+  const measure = async (kind: string, ...acts: (() => Promise<unknown>)[]): Promise<void> => {
+    for (const act of acts) {
+      await page.evaluate(atRest);
+      await act();
+      found.set(kind, [...(found.get(kind) ?? []), await page.evaluate(slowestSince)]);
+    }
+  };
+  const press = (...keys: string[]) => keys.map((key) => () => page.keyboard.press(key));
+  const times = (count: number, act: () => Promise<unknown>) => Array.from({ length: count }, () => act);
+  await graph.focus();
   await page.keyboard.press("ArrowDown");
-  for (const key of ["ArrowDown", "ArrowDown", "ArrowDown", "Control+D", "Control+Z", "Control+C", "Control+V", "Alt+ArrowUp", "Delete", "Control+Z"]) {
-    await page.keyboard.press(key);
-    await page.waitForTimeout(150);
-  }
-  await page.locator('[data-step^="a"]').first().click();
-  await page.getByPlaceholder("Log", { exact: true }).focus();
-  await page.keyboard.type("a name", { delay: 120 });
-  const slow = await page.evaluate(() => (globalThis as unknown as { interactions: { name: string; duration: number }[] }).interactions);
-  const sorted = slow.map((one) => one.duration).toSorted((one, other) => one - other);
-  const typical = sorted[Math.floor(sorted.length / 2)] ?? 0;
-  process.stdout.write(`300 steps: ${sorted.length} interactions, median ${typical} ms, longest ${sorted.at(-1)} ms\n  ${slow.map((one) => `${one.name} ${one.duration}`).join(", ")}\n`);
-  expect(typical).toBeLessThan(100);
+  await measure("walk", ...press("ArrowDown", "ArrowDown", "ArrowDown", "ArrowUp", "ArrowDown"));
+  await measure("choose several", ...press("Shift+ArrowDown", "Shift+ArrowDown", "Shift+ArrowDown"));
+  await page.keyboard.press("ArrowUp");
+  await measure("duplicate", ...press("Control+D", "Control+D", "Control+D"));
+  await measure("undo", ...press("Control+Z", "Control+Z", "Control+Z"));
+  await measure("redo", ...press("Control+Shift+Z", "Control+Shift+Z", "Control+Shift+Z"));
+  await measure("copy", ...press("Control+C", "Control+C", "Control+C"));
+  await measure("paste", ...press("Control+V", "Control+V", "Control+V"));
+  await measure("move", ...press("Alt+ArrowUp", "Alt+ArrowUp", "Alt+ArrowDown"));
+  await measure("delete", ...press("Delete"));
+  await page.keyboard.press("ArrowDown");
+  await measure("choose all", ...press("Control+A"));
+  await page.keyboard.press("ArrowUp");
+  await measure("fit to view", ...press("1"));
+  await measure("natural size", ...press("0"));
+  await page.reload();
+  await card("a0").waitFor();
+  await page.evaluate(watchInteractions);
+  await measure("click a card", () => card("a0").click(), () => card("b0").click(), () => card("a1").click());
+  await measure("fold", ...times(2, () => graph.getByRole("button", { name: "Fold the branches", exact: true }).first().click()));
+  await measure("unfold", ...times(2, () => graph.getByRole("button", { name: "Unfold the branches" }).first().click()));
+  await card("a1").click();
+  await page.getByPlaceholder("Log", { exact: true }).click();
+  await measure("write a name", ...[..."a new name"].map((letter) => () => page.keyboard.type(letter)));
+  await page.getByRole("textbox", { name: /^Message/ }).click();
+  await measure("write an expression", ...[..." {{ input.na"].map((letter) => () => page.keyboard.type(letter)));
+  await page.keyboard.press("Escape");
+  await graph.focus();
+  await measure("open the palette", ...press("n"));
+  await measure("search it", ...[..."message"].map((letter) => () => page.keyboard.type(letter)));
+  await measure("put a step in", ...press("Enter"));
+  await page.getByText("Both", { exact: true }).click();
+  const text = page.getByRole("textbox", { name: "Text of the workflow" });
+  await text.click();
+  await page.keyboard.press("Control+End");
+  await measure("write in the text", ...[..."  - { id: last, delay: 1h }"].map((letter) => () => page.keyboard.type(letter)));
+  await measure("undo in the text", ...press("Control+Z", "Control+Z"));
+  const slower = await slowness(page);
+  const told = [...found].map(([kind, all]) => ({ kind, median: all.toSorted((one, other) => one - other)[Math.floor(all.length / 2)] ?? 0, longest: Math.max(...all) }));
+  process.stdout.write(`300 steps, milliseconds, the median and the longest: ${told.map(({ kind, median, longest }) => `${kind} ${median}/${longest}`).join(", ")}; this machine is ${slower.toFixed(1)} times as slow as it may be\n`);
+  expect(told.filter(({ median }) => median >= 100 * slower)).toEqual([]);
 });
 
-/** Notes how long each interaction takes until the next picture. */
+interface Interactions {
+  durations: number[];
+}
+
+/** Notes how long each key and each click takes until the next picture. */
 function watchInteractions(): void {
-  const interactions: { name: string; duration: number }[] = [];
+  const interactions: Interactions = { durations: [] };
   Object.assign(globalThis, { interactions });
-  for (const kind of ["keydown", "pointerup"]) {
+  for (const kind of ["keydown", "pointerdown", "pointerup"]) {
     addEventListener(kind, (event) => {
+      // Keys that only change others do nothing by themselves.
+      if (event instanceof KeyboardEvent && ["Control", "Shift", "Alt"].includes(event.key)) return;
       const start = performance.now();
       requestAnimationFrame(() => {
         const channel = new MessageChannel();
-        channel.port1.addEventListener("message", () => interactions.push({ name: event instanceof KeyboardEvent ? `${event.ctrlKey ? "Ctrl+" : ""}${event.altKey ? "Alt+" : ""}${event.key}` : kind, duration: Math.round(performance.now() - start) }), { once: true });
+        channel.port1.addEventListener("message", () => interactions.durations.push(Math.round(performance.now() - start)), { once: true });
         channel.port1.start();
         channel.port2.postMessage(null);
       });
     }, { capture: true });
   }
+}
+
+/** Waits until the page has nothing to do: no long piece of work for some frames. */
+async function atRest(): Promise<void> {
+  let last = performance.now();
+  for (let quiet = 0; quiet < 8; quiet += 1) {
+    await new Promise((done) => requestAnimationFrame(done));
+    const now = performance.now();
+    quiet = now - last > 34 ? -1 : quiet;
+    last = now;
+  }
+  (globalThis as unknown as { interactions: Interactions }).interactions.durations.length = 0;
+}
+
+/** How long the slowest part of what was just done took until it was seen. */
+async function slowestSince(): Promise<number> {
+  const { interactions } = globalThis as unknown as { interactions: Interactions };
+  while (interactions.durations.length === 0) {
+    await new Promise((done) => requestAnimationFrame(done));
+  }
+  return Math.max(...interactions.durations);
 }
 
 it.each(["en", "ar"])("axe finds nothing in %s, whatever is open", async (language) => {

@@ -3,7 +3,7 @@ import { Button, Modal, Table } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { notifications } from "@mantine/notifications";
 import { IconAlertTriangle, IconChevronDown, IconChevronUp, IconCircleCheck } from "@tabler/icons-react";
-import { lazy, startTransition, Suspense, useCallback, useDeferredValue, useEffect, useMemo, useRef, useState } from "react";
+import { lazy, startTransition, Suspense, useCallback, useDeferredValue, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Loading } from "../parts/Loading";
 import styles from "./builder.module.css";
@@ -59,7 +59,7 @@ export function BuilderPage({ name, stored }: { name: string; stored: Stored }) 
   const takeIn = useCallback((text: string, by: string | null) => { builder.replace(text); if (by !== null) notifications.show({ message: t("conflict.merged", { who: by }) }); }, [builder, t]);
   const { saving, conflict, resolve, saveNow, forget } = useAutosave(name, stored, source, takeIn);
   const [chosen, setView] = useState<View | null>(null);
-  const views: View[] = script ? ["code"] : small ? ["list", "graph", "code"] : ["graph", "both", "code", "list"];
+  const views = useMemo((): View[] => (script ? ["code"] : small ? ["list", "graph", "code"] : ["graph", "both", "code", "list"]), [script, small]);
   const view = chosen !== null && views.includes(chosen) ? chosen : (views[0] ?? "graph");
   const [side, setSide] = useState<Side>("none");
   const [palette, setPalette] = useState<Place | "behind" | null>(null);
@@ -91,6 +91,18 @@ export function BuilderPage({ name, stored }: { name: string; stored: Stored }) 
   const select = useCallback((next: readonly string[], framing = false) => { builder.select(next); if (next.length > 0 && !framing) startTransition(() => setSide((before) => (before === "simulate" ? before : "form"))); }, [builder]);
   const closeForm = useCallback(() => { setSide("none"); graph.current?.focus(); }, []);
   const openSide = useCallback((next: Side) => { setSide((before) => (before === next ? "none" : next)); setOverlay(null); }, []);
+  const latest = useRef(builder);
+  useLayoutEffect(() => { latest.current = builder; });
+  const toolbar = useMemo(() => ({
+    onView: setView,
+    onUndo: () => latest.current.undo(),
+    onRedo: () => latest.current.redo(),
+    onPalette: () => setPalette("behind"),
+    onSimulate: () => openSide("simulate"),
+    onVersions: () => openSide("versions"),
+    onPublish: () => setDialog("publish"),
+    onHelp: () => setDialog("help"),
+  }), [openSide]);
   const place = palette === null || palette === "behind" ? placeBehind(tree, selected) : palette;
   const take = useCallback(
     (entry: Pick<Entry, "verb" | "node" | "input">, where: Place) => {
@@ -148,8 +160,7 @@ export function BuilderPage({ name, stored }: { name: string; stored: Stored }) 
   return (
     <section className={styles.builder} aria-label={t("title")} data-builder>
       <Toolbar
-        name={name} version={published.trial?.version ?? published.version} state={state} saving={saving} view={view} views={views} canUndo={session.past.length > 0} canRedo={session.future.length > 0} readOnly={false}
-        onView={setView} onUndo={builder.undo} onRedo={builder.redo} onPalette={() => setPalette("behind")} onSimulate={() => openSide("simulate")} onVersions={() => openSide("versions")} onPublish={() => setDialog("publish")} onHelp={() => setDialog("help")}
+        name={name} version={published.trial?.version ?? published.version} state={state} saving={saving} view={view} views={views} canUndo={session.past.length > 0} canRedo={session.future.length > 0} readOnly={false} {...toolbar}
       />
       {!inStep && !script && <div className={styles.notice} role="alert"><IconAlertTriangle size={16} aria-hidden />{t("unreadable")}</div>}
       <div className={styles.body}>

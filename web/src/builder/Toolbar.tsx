@@ -1,6 +1,7 @@
 // Above the graph: the name, how the draft stands, views, undo, and the ways to try, compare and publish.
 import { ActionIcon, Badge, Button, Group, SegmentedControl, Tooltip } from "@mantine/core";
 import { IconAlertTriangle, IconArrowBackUp, IconArrowForwardUp, IconCheck, IconCloudOff, IconHistory, IconKeyboard, IconLoader2, IconPlayerPlay, IconPlus, IconRocket } from "@tabler/icons-react";
+import { memo } from "react";
 import { useTranslation } from "react-i18next";
 import type { Saving } from "./session/draft";
 import styles from "./builder.module.css";
@@ -30,7 +31,7 @@ export interface ToolbarProps {
 const STATES = { unpublished: "gray", published: "green", trial: "yellow", held: "red", changed: "yellow", invalid: "red" } as const;
 const SIGNS = { saved: IconCheck, waiting: IconLoader2, saving: IconLoader2, failed: IconCloudOff, conflict: IconAlertTriangle } as const;
 
-export function Toolbar(props: ToolbarProps) {
+export const Toolbar = memo(function Toolbar(props: ToolbarProps) {
   const { t } = useTranslation("builder");
   const Sign = SIGNS[props.saving];
   return (
@@ -56,7 +57,7 @@ export function Toolbar(props: ToolbarProps) {
       </Group>
     </header>
   );
-}
+});
 
 function Tool({ label, disabled = false, onClick, children }: { label: string; disabled?: boolean; onClick: () => void; children: React.ReactNode }) {
   return <Tooltip label={label}><ActionIcon size={36} variant="subtle" color="gray" aria-label={label} disabled={disabled} onClick={onClick}>{children}</ActionIcon></Tooltip>;

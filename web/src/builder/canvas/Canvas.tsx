@@ -1,9 +1,9 @@
 // The graph: drawn by React Flow, laid out by us. It tells what people do with it and changes nothing by itself.
 import "@xyflow/react/dist/base.css";
-import { Background, MiniMap, Panel, ReactFlow, ReactFlowProvider, useReactFlow, type NodeChange } from "@xyflow/react";
+import { Background, Panel, ReactFlow, ReactFlowProvider, useReactFlow, type NodeChange } from "@xyflow/react";
 import { ActionIcon, Tooltip, useComputedColorScheme } from "@mantine/core";
 import { IconFocusCentered, IconMinus, IconPlus } from "@tabler/icons-react";
-import { useCallback, useEffect, useImperativeHandle, useMemo, useRef, useState, type DragEvent, type Ref } from "react";
+import { memo, useCallback, useEffect, useImperativeHandle, useLayoutEffect, useMemo, useRef, useState, type DragEvent, type Ref } from "react";
 import { useTranslation } from "react-i18next";
 import type { Tree } from "../graph/tree";
 import { layout, type Drawing, type Point } from "../layout/layout";
@@ -14,6 +14,7 @@ import { Actions, EndCard, GroupBox, MergePoint, StepCard, TriggerCard } from ".
 import { flowEdges, flowNodes, nearestLine, NO_OVERLAY, type FlowEdge, type FlowNode, type Overlay } from "./flow";
 import { keeper } from "./kept";
 import { LineEdge } from "./LineEdge";
+import { Overview } from "./Overview";
 
 export interface CanvasHandle {
   fit: () => void;
@@ -62,6 +63,9 @@ function Inner({ tree, nodes: catalogue, selected, problems, overlay = NO_OVERLA
   const looks = useMemo(() => ({ tree, nodes: catalogue, problems, overlay, t }), [tree, catalogue, problems, overlay, t]);
   const [keepNodes] = useState(() => keeper<FlowNode>());
   const [keepEdges] = useState(() => keeper<FlowEdge>());
+  // For what is the same object all the time, so that nothing is drawn anew for it.
+  const latest = useRef({ drawing, onFold, onInsert });
+  useLayoutEffect(() => { latest.current = { drawing, onFold, onInsert }; });
   const bare = useMemo(() => keepNodes(flowNodes(drawing, looks)), [drawing, looks, keepNodes]);
   const edges = useMemo(() => keepEdges(flowEdges(drawing, looks)), [drawing, looks, keepEdges]);
   const nodes = useMemo(() => {
@@ -77,11 +81,12 @@ function Inner({ tree, nodes: catalogue, selected, problems, overlay = NO_OVERLA
   const fit = useCallback(() => {
     const view = wrapper.current?.getBoundingClientRect();
     if (!view) return;
+    const { drawing } = latest.current;
     const left = Math.min(...drawing.boxes.map((box) => box.x));
     const width = drawing.width - left;
     const zoom = Math.min(1, Math.max(0.15, Math.min((view.width - 60) / width, (view.height - 60) / drawing.height)));
     void flow.setViewport({ x: (view.width - width * zoom) / 2 - left * zoom, y: Math.max(24, (view.height - drawing.height * zoom) / 2), zoom }, { duration: 150 });
-  }, [drawing, flow]);
+  }, [flow]);
   const show = useCallback(
     (id: string) => {
       const box = drawing.boxes.find((one) => one.id === id);
@@ -161,13 +166,13 @@ function Inner({ tree, nodes: catalogue, selected, problems, overlay = NO_OVERLA
     () => ({
       readOnly,
       target,
-      fold: (pointer: string) => onFold?.(pointer),
+      fold: (pointer: string) => latest.current.onFold?.(pointer),
       insert: (id: string) => {
-        const line = drawing.lines.find((one) => one.id === id);
-        if (line?.insert) onInsert?.(line.insert);
+        const line = latest.current.drawing.lines.find((one) => one.id === id);
+        if (line?.insert) latest.current.onInsert?.(line.insert);
       },
     }),
-    [readOnly, target, onFold, onInsert, drawing],
+    [readOnly, target],
   );
 
   return (
@@ -211,12 +216,8 @@ function Inner({ tree, nodes: catalogue, selected, problems, overlay = NO_OVERLA
           panOnScrollSpeed={0.8}
         >
           <Background gap={22} size={1.2} color={scheme === "dark" ? "#262d34" : "#dfe3e6"} />
-          <MiniMap pannable zoomable ariaLabel={t("minimap")} nodeStrokeWidth={0} nodeColor={scheme === "dark" ? "#55606b" : "#b7c0c9"} maskColor={scheme === "dark" ? "rgb(16 20 24 / 70%)" : "rgb(246 247 248 / 70%)"} bgColor={scheme === "dark" ? "#171c21" : "#ffffff"} style={MAP} />
-          <Panel position="bottom-left" className={styles.panel}>
-            <Tool label={t("zoomIn")} onClick={() => void flow.zoomIn({ duration: 100 })}><IconPlus size={16} /></Tool>
-            <Tool label={t("zoomOut")} onClick={() => void flow.zoomOut({ duration: 100 })}><IconMinus size={16} /></Tool>
-            <Tool label={t("fit")} onClick={fit}><IconFocusCentered size={16} /></Tool>
-          </Panel>
+          <Overview drawing={drawing} />
+          <Zoom fit={fit} />
         </ReactFlow>
       </div>
     </Actions.Provider>
@@ -227,8 +228,20 @@ function pointOf(event: MouseEvent | TouchEvent): { clientX: number; clientY: nu
   return "touches" in event ? (event.touches[0] ?? event.changedTouches[0] ?? { clientX: 0, clientY: 0 }) : event;
 }
 
-const MAP = { width: 150, height: 104 };
 const MULTI = ["Meta", "Control"];
+
+/** The buttons on the graph; the same as long as the drawing is. */
+const Zoom = memo(function Zoom({ fit }: { fit: () => void }) {
+  const { t } = useTranslation("builder");
+  const flow = useReactFlow();
+  return (
+    <Panel position="bottom-left" className={styles.panel}>
+      <Tool label={t("zoomIn")} onClick={() => void flow.zoomIn({ duration: 100 })}><IconPlus size={16} /></Tool>
+      <Tool label={t("zoomOut")} onClick={() => void flow.zoomOut({ duration: 100 })}><IconMinus size={16} /></Tool>
+      <Tool label={t("fit")} onClick={fit}><IconFocusCentered size={16} /></Tool>
+    </Panel>
+  );
+});
 
 function Tool({ label, onClick, children }: { label: string; onClick: () => void; children: React.ReactNode }) {
   return (
