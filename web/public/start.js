@@ -52,6 +52,20 @@
     link.crossOrigin = "";
     document.head.append(link);
   });
+  // The shell is on the screen before the app keeps the browser busy; what nobody looks at waits for no picture.
+  var begun = false;
+  function begin() {
+    if (!begun) {
+      begun = true;
+      import("/" + needs.entry);
+    }
+  }
+  addEventListener("DOMContentLoaded", function () {
+    requestAnimationFrame(function () {
+      setTimeout(begin);
+    });
+    setTimeout(begin, document.hidden ? 0 : 200);
+  });
   var answers = {};
   var asks = needs.asks.concat(page && location.search === "" ? page.asks : []);
   asks.forEach(function (ask) {

@@ -136,15 +136,19 @@ export function firstLoads(): Plugin {
       const at = (name: string): string => path.join(dir, name);
       const manifest = JSON.parse(readFileSync(at(".vite/manifest.json"), "utf8")) as Manifest;
       const page = readFileSync(at("index.html"), "utf8");
+      const entry = /<script type="module"[^>]*src="\/([^"]*)"><\/script>(?![^]*<script type="module")/.exec(page)?.[1];
       const there = new Set([...page.matchAll(/(?:src|href)="\/(assets\/[^"]+)"/g)].map(([, file]) => file ?? ""));
       const start = readFileSync(at("start.js"), "utf8");
-      const written = start.replace("var needs = null;", () => `var needs = ${JSON.stringify(needsOf(manifest, there))};`);
-      if (written === start) {
-        throw new Error("start.js has no place for what pages need");
+      const written = start.replace("var needs = null;", () => `var needs = ${JSON.stringify({ ...needsOf(manifest, there), entry })};`);
+      if (written === start || entry === undefined) {
+        throw new Error("start.js has no place for what pages need, or the page has no entry");
       }
       writeFileSync(at("start.js"), written);
       const styles = page.match(/ *<link rel="stylesheet"[^>]*>\n/g) ?? [];
-      const without = styles.reduce((text, style) => text.replace(style, ""), page);
+      // The entry is begun by `start.js`, and fetched meanwhile.
+      const without = styles
+        .reduce((text, style) => text.replace(style, ""), page)
+        .replaceAll(/<script type="module"([^>]*) src="([^"]*)"><\/script>/g, '<link rel="modulepreload"$1 href="$2">');
       writeFileSync(at("index.html"), without.replace(/ *<!-- styles -->\n/, () => styles.join("")));
     },
     transformIndexHtml: (html) => html.replace("<!-- places -->", places(19, PLACES)).replace("<!-- places on a phone -->", places(21, ON_A_PHONE)),

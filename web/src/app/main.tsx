@@ -11,13 +11,6 @@ import { makeRouter } from "./router";
 /** Longer than most servers take; whoever waits longer sees what is there. */
 const PATIENCE_MS = 2_500;
 
-/** What `index.html` shows is on the screen before the app keeps the browser busy. */
-async function painted(): Promise<void> {
-  if (performance.getEntriesByName("first-paint").length === 0 && !document.hidden) {
-    await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-  }
-}
-
 const root = document.getElementById("root");
 if (root !== null) {
   // What the first page needs is fetched side by side, not one after the other.
@@ -29,7 +22,6 @@ if (root !== null) {
   await texts;
   // What `index.html` shows stays until the page can take its place at once, but not for long.
   await Promise.race([Promise.allSettled([session, page]), new Promise((done) => setTimeout(done, PATIENCE_MS))]);
-  await painted();
   // In small pieces: a slow phone hears a finger in between.
   startTransition(() =>
     createRoot(root).render(
