@@ -57,7 +57,16 @@
   function begin() {
     if (!begun) {
       begun = true;
-      import("/" + needs.entry);
+      // One after the other, each a piece of work of its own.
+      needs.entry.reduce(function (before, file) {
+        return before.then(function () {
+          return new Promise(function (done) {
+            setTimeout(done);
+          }).then(function () {
+            return import("/" + file);
+          });
+        });
+      }, Promise.resolve());
     }
   }
   addEventListener("DOMContentLoaded", function () {
@@ -67,7 +76,10 @@
     setTimeout(begin, document.hidden ? 0 : 200);
   });
   var answers = {};
-  var asks = needs.asks.concat(page && location.search === "" ? page.asks : []);
+  var asks = needs.asks;
+  if (page && location.search === "") {
+    asks = asks.concat(page.asks, (matchMedia("(min-width: 56.01em)").matches && page.beside) || []);
+  }
   asks.forEach(function (ask) {
     var address = page && page.path ? location.pathname.replace(new RegExp(page.path), ask) : ask;
     answers[address] = fetch(address);

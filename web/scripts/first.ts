@@ -12,6 +12,8 @@ interface First {
   modules: readonly string[];
   /** What it asks the API as soon as it is there, without search parameters of its own. */
   asks: readonly string[];
+  /** What it asks as well where there is room beside it: not on a phone. */
+  beside?: readonly string[];
   /** It speaks from the builder's catalogue. */
   builder?: boolean;
 }
@@ -29,7 +31,8 @@ export const FIRST: readonly First[] = [
   {
     path: "/conversations/$id",
     modules: ["pages/conversations/ConversationsPage", "pages/conversations/ConversationPage"],
-    asks: ["users", "teams", "conversations?limit=50&status=open", "conversations/$id/messages?limit=50", "conversations/$id"],
+    asks: ["users", "teams", "conversations/$id/messages?limit=50", "conversations/$id"],
+    beside: ["conversations?limit=50&status=open"],
   },
   { path: "/workflows", modules: ["pages/workflows/WorkflowsPage"], asks: ["workflows?limit=50"] },
   { path: "/workflows/$name", modules: ["pages/workflows/BuilderPage"], asks: ["workflows/$name", "workflows/$name/draft", "nodes", "event-types"], builder: true },
@@ -119,9 +122,9 @@ function needsOf(manifest: Manifest, there: ReadonlySet<string>): object {
     texts: textsOf((language) => `src/texts/${language}.ts`),
     asks: ALWAYS.map((ask) => API + ask),
     signIn: { files: indexesOf(SIGN_IN.modules.map(moduleOf)), asks: SIGN_IN.asks.map((ask) => API + ask) },
-    pages: FIRST.map(({ path: address, modules, asks, builder }) => {
+    pages: FIRST.map(({ path: address, modules, asks, beside, builder }) => {
       const { pattern, fill } = patternOf(address);
-      return { path: pattern, files: indexesOf(modules.map(moduleOf)), asks: asks.map(fill), ...(builder === true && { texts: textsOf((language) => `src/texts/${language}/builder.json`) }) };
+      return { path: pattern, files: indexesOf(modules.map(moduleOf)), asks: asks.map(fill), ...(beside && { beside: beside.map(fill) }), ...(builder === true && { texts: textsOf((language) => `src/texts/${language}/builder.json`) }) };
     }),
     files,
   };
@@ -136,20 +139,21 @@ export function firstLoads(): Plugin {
       const at = (name: string): string => path.join(dir, name);
       const manifest = JSON.parse(readFileSync(at(".vite/manifest.json"), "utf8")) as Manifest;
       const page = readFileSync(at("index.html"), "utf8");
-      const entry = /<script type="module"[^>]*src="\/([^"]*)"><\/script>(?![^]*<script type="module")/.exec(page)?.[1];
+      // In the order in which they need each other.
+      const entry = [...page.matchAll(/<script type="module"[^>]*src="\/([^"]*)">/g)].map(([, file]) => file);
       const there = new Set([...page.matchAll(/(?:src|href)="\/(assets\/[^"]+)"/g)].map(([, file]) => file ?? ""));
       const start = readFileSync(at("start.js"), "utf8");
       const written = start.replace("var needs = null;", () => `var needs = ${JSON.stringify({ ...needsOf(manifest, there), entry })};`);
-      if (written === start || entry === undefined) {
+      if (written === start || entry.length === 0) {
         throw new Error("start.js has no place for what pages need, or the page has no entry");
       }
       writeFileSync(at("start.js"), written);
       const styles = page.match(/ *<link rel="stylesheet"[^>]*>\n/g) ?? [];
-      // The entry is begun by `start.js`, and fetched meanwhile.
+      // The entry is begun by `start.js`, and fetched meanwhile; what is first on the screen needs neither it nor the styles.
       const without = styles
         .reduce((text, style) => text.replace(style, ""), page)
-        .replaceAll(/<script type="module"([^>]*) src="([^"]*)"><\/script>/g, '<link rel="modulepreload"$1 href="$2">');
-      writeFileSync(at("index.html"), without.replace(/ *<!-- styles -->\n/, () => styles.join("")));
+        .replaceAll(/<script type="module"([^>]*) src="([^"]*)"><\/script>/g, '<link rel="modulepreload" fetchpriority="low"$1 href="$2">');
+      writeFileSync(at("index.html"), without.replace(/ *<!-- styles -->\n/, () => styles.join("").replaceAll('rel="stylesheet"', 'rel="stylesheet" fetchpriority="low"')));
     },
     transformIndexHtml: (html) => html.replace("<!-- places -->", places(19, PLACES)).replace("<!-- places on a phone -->", places(21, ON_A_PHONE)),
   };

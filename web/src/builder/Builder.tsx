@@ -14,15 +14,14 @@ import { offsetOf, stepNear } from "./code/complete";
 import { pathOf } from "./document/read";
 import type { Place } from "./document/steps";
 import { FormContext } from "./form/FormContext";
-import { Inspector } from "./inspector/Inspector";
 import { SHORTCUTS } from "./keyboard/shortcuts";
 import { useCommands } from "./keyboard/useCommands";
+import { late, whenIdle } from "./late";
 import type { Entry } from "./palette/entries";
 import { Palette } from "./palette/Palette";
 import { ProblemList } from "./problems/ProblemList";
 import { byStep, stepOf } from "./problems/problems";
 import { useValidation } from "./problems/useValidation";
-import { PublishDialog } from "./publish/PublishDialog";
 import { scopeAt } from "./scope/scope";
 import { ConflictDialog } from "./session/Conflict";
 import { useEventTypes, useNodes } from "./session/catalogue";
@@ -30,15 +29,19 @@ import { useAutosave, type Stored } from "./session/draft";
 import { useCounters, useSamples, useVariants } from "./session/recorded";
 import { placeBehind, useBuilder } from "./session/useBuilder";
 import { useFormHands } from "./session/useFormHands";
-import { SimulatePanel } from "./simulate/SimulatePanel";
 import { StepList } from "./StepList";
 import { Toolbar, type View } from "./Toolbar";
-import { VersionsPanel } from "./versions/VersionsPanel";
 import { detailOf, titleOf } from "./words/describe";
 import { PLAIN_HEADER } from "./words/plainHeader";
 
 // The editor of the text is large: it comes when the text is shown.
 const CodeView = lazy(async () => ({ default: (await import("./code/CodeView")).CodeView }));
+
+// Forms and panels come behind the graph.
+const Inspector = late(async () => (await import("./inspector/Inspector")).Inspector);
+const SimulatePanel = late(async () => (await import("./simulate/SimulatePanel")).SimulatePanel);
+const VersionsPanel = late(async () => (await import("./versions/VersionsPanel")).VersionsPanel);
+const PublishDialog = late(async () => (await import("./publish/PublishDialog")).PublishDialog);
 
 type Side = "none" | "form" | "simulate" | "versions";
 
@@ -146,6 +149,7 @@ export function BuilderPage({ name, stored }: { name: string; stored: Stored }) 
     close: () => { if (palette !== null) setPalette(null); else if (side !== "none") { setSide("none"); setOverlay(null); } else builder.select([]); },
     showProblem,
   });
+  useEffect(() => whenIdle(() => [Inspector, SimulatePanel, VersionsPanel, PublishDialog].forEach((part) => part.prepare())), []);
   // The text follows the graph: the step that is selected is brought into view.
   useEffect(() => {
     const [pointer] = selected;
@@ -175,16 +179,18 @@ export function BuilderPage({ name, stored }: { name: string; stored: Stored }) 
         {view === "list" && <StepList tree={tree} nodes={nodes} selected={selected} problems={problemsByStep} onOpen={(pointer) => { select([pointer]); setSide("form"); }} />}
         {(view === "code" || view === "both") && <div className={styles.text}><Suspense fallback={<Loading />}><CodeView handle={code} source={source} script={script} label={t("code.title")} problems={fresh ? problems : NO_PROBLEMS} around={around} readOnly={false} onChange={(text) => builder.edit(text, "text")} onUndo={builder.undo} onRedo={builder.redo} onCaret={caret} /></Suspense></div>}
         <FormContext.Provider value={form}>
-          {side === "form" && !script && (
-            <div data-side style={{ display: "contents" }}>
-              <Inspector
-                steps={shown.steps} file={shown.file} source={shown.source} nodes={nodes} focusName={shown.focusName} readOnly={shown.readOnly}
-                actions={hands.step} onClose={closeForm}
-              />
-            </div>
-          )}
-          {side === "simulate" && <SimulatePanel name={name} source={source} tree={tree} nodes={nodes} onOverlay={setOverlay} onShow={(pointer) => { builder.select([pointer]); canvas.current?.show(pointer); }} onClose={() => { setSide("none"); setOverlay(null); }} />}
-          {side === "versions" && <VersionsPanel name={name} source={source} tree={tree} published={published} onOverlay={setOverlay} onUse={(text) => builder.replace(text)} onChanged={setPublished} onClose={() => { setSide("none"); setOverlay(null); }} />}
+          <Suspense>
+            {side === "form" && !script && (
+              <div data-side style={{ display: "contents" }}>
+                <Inspector
+                  steps={shown.steps} file={shown.file} source={shown.source} nodes={nodes} focusName={shown.focusName} readOnly={shown.readOnly}
+                  actions={hands.step} onClose={closeForm}
+                />
+              </div>
+            )}
+            {side === "simulate" && <SimulatePanel name={name} source={source} tree={tree} nodes={nodes} onOverlay={setOverlay} onShow={(pointer) => { builder.select([pointer]); canvas.current?.show(pointer); }} onClose={() => { setSide("none"); setOverlay(null); }} />}
+            {side === "versions" && <VersionsPanel name={name} source={source} tree={tree} published={published} onOverlay={setOverlay} onUse={(text) => builder.replace(text)} onChanged={setPublished} onClose={() => { setSide("none"); setOverlay(null); }} />}
+          </Suspense>
         </FormContext.Provider>
       </div>
       <footer className={styles.problems}>
@@ -196,11 +202,13 @@ export function BuilderPage({ name, stored }: { name: string; stored: Stored }) 
         {listed && <ProblemList problems={problems} source={source} readOnly={!inStep} onShow={showProblem} onFix={(text) => builder.edit(text)} />}
       </footer>
       {conflict && <ConflictDialog conflict={conflict} ours={source} onResolve={resolve} />}
-      {dialog === "publish" && (
+      <Suspense>
+        {dialog === "publish" && (
         <PublishDialog name={name} source={source} published={published} live={live} errors={errors} fresh={fresh} save={saveNow}
           onRollout={(text) => builder.edit(text)} onClose={() => setDialog(null)}
           onPublished={(text, now) => { setPublished(now); forget(text, null); setDialog(null); setOverlay(null); if (side === "simulate") setSide("none"); }} />
-      )}
+        )}
+      </Suspense>
       <Modal opened={dialog === "help"} onClose={() => setDialog(null)} title={t("help.title")} closeButtonProps={{ "aria-label": t("close") }} attributes={PLAIN_HEADER}>
         <Table><Table.Tbody>{SHORTCUTS.map(([command, keys]) => <Table.Tr key={command}><Table.Td>{t(`help.${command}`)}</Table.Td><Table.Td dir="ltr"><kbd>{keys}</kbd></Table.Td></Table.Tr>)}</Table.Tbody></Table>
         <Button mt="md" fullWidth variant="light" onClick={() => setDialog(null)}>{t("close")}</Button>

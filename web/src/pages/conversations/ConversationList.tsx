@@ -1,7 +1,7 @@
 import { Badge, SegmentedControl, Title } from "@mantine/core";
 import { IconMessages } from "@tabler/icons-react";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
-import { useEffect } from "react";
+import { memo, useEffect } from "react";
 import { useTranslation } from "react-i18next";
 import { nameTab } from "../../parts/product";
 import { api } from "../../client/http";
@@ -21,13 +21,9 @@ import classes from "./Conversations.module.css";
 export function ConversationList({ chosen }: { chosen: string | undefined }) {
   const { t } = useTranslation("conversations");
   const { status, for: assignee } = useSearch({ from: "/conversations" });
-  const navigate = useNavigate();
-  // Where one is, an open conversation too, with another filter.
-  const filter = (next: { status?: string | undefined; for?: string | undefined }) => void navigate({ to: ".", search: (before) => ({ ...before, ...next }), replace: true });
   useEffect(() => {
     nameTab(t("title"));
   }, [t]);
-  const assignees = useAssignees();
   const { user, team } = readAssignee(assignee);
   const list = api.useInfiniteQuery(
     "get",
@@ -39,23 +35,7 @@ export function ConversationList({ chosen }: { chosen: string | undefined }) {
   const conversations = list.data?.pages.flatMap((page) => page.items) ?? [];
   return (
     <>
-      <div className={classes.listHead}>
-        <Title order={chosen === undefined ? 1 : 2} size="h2">
-          {t("title")}
-        </Title>
-        <SegmentedControl
-          aria-label={t("filter")}
-          size="sm"
-          value={status ?? "open"}
-          onChange={(next) => filter({ status: next === "open" ? undefined : next })}
-          data={[
-            { value: "open", label: t("open") },
-            { value: "closed", label: t("closed") },
-            { value: "all", label: t("all") },
-          ]}
-        />
-        <ChoiceField label={t("for")} choices={assignees} value={assignee} onChange={(next) => filter({ for: next })} />
-      </div>
+      <Filters order={chosen === undefined ? 1 : 2} status={status} assignee={assignee} />
       {waiting && <RowsLoading rows={6} />}
       {list.isError && conversations.length === 0 && <LoadFailed error={list.error} retry={list.refetch} />}
       {!waiting && list.isSuccess && conversations.length === 0 && (
@@ -77,6 +57,37 @@ export function ConversationList({ chosen }: { chosen: string | undefined }) {
       )}
     </>
   );
+}
+
+/** What of the list is shown; it is drawn anew when that changes, not with every row. */
+const Filters = memo(function Filters({ order, status, assignee }: { order: 1 | 2; status: string | undefined; assignee: string | undefined }) {
+  const { t } = useTranslation("conversations");
+  const navigate = useNavigate();
+  // Where one is, an open conversation too, with another filter.
+  const filter = (next: { status?: string | undefined; for?: string | undefined }) => void navigate({ to: ".", search: (before) => ({ ...before, ...next }), replace: true });
+  return (
+    <div className={classes.listHead}>
+      <Title order={order} size="h2">
+        {t("title")}
+      </Title>
+      <SegmentedControl
+        aria-label={t("filter")}
+        size="sm"
+        value={status ?? "open"}
+        onChange={(next) => filter({ status: next === "open" ? undefined : next })}
+        data={[
+          { value: "open", label: t("open") },
+          { value: "closed", label: t("closed") },
+          { value: "all", label: t("all") },
+        ]}
+      />
+      <AssigneeFilter label={t("for")} value={assignee} choose={(next) => filter({ for: next })} />
+    </div>
+  );
+});
+
+function AssigneeFilter({ label, value, choose }: { label: string; value: string | undefined; choose: (next: string | undefined) => void }) {
+  return <ChoiceField label={label} choices={useAssignees()} value={value} onChange={choose} />;
 }
 
 function Item({ conversation, chosen }: { conversation: Conversation; chosen: boolean }) {
