@@ -4,7 +4,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import ts from "typescript";
 import { describe, expect, it } from "vitest";
-import { LANGUAGES } from "./languages";
+import { CATALOGUES, LANGUAGES } from "./languages";
+import { loadCatalogue } from "./start";
 
 const TEXTS = path.resolve(import.meta.dirname);
 const SOURCES = path.resolve(TEXTS, "..");
@@ -37,6 +38,12 @@ function values(text: string): string[] {
 }
 
 const files = readdirSync(path.join(TEXTS, "en")).filter((file) => file.endsWith(".json"));
+
+it.each(LANGUAGES)("every catalogue is loaded in %s", async (language) => {
+  for (const name of CATALOGUES) {
+    expect({ name, texts: Object.keys(await loadCatalogue(language, name)) }).not.toEqual({ name, texts: [] });
+  }
+});
 
 describe.each(LANGUAGES.filter((language) => language !== "en"))("the catalogues in %s", (language) => {
   it("are the same files as in English", () => {

@@ -3,6 +3,7 @@ import { Skeleton, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useCallback, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
+import { useWaiting } from "../../parts/useWaiting";
 import styles from "../builder.module.css";
 import { Canvas, type CanvasHandle } from "../canvas/Canvas";
 import { readTree } from "../document/steps";
@@ -30,6 +31,7 @@ export function RunGraph({ workflow, version, entries }: RunGraphProps) {
   const { nodes } = useNodes();
   const source = useQuery({ queryKey: ["builder", "version", workflow, version], queryFn: () => readVersion(workflow, version), staleTime: Number.POSITIVE_INFINITY, retry: false });
   const tree = useMemo(() => readTree(source.data === undefined || isScript(source.data) ? "" : source.data), [source.data]);
+  const waiting = useWaiting(source.data === undefined);
   const [at, setAt] = useState(Number.POSITIVE_INFINITY);
   const [selected, setSelected] = useState<readonly string[]>([]);
   const canvas = useRef<CanvasHandle>(null);
@@ -37,7 +39,7 @@ export function RunGraph({ workflow, version, entries }: RunGraphProps) {
   const show = useCallback((pointer: string) => { setSelected([pointer]); canvas.current?.show(pointer); }, []);
   // A script has no graph, and a version that is gone none either: the story beside tells the run then.
   if (source.error || (source.data !== undefined && (isScript(source.data) || tree.all.length === 0))) return null;
-  if (source.data === undefined) return <Skeleton height={494} radius="md" />;
+  if (waiting) return <Skeleton height={494} radius="md" />;
   const step = selected.flatMap((pointer) => tree.byPointer.get(pointer) ?? [])[0];
   const values = step && valuesOf(entries, step.key, at);
   return (
