@@ -8,8 +8,9 @@
 //! ```
 //!
 //! Types: `uuid, bigint, double, text, bytes, boolean, json`. The argument is a [`Rows`] whose cells come in the marker's
-//! order. On SQLite the list travels as one JSON text and the marker becomes a `json_each`, on PostgreSQL as an array for each
-//! column and an `unnest`; the statement's text is the same whatever the list's length, so it is prepared once. `WHERE true` before `ON CONFLICT` keeps SQLite's grammar from
+//! order. On SQLite the list travels as one JSON text and the marker becomes a `json_each` (the writer binds the cells of a single row
+//! one by one), on PostgreSQL as an array for each column and an `unnest`; the statement's text is the same whatever the list's length,
+//! so it is prepared once. `WHERE true` before `ON CONFLICT` keeps SQLite's grammar from
 //! reading `ON` as a join. The order of a list is not the order of the result.
 //!
 //! A second marker, `{for share of TABLE}`, locks the rows that were read until the transaction ends; on SQLite, where one
@@ -46,6 +47,10 @@ impl Rows {
     /// Whether there are none; a statement over an empty list need not be sent.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+    /// A cell of the first row.
+    pub(crate) fn cell_of_first(&self, at: usize) -> Option<&Arg> {
+        self.0.first()?.0.get(at)
     }
     /// Column by column.
     pub(crate) fn into_columns(self) -> Vec<Vec<Arg>> {
@@ -154,23 +159,43 @@ impl Text {
     }
 }
 
+/// How a statement's lists travel to SQLite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Lists {
+    /// Whatever their lengths, each as one JSON text.
+    Json,
+    /// Each has one row, whose cells are bound one by one: a commit of one step need not write JSON for SQLite to read.
+    OneRow,
+}
+
+impl Lists {
+    /// The quickest way for these arguments.
+    pub(crate) fn of(args: &Args) -> Self {
+        let one = |arg: &Arg| !matches!(arg, Arg::Rows(rows) if rows.len() != 1);
+        if args.0.iter().all(one) { Self::OneRow } else { Self::Json }
+    }
+}
+
+/// What statements became.
+type Expanded = HashMap<(&'static str, Lists), Arc<str>>;
+
 /// The statement for SQLite; markers are expanded once.
-pub(crate) fn for_sqlite(sql: &'static str) -> Result<Text, DatabaseError> {
-    static EXPANDED: OnceLock<RwLock<HashMap<&'static str, Arc<str>>>> = OnceLock::new();
+pub(crate) fn for_sqlite(sql: &'static str, lists: Lists) -> Result<Text, DatabaseError> {
+    static EXPANDED: OnceLock<RwLock<Expanded>> = OnceLock::new();
     if !sql.contains("{$") && !sql.contains(FOR_SHARE) {
         return Ok(Text::Static(sql));
     }
     let known = EXPANDED.get_or_init(RwLock::default);
     // A poisoned lock still holds whole texts: they are inserted in one step.
-    if let Some(text) = known.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(sql) {
+    if let Some(text) = known.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(&(sql, lists)) {
         return Ok(Text::Expanded(Arc::clone(text)));
     }
-    let text: Arc<str> = expand_sqlite(sql)?.into();
-    known.write().unwrap_or_else(std::sync::PoisonError::into_inner).insert(sql, Arc::clone(&text));
+    let text: Arc<str> = expand_sqlite(sql, lists)?.into();
+    known.write().unwrap_or_else(std::sync::PoisonError::into_inner).insert((sql, lists), Arc::clone(&text));
     Ok(Text::Expanded(text))
 }
 
-fn expand_sqlite(sql: &str) -> Result<String, DatabaseError> {
+fn expand_sqlite(sql: &str, lists: Lists) -> Result<String, DatabaseError> {
     let mut out = String::with_capacity(sql.len() + 128);
     for part in parts(sql)? {
         match part {
@@ -180,12 +205,16 @@ fn expand_sqlite(sql: &str) -> Result<String, DatabaseError> {
                 out.push_str("(SELECT ");
                 for (at, (name, kind)) in columns.iter().enumerate() {
                     let separator = if at > 0 { ", " } else { "" };
-                    let _ = match kind {
-                        Kind::Uuid | Kind::Bytes => write!(out, "{separator}unhex(value ->> {at}) AS {name}"),
-                        _ => write!(out, "{separator}value ->> {at} AS {name}"),
+                    let _ = match (lists, kind) {
+                        (Lists::OneRow, _) => write!(out, "{separator}${}_{at} AS {name}", argument + 1),
+                        (Lists::Json, Kind::Uuid | Kind::Bytes) => write!(out, "{separator}unhex(value ->> {at}) AS {name}"),
+                        (Lists::Json, _) => write!(out, "{separator}value ->> {at} AS {name}"),
                     };
                 }
-                let _ = write!(out, " FROM json_each(${}))", argument + 1);
+                let _ = match lists {
+                    Lists::OneRow => write!(out, ")"),
+                    Lists::Json => write!(out, " FROM json_each(${}))", argument + 1),
+                };
             }
         }
     }
@@ -262,15 +291,19 @@ mod tests {
     }
 
     #[test]
-    fn markers_become_json_each() {
-        let text = expand_sqlite("SELECT r.id FROM {$2: id uuid, n bigint} AS r WHERE r.n = $1").unwrap();
-        assert_eq!(text, "SELECT r.id FROM (SELECT unhex(value ->> 0) AS id, value ->> 1 AS n FROM json_each($2)) AS r WHERE r.n = $1");
+    fn markers_become_json_each_or_the_cells_of_one_row() {
+        let sql = "SELECT r.id FROM {$2: id uuid, n bigint} AS r WHERE r.n = $1";
+        assert_eq!(
+            expand_sqlite(sql, Lists::Json).unwrap(),
+            "SELECT r.id FROM (SELECT unhex(value ->> 0) AS id, value ->> 1 AS n FROM json_each($2)) AS r WHERE r.n = $1"
+        );
+        assert_eq!(expand_sqlite(sql, Lists::OneRow).unwrap(), "SELECT r.id FROM (SELECT $2_0 AS id, $2_1 AS n) AS r WHERE r.n = $1");
     }
 
     #[test]
     fn locks_are_nothing_where_one_writes() {
         assert_eq!(
-            expand_sqlite("SELECT l.a FROM {$1: a text} AS r JOIN l ON l.a = r.a {for share of l}").unwrap(),
+            expand_sqlite("SELECT l.a FROM {$1: a text} AS r JOIN l ON l.a = r.a {for share of l}", Lists::Json).unwrap(),
             "SELECT l.a FROM (SELECT value ->> 0 AS a FROM json_each($1)) AS r JOIN l ON l.a = r.a "
         );
     }
@@ -278,7 +311,7 @@ mod tests {
     #[test]
     fn a_wrong_marker_is_named() {
         for sql in ["SELECT 1 FROM {$1: id uuid", "SELECT 1 FROM {$1 id uuid}", "SELECT 1 FROM {$1: id}", "SELECT 1 FROM {$1: id uid}"] {
-            assert!(matches!(expand_sqlite(sql), Err(DatabaseError::Statement { .. })), "{sql}");
+            assert!(matches!(expand_sqlite(sql, Lists::Json), Err(DatabaseError::Statement { .. })), "{sql}");
         }
     }
 }

@@ -39,7 +39,7 @@ impl Tx {
     /// Runs a statement; how many rows it inserted, updated or deleted.
     pub async fn execute(&mut self, sql: &'static str, args: Args) -> Result<u64, DatabaseError> {
         match &mut self.connection {
-            Connection::Sqlite(connection) => connection.execute(sql, args),
+            Connection::Sqlite(connection) => connection.execute(sql, &args),
             Connection::Postgres(connection) => connection.execute(sql, args).await,
         }
     }
@@ -49,7 +49,7 @@ impl Tx {
     /// `DELETE FROM`) and its table, and does not read what one left before it writes.
     pub fn leave(&mut self, sql: &'static str, args: Args) -> Result<(), DatabaseError> {
         match &mut self.connection {
-            Connection::Sqlite(connection) => connection.execute(sql, args).map(drop),
+            Connection::Sqlite(connection) => connection.execute(sql, &args).map(drop),
             Connection::Postgres(connection) => {
                 connection.leave(sql, args, false);
                 Ok(())
@@ -60,7 +60,7 @@ impl Tx {
     /// The same of a statement that writes to a table to which one left before it writes, too, and surely to other rows: they go together.
     pub fn leave_apart(&mut self, sql: &'static str, args: Args) -> Result<(), DatabaseError> {
         match &mut self.connection {
-            Connection::Sqlite(connection) => connection.execute(sql, args).map(drop),
+            Connection::Sqlite(connection) => connection.execute(sql, &args).map(drop),
             Connection::Postgres(connection) => {
                 connection.leave(sql, args, true);
                 Ok(())
@@ -76,7 +76,7 @@ impl Tx {
     pub fn require(&mut self, sql: &'static str, args: Args) -> Result<(), DatabaseError> {
         match &mut self.connection {
             Connection::Sqlite(connection) => {
-                let rows = connection.fetch_all(sql, args)?;
+                let rows = connection.fetch_all(sql, &args)?;
                 let holds: bool = rows.first().ok_or(DatabaseError::NoRow)?.get("holds")?;
                 if holds { Ok(()) } else { Err(DatabaseError::ConditionFailed) }
             }
@@ -97,7 +97,7 @@ impl Tx {
     /// Runs a statement whose refusal (a unique violation, say) is an answer: it undoes itself alone, and the transaction goes on.
     pub async fn attempt(&mut self, sql: &'static str, args: Args) -> Result<u64, DatabaseError> {
         match &mut self.connection {
-            Connection::Sqlite(connection) => connection.execute(sql, args),
+            Connection::Sqlite(connection) => connection.execute(sql, &args),
             Connection::Postgres(connection) => connection.attempt(sql, args).await,
         }
     }
@@ -210,7 +210,7 @@ impl std::fmt::Debug for Tx {
 impl Query for Tx {
     async fn fetch_all(&mut self, sql: &'static str, args: Args) -> Result<Vec<Row>, DatabaseError> {
         match &mut self.connection {
-            Connection::Sqlite(connection) => connection.fetch_all(sql, args),
+            Connection::Sqlite(connection) => connection.fetch_all(sql, &args),
             Connection::Postgres(connection) => connection.fetch_all(sql, args).await,
         }
     }

@@ -114,18 +114,18 @@ impl Backend {
         for _ in 0..PIECES_OF_A_TIDY {
             let mut slot = self.writer.lock().await;
             let connection = slot.connection()?;
-            let free = connection.run("SELECT freelist_count FROM pragma_freelist_count", Args::new()).map_err(Failure::translate)?;
+            let free = connection.run("SELECT freelist_count FROM pragma_freelist_count", &Args::new()).map_err(Failure::translate)?;
             let free: i64 = free.rows.first().ok_or(DatabaseError::NoRow)?.get("freelist_count")?;
             if free <= FREE_PAGES_KEPT {
                 break;
             }
-            connection.run("PRAGMA incremental_vacuum(64)", Args::new()).map_err(Failure::translate)?;
+            connection.run("PRAGMA incremental_vacuum(64)", &Args::new()).map_err(Failure::translate)?;
             drop(slot);
             tokio::task::yield_now().await;
         }
         let mut slot = self.writer.lock().await;
         // Waits for nobody: a reader that stays on an older moment keeps its part of the log until the next time.
-        slot.connection()?.run("PRAGMA wal_checkpoint(PASSIVE)", Args::new()).map_err(Failure::translate)?;
+        slot.connection()?.run("PRAGMA wal_checkpoint(PASSIVE)", &Args::new()).map_err(Failure::translate)?;
         Ok(())
     }
 
@@ -141,7 +141,7 @@ impl Backend {
                 (SELECT journal_mode FROM pragma_journal_mode) AS journal_mode, (SELECT page_count FROM pragma_page_count) AS pages,
                 (SELECT freelist_count FROM pragma_freelist_count) AS free_pages, (SELECT page_size FROM pragma_page_size) AS page_size,
                 (SELECT max(version) FROM _sqlx_migrations) AS migration",
-            Args::new(),
+            &Args::new(),
         );
         let row = done.map_err(Failure::translate)?.rows.into_iter().next().ok_or(DatabaseError::NoRow)?;
         let page_size: u64 = row.get("page_size")?;
@@ -218,7 +218,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Writing, DatabaseError> {
     let done = connection.run(
         "SELECT (SELECT synchronous FROM pragma_synchronous) AS synchronous, (SELECT journal_mode FROM pragma_journal_mode) AS journal_mode,
             (SELECT foreign_keys FROM pragma_foreign_keys) AS foreign_keys",
-        Args::new(),
+        &Args::new(),
     );
     let row = done.map_err(|failure| unfit(failure.translate()))?.rows.into_iter().next().ok_or(DatabaseError::NoRow)?;
     check_settings(row.get("synchronous")?, &row.get::<String>("journal_mode")?, row.get("foreign_keys")?)?;
@@ -289,14 +289,14 @@ mod tests {
         let backend = Backend::open(folder.path().join("onward.db").to_str().unwrap()).await.unwrap();
         let mut checkpoints = backend.writer.lock().await.checkpoints();
         let mut tx = backend.begin().await.unwrap();
-        tx.execute("CREATE TABLE pages (id INTEGER PRIMARY KEY, text TEXT) STRICT", Args::new()).unwrap();
+        tx.execute("CREATE TABLE pages (id INTEGER PRIMARY KEY, text TEXT) STRICT", &Args::new()).unwrap();
         tx.commit().unwrap();
         // 400 KiB a commit: the log is long after some forty, and looked at after every sixteenth.
         let commits = 128_i64;
         for _ in 0..2 {
             for _ in 0..commits / 2 {
                 let mut tx = backend.begin().await.unwrap();
-                tx.execute("INSERT INTO pages (text) VALUES (hex(zeroblob(200000)))", Args::new()).unwrap();
+                tx.execute("INSERT INTO pages (text) VALUES (hex(zeroblob(200000)))", &Args::new()).unwrap();
                 tx.commit().unwrap();
             }
             checkpoints.changed().await.unwrap();

@@ -65,7 +65,7 @@ impl Checkpointer {
             return;
         }
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let state = writer.run("PRAGMA wal_checkpoint(NOOP)", Args::new()).map_err(Failure::translate).and_then(|done| Log::read(&done.rows));
+        let state = writer.run("PRAGMA wal_checkpoint(NOOP)", &Args::new()).map_err(Failure::translate).and_then(|done| Log::read(&done.rows));
         let long = state.is_ok_and(|log| log.pages - log.moved >= LONG_LOG_PAGES);
         if long && !self.running.swap(true, Ordering::Relaxed) {
             let (this, slot) = (Arc::clone(self), Arc::downgrade(slot));
@@ -93,7 +93,7 @@ impl Checkpointer {
         if let Some(slot) = slot.upgrade()
             && let Some(writer) = slot.lock().await.opened()
         {
-            writer.run("PRAGMA wal_checkpoint(PASSIVE)", Args::new()).map_err(Failure::translate)?;
+            writer.run("PRAGMA wal_checkpoint(PASSIVE)", &Args::new()).map_err(Failure::translate)?;
         }
         Ok(())
     }

@@ -23,7 +23,7 @@ use sqlx::{
 
 /// The statement in our dialect with its arguments bound.
 fn prepare(sql: &'static str, args: Args) -> Result<sqlx::query::Query<'static, Sqlite, SqliteArguments>, DatabaseError> {
-    let text = match lists::for_sqlite(sql)? {
+    let text = match lists::for_sqlite(sql, lists::Lists::Json)? {
         lists::Text::Static(text) => text.into_sql_str(),
         lists::Text::Expanded(text) => AssertSqlSafe(text).into_sql_str(),
     };

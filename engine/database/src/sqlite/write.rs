@@ -43,7 +43,7 @@ impl Slot {
     /// Ends whatever transaction is open. A connection on which that fails is given up: closing it rolls back.
     fn roll_back(&mut self) {
         let Some(connection) = self.connection.as_ref().filter(|connection| connection.in_transaction()) else { return };
-        if let Err(error) = connection.run("ROLLBACK", Args::new()) {
+        if let Err(error) = connection.run("ROLLBACK", &Args::new()) {
             tracing::warn!(error = %error.translate(), "the writing connection is opened anew, since a rollback failed");
             self.connection = None;
         }
@@ -73,11 +73,11 @@ pub(crate) struct WriteConnection {
 
 impl WriteConnection {
     pub(super) fn begin(mut slot: OwnedMutexGuard<Slot>) -> Result<Self, DatabaseError> {
-        slot.connection()?.run("BEGIN IMMEDIATE", Args::new()).map_err(Failure::translate)?;
+        slot.connection()?.run("BEGIN IMMEDIATE", &Args::new()).map_err(Failure::translate)?;
         Ok(Self { slot: Some(slot), lost: None, savepoints: 0 })
     }
 
-    fn run(&mut self, sql: &'static str, args: Args) -> Result<Done, DatabaseError> {
+    fn run(&mut self, sql: &'static str, args: &Args) -> Result<Done, DatabaseError> {
         if let Some(reason) = &self.lost {
             return Err(DatabaseError::TransactionLost(reason.clone()));
         }
@@ -93,24 +93,24 @@ impl WriteConnection {
         })
     }
 
-    pub(crate) fn fetch_all(&mut self, sql: &'static str, args: Args) -> Result<Vec<Row>, DatabaseError> {
+    pub(crate) fn fetch_all(&mut self, sql: &'static str, args: &Args) -> Result<Vec<Row>, DatabaseError> {
         Ok(self.run(sql, args)?.rows)
     }
 
-    pub(crate) fn execute(&mut self, sql: &'static str, args: Args) -> Result<u64, DatabaseError> {
+    pub(crate) fn execute(&mut self, sql: &'static str, args: &Args) -> Result<u64, DatabaseError> {
         Ok(self.run(sql, args)?.affected)
     }
 
     pub(crate) fn savepoint(&mut self) -> Result<(), DatabaseError> {
         // One name for all: SQLite's innermost savepoint of a name is the one that RELEASE and ROLLBACK TO mean.
-        self.run("SAVEPOINT s", Args::new())?;
+        self.run("SAVEPOINT s", &Args::new())?;
         self.savepoints += 1;
         Ok(())
     }
 
     pub(crate) fn release(&mut self) -> Result<(), DatabaseError> {
         self.expect_savepoint()?;
-        self.run("RELEASE s", Args::new())?;
+        self.run("RELEASE s", &Args::new())?;
         self.savepoints -= 1;
         Ok(())
     }
@@ -118,8 +118,8 @@ impl WriteConnection {
     /// Undoes what came since the last savepoint.
     pub(crate) fn roll_back_to(&mut self) -> Result<(), DatabaseError> {
         self.expect_savepoint()?;
-        self.run("ROLLBACK TO s", Args::new())?;
-        self.run("RELEASE s", Args::new())?;
+        self.run("ROLLBACK TO s", &Args::new())?;
+        self.run("RELEASE s", &Args::new())?;
         self.savepoints -= 1;
         Ok(())
     }
@@ -136,7 +136,7 @@ impl WriteConnection {
             return Err(DatabaseError::TransactionLost(reason));
         }
         let connection = slot.connection.as_ref().ok_or_else(ended)?;
-        match waiting_for_the_disk(|| connection.run("COMMIT", Args::new())) {
+        match waiting_for_the_disk(|| connection.run("COMMIT", &Args::new())) {
             Ok(_) => {
                 slot.commits = slot.commits.wrapping_add(1);
                 let place = Arc::clone(OwnedMutexGuard::mutex(&slot));

@@ -5,7 +5,10 @@
 
 use super::{Row, errors::translate_written};
 use crate::{Arg, Args, DatabaseError, lists};
-use rusqlite::{Connection, OpenFlags, types::Value};
+use rusqlite::{
+    Connection, OpenFlags,
+    types::{ToSqlOutput, Value, ValueRef},
+};
 use std::{path::Path, sync::Arc, time::Duration};
 
 /// Distinct statements that stay prepared; all of ours, with room.
@@ -74,8 +77,8 @@ impl Writing {
     }
 
     /// Runs a statement to its end.
-    pub(super) fn run(&self, sql: &'static str, args: Args) -> Result<Done, Failure> {
-        let text = lists::for_sqlite(sql).map_err(Failure::Statement)?;
+    pub(super) fn run(&self, sql: &'static str, args: &Args) -> Result<Done, Failure> {
+        let text = lists::for_sqlite(sql, lists::Lists::of(args)).map_err(Failure::Statement)?;
         let mut statement = self.connection.prepare_cached(text.as_str())?;
         bind(&mut statement, sql, args)?;
         let writes = !statement.readonly();
@@ -94,28 +97,34 @@ impl Writing {
     }
 }
 
-/// `$3` means the third argument wherever it stands; SQLite itself numbers such names by their first appearance.
-fn bind(statement: &mut rusqlite::CachedStatement<'_>, sql: &'static str, args: Args) -> Result<(), Failure> {
+/// `$3` means the third argument wherever it stands, and `$3_0` the first cell of its only row; SQLite itself numbers such names by
+/// their first appearance.
+fn bind(statement: &mut rusqlite::CachedStatement<'_>, sql: &'static str, args: &Args) -> Result<(), Failure> {
     let wrong = |reason: String| Failure::Statement(DatabaseError::Statement { sql: sql.to_owned(), reason });
-    let values: Vec<Value> = args.0.into_iter().map(value).collect();
     for place in 1..=statement.parameter_count() {
-        let number = statement.parameter_name(place).and_then(|name| name.strip_prefix('$')?.parse::<usize>().ok());
-        let number = number.ok_or_else(|| wrong(format!("parameter {place} is not named $1, $2 …")))?;
-        let value = number.checked_sub(1).and_then(|at| values.get(at)).ok_or_else(|| wrong(format!("${number} has no argument")))?;
+        let name = statement.parameter_name(place).and_then(|name| name.strip_prefix('$')).unwrap_or_default();
+        let (number, cell) = name.split_once('_').map_or((name, None), |(number, cell)| (number, Some(cell)));
+        let number = number.parse::<usize>().map_err(|_| wrong(format!("parameter {place} is not named $1, $2 …")))?;
+        let arg = number.checked_sub(1).and_then(|at| args.0.get(at));
+        let arg = match (arg, cell) {
+            (Some(Arg::Rows(rows)), Some(cell)) => cell.parse().ok().and_then(|at| rows.cell_of_first(at)),
+            (arg, _) => arg,
+        };
+        let value = bound(arg.ok_or_else(|| wrong(format!("${name} has no argument")))?);
         statement.raw_bind_parameter(place, value)?;
     }
     Ok(())
 }
 
-fn value(arg: Arg) -> Value {
+fn bound(arg: &Arg) -> ToSqlOutput<'_> {
     match arg {
-        Arg::Null(_) => Value::Null,
-        Arg::Boolean(flag) => Value::Integer(flag.into()),
-        Arg::Integer(number) => Value::Integer(number),
-        Arg::Float(number) => Value::Real(number),
-        Arg::Text(text) | Arg::Json(text) => Value::Text(text),
-        Arg::Bytes(bytes) => Value::Blob(bytes),
-        Arg::Uuid(id) => Value::Blob(id.into_bytes().to_vec()),
-        Arg::Rows(rows) => Value::Text(rows.to_json()),
+        Arg::Null(_) => ToSqlOutput::Owned(Value::Null),
+        Arg::Boolean(flag) => ToSqlOutput::Owned(Value::Integer((*flag).into())),
+        Arg::Integer(number) => ToSqlOutput::Owned(Value::Integer(*number)),
+        Arg::Float(number) => ToSqlOutput::Owned(Value::Real(*number)),
+        Arg::Text(text) | Arg::Json(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+        Arg::Bytes(bytes) => ToSqlOutput::Borrowed(ValueRef::Blob(bytes)),
+        Arg::Uuid(id) => ToSqlOutput::Borrowed(ValueRef::Blob(id.as_bytes())),
+        Arg::Rows(rows) => ToSqlOutput::Owned(Value::Text(rows.to_json())),
     }
 }

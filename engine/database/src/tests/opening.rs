@@ -112,5 +112,5 @@ async fn a_backup_holds_what_is_committed() {
 
 #[test]
 fn every_statement_without_a_marker_stays_as_it_is() {
-    assert!(matches!(lists::for_sqlite("SELECT '{}' AS empty"), Ok(lists::Text::Static("SELECT '{}' AS empty"))));
+    assert!(matches!(lists::for_sqlite("SELECT '{}' AS empty", lists::Lists::Json), Ok(lists::Text::Static("SELECT '{}' AS empty"))));
 }
