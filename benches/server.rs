@@ -72,6 +72,8 @@ impl Server {
     pub(crate) async fn start(&mut self) -> Result<()> {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.log())?;
         let mut command = self.in_folder();
+        // What is called from outside stands on this machine, too.
+        command.env("ONWARD_ALLOW_PRIVATE_URLS", "true");
         command.args(["serve", "--listen", &self.address.to_string()]).stdout(log.try_clone()?).stderr(log);
         let begun = clock::now();
         let mut process = tokio::process::Command::from(command).kill_on_drop(true).spawn().map_err(|error| format!("{}: {error}", self.binary.display()))?;

@@ -9,6 +9,16 @@ pub(crate) fn echo_chain(name: &str, steps: usize) -> String {
     source
 }
 
+/// So many calls of this URL one after the other, started by an event.
+pub(crate) fn calls(name: &str, event: &str, url: &str, steps: usize) -> String {
+    let mut source = format!("name: {name}\non:\n  - event: {event}\nsteps:\n");
+    for step in 1..=steps {
+        // Writing to a text cannot fail.
+        let _ = write!(source, "  - id: call_{step}\n    do: http.request\n    with: {{ method: POST, url: \"{url}\", body: {{ step: {step} }} }}\n");
+    }
+    source
+}
+
 /// One `debug.echo`, started by an event.
 pub(crate) fn short(name: &str, event: &str) -> String {
     let mut source = format!("name: {name}\non:\n  - event: {event}\nsteps:\n");

@@ -3,6 +3,7 @@
 mod contacts;
 mod idle;
 mod jobs;
+mod killed;
 mod machine;
 mod recovery;
 mod scripts;
@@ -51,7 +52,7 @@ pub(crate) struct Measure {
 type Measuring<'b> = Pin<Box<dyn Future<Output = Result<()>> + 'b>>;
 
 /// All of them, in the order in which they run.
-pub(crate) fn all() -> [Measure; 14] {
+pub(crate) fn all() -> [Measure; 15] {
     [
         Measure { name: "steps", about: "durable steps a second: ten sequential debug.echo, 64 runs at a time", run: |bench| Box::pin(steps::many(bench, 64)) },
         Measure { name: "steps_1000", about: "the same with 1,000 runs at a time", run: |bench| Box::pin(steps::many(bench, 1_000)) },
@@ -61,6 +62,7 @@ pub(crate) fn all() -> [Measure; 14] {
         Measure { name: "starts", about: "short runs a second, started by events", run: |bench| Box::pin(starts::measure(bench)) },
         Measure { name: "timers", about: "lateness of 10,000 timers due in the same second", run: |bench| Box::pin(timers::measure(bench)) },
         Measure { name: "sleeping", about: "memory, start, idle cost and disk of 100,000 sleeping runs", run: |bench| Box::pin(sleeping::measure(bench)) },
+        Measure { name: "killed", about: "1,000 runs of ten calls, and the server killed amid them", run: |bench| Box::pin(killed::measure(bench)) },
         Measure {
             name: "idle",
             about: "memory and processor time of an idle server, size of the binary, disk of a step",
