@@ -301,7 +301,8 @@ impl<S: Store> Engine<S> {
                 continue;
             }
             let seconds = self.meters.seconds_of(&call.node.descriptor().id);
-            let here = self.calls.none_waits() && self.nothing_waits();
+            // With others under way their outcomes come soon, and share a commit.
+            let here = self.calls.running() == 1 && self.calls.none_waits() && self.nothing_waits();
             calls::start(call, seconds, &self.shared.clock, self.shared.executor.as_ref(), self.outcomes.clone(), here);
         }
         self.measure();
