@@ -4,6 +4,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Plugin } from "vite";
+import { LANGUAGES } from "../src/texts/languages.ts";
+import { filesOf, type Manifest } from "./manifest.ts";
 
 interface First {
   /** As the router has it. */
@@ -44,7 +46,6 @@ export const FIRST: readonly First[] = [
 const SIGN_IN = { modules: ["app/session/SignInPage"], asks: ["auth/first-run"] };
 /** What the app asks before it draws any page. */
 const ALWAYS = ["auth/session", "about"];
-const LANGUAGES = ["en", "fr", "ar"];
 const API = "/api/v1/";
 
 /** The signs of the places, as `navigation.ts` has them, on the side and at the bottom of a phone. */
@@ -63,34 +64,6 @@ function places(size: number, names: readonly string[]): string {
       return `<svg viewBox="0 0 24 24" width="${size}" height="${size}" fill="none" stroke="currentColor" stroke-width="1.7" stroke-linecap="round" stroke-linejoin="round">${parts.join("")}</svg>`;
     })
     .join("");
-}
-
-/** A chunk as the build's manifest has it. */
-interface Chunk {
-  file: string;
-  css?: string[];
-  imports?: string[];
-}
-
-type Manifest = Record<string, Chunk>;
-
-/** The files of modules, and of what they cannot do without. */
-function filesOf(manifest: Manifest, modules: readonly string[]): Set<string> {
-  const files = new Set<string>();
-  const seen = new Set<string>();
-  const waiting = [...modules];
-  for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
-    const chunk = manifest[name];
-    if (chunk !== undefined && !seen.has(name)) {
-      seen.add(name);
-      files.add(chunk.file);
-      for (const style of chunk.css ?? []) {
-        files.add(style);
-      }
-      waiting.push(...(chunk.imports ?? []));
-    }
-  }
-  return files;
 }
 
 /** An address of the router as the pattern of paths, and how its parameters are put into another. */

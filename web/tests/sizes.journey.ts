@@ -4,35 +4,11 @@
 import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { expect, it } from "vitest";
+import { filesOf, type Manifest } from "../scripts/manifest";
 import { LANGUAGES } from "../src/texts/languages";
 
 const DIST = path.resolve(import.meta.dirname, "../dist");
 const MOST_BYTES = 250_000;
-
-interface Chunk {
-  file: string;
-  css?: string[];
-  imports?: string[];
-}
-
-/** A chunk's own files and those of what it cannot do without. */
-function filesOf(manifest: Record<string, Chunk>, names: string[]): Set<string> {
-  const files = new Set<string>();
-  const seen = new Set<string>();
-  const waiting = [...names];
-  for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
-    const chunk = manifest[name];
-    if (chunk !== undefined && !seen.has(name)) {
-      seen.add(name);
-      files.add(chunk.file);
-      for (const style of chunk.css ?? []) {
-        files.add(style);
-      }
-      waiting.push(...(chunk.imports ?? []));
-    }
-  }
-  return files;
-}
 
 function gzipped(file: string): number {
   try {
@@ -44,7 +20,7 @@ function gzipped(file: string): number {
 }
 
 it("the first load is under 250 kB gzip, whichever page is first and in any language", () => {
-  const manifest = JSON.parse(readFileSync(path.join(DIST, ".vite/manifest.json"), "utf8")) as Record<string, Chunk>;
+  const manifest = JSON.parse(readFileSync(path.join(DIST, ".vite/manifest.json"), "utf8")) as Manifest;
   const pages = Object.keys(manifest).filter((name) => /^src\/pages\/.*Page\.tsx$/.test(name) && !name.includes("BuilderPage"));
   expect(pages.length).toBeGreaterThan(7);
   const weights = pages.map((page) => {
