@@ -48,21 +48,19 @@ impl Tx {
     /// next statement that is waited for. Its failure is told then. It begins with the words of what it does (`INSERT INTO`, `UPDATE`,
     /// `DELETE FROM`) and its table, and does not read what one left before it writes.
     pub fn leave(&mut self, sql: &'static str, args: Args) -> Result<(), DatabaseError> {
-        match &mut self.connection {
-            Connection::Sqlite(connection) => connection.execute(sql, &args).map(drop),
-            Connection::Postgres(connection) => {
-                connection.leave(sql, args, false);
-                Ok(())
-            }
-        }
+        self.leave_to_commit(sql, args, false)
     }
 
     /// The same of a statement that writes to a table to which one left before it writes, too, and surely to other rows: they go together.
     pub fn leave_apart(&mut self, sql: &'static str, args: Args) -> Result<(), DatabaseError> {
+        self.leave_to_commit(sql, args, true)
+    }
+
+    fn leave_to_commit(&mut self, sql: &'static str, args: Args, apart: bool) -> Result<(), DatabaseError> {
         match &mut self.connection {
             Connection::Sqlite(connection) => connection.execute(sql, &args).map(drop),
             Connection::Postgres(connection) => {
-                connection.leave(sql, args, true);
+                connection.leave(sql, args, apart);
                 Ok(())
             }
         }

@@ -108,7 +108,8 @@ fn bind(statement: &mut rusqlite::CachedStatement<'_>, sql: &'static str, args: 
         let arg = number.checked_sub(1).and_then(|at| args.0.get(at));
         let arg = match (arg, cell) {
             (Some(Arg::Rows(rows)), Some(cell)) => cell.parse().ok().and_then(|at| rows.cell_of_first(at)),
-            (arg, _) => arg,
+            (arg, None) => arg,
+            (_, Some(_)) => return Err(wrong(format!("${number} is no list"))),
         };
         let value = bound(arg.ok_or_else(|| wrong(format!("${name} has no argument")))?);
         statement.raw_bind_parameter(place, value)?;
