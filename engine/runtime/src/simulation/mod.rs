@@ -80,20 +80,34 @@ fn the_same_seed_plays_the_same() {
     assert_ne!(play(3, None), play(6, None), "the trace tells two plays apart");
 }
 
-/// A mistake must be found by one of these seeds, and the finding must name the promise.
-fn is_found(plant: Plant, promise: &str) {
-    for seed in 1..=SEEDS_FOR_A_PLANT {
+/// What the seeds find of a mistake, and which.
+fn findings(plant: Plant) -> impl Iterator<Item = (u64, String)> {
+    (1..=SEEDS_FOR_A_PLANT).filter_map(move |seed| {
         // A check within the play that fails is a finding, too.
         let played = std::panic::catch_unwind(|| play(seed, Some(plant))).unwrap_or_else(|panic| {
             let text = panic.downcast_ref::<String>().cloned();
             Err(text.unwrap_or_else(|| "a check failed".to_owned()))
         });
-        if let Err(broken) = played {
-            assert!(broken.contains(promise), "{plant:?} was found by seed {seed}, but as: {broken}");
+        played.err().map(|broken| (seed, broken))
+    })
+}
+
+/// A mistake must be found by one of these seeds, and the finding must name the promise.
+fn is_found(plant: Plant, promise: &str) {
+    let (seed, broken) = findings(plant).next().unwrap_or_else(|| panic!("{plant:?} was not found by {SEEDS_FOR_A_PLANT} seeds"));
+    assert!(broken.contains(promise), "{plant:?} was found by seed {seed}, but as: {broken}");
+}
+
+/// The same of a mistake that breaks other promises as well, and in some worlds those first.
+fn is_found_among_others(plant: Plant, promise: &str) {
+    let mut others = Vec::new();
+    for (seed, broken) in findings(plant) {
+        if broken.contains(promise) {
             return;
         }
+        others.push(format!("seed {seed}: {broken}"));
     }
-    panic!("{plant:?} was not found by {SEEDS_FOR_A_PLANT} seeds");
+    panic!("{plant:?} was not found as {promise} by {SEEDS_FOR_A_PLANT} seeds, but as: {others:#?}");
 }
 
 #[test]
@@ -118,7 +132,7 @@ fn memory_kept_after_an_unconfirmed_commit_is_found() {
 
 #[test]
 fn an_unchecked_epoch_is_found_among_several_nodes() {
-    is_found(Plant::EpochUnchecked, "promise");
+    is_found_among_others(Plant::EpochUnchecked, "promise 6");
 }
 
 #[test]

@@ -14,7 +14,6 @@ use onward_core::{
 };
 use onward_testkit::faults::CommitFault;
 use serde_json::json;
-use std::collections::BTreeSet;
 
 /// A copy of their runs would begin when its source did: what is checked of their beginnings does not hold of copies.
 const NOT_COPIED: [&str; 7] = ["single", "queued", "restart", "shared-a", "shared-b", "rated", "burst"];
@@ -227,9 +226,13 @@ fn a_copy_does_nothing_again_and_survives_a_crash() {
     pass(&world, SLOW_CALLS_MS);
     assert_eq!((row(&world, copy).status, row(&world, run).status), (RunStatus::Completed, RunStatus::Completed), "both waited for it");
     let of = |run: RunId| {
-        world.ledger.effects().into_values().flatten().filter(|effect| effect.run == run.to_string()).map(|effect| effect.step).collect::<BTreeSet<_>>()
+        // One of each key: an effect whose answer was lost is asked for again under its own.
+        let effects = world.ledger.effects().into_values().filter_map(|made| made.into_iter().next());
+        effects.filter(|effect| effect.run == run.to_string()).map(|effect| effect.step).collect::<Vec<_>>()
     };
-    assert_eq!((of(run), of(copy)), (BTreeSet::from(["a".to_owned(), "b".to_owned()]), BTreeSet::from(["b".to_owned()])));
+    let mut first = of(run);
+    first.sort();
+    assert_eq!((first, of(copy)), (vec!["a".to_owned(), "b".to_owned()], vec!["b".to_owned()]));
     assert_eq!(world.store.inner().committed_leftovers(), (0, 0, 0, 0));
 }
 
