@@ -24,6 +24,7 @@ mod error;
 mod executor;
 mod forward;
 mod gates;
+mod gather;
 mod handle;
 mod held_counts;
 mod inbox;
