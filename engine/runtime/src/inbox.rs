@@ -195,8 +195,7 @@ impl<S: Store> Engine<S> {
             return Ok(());
         };
         let known = live.state.timers().iter().any(|(key, _)| *key == timer.key);
-        let sleeps = live.state.paused.is_some() && !timer.key.starts_with('$');
-        if !known || sleeps {
+        if !known || live.state.rests(&timer.key) {
             batch.drop_stale_timer(timer.run_id, timer.organisation, timer.shard, timer.key.clone());
             return Ok(());
         }

@@ -197,7 +197,7 @@ impl<S: Store> Engine<S> {
             batch.unreadable.insert(run_id, "it is paused by the engine".into());
             return Ok(());
         }
-        for (key, due) in state.timers() {
+        for (key, due) in state.timers().into_iter().filter(|(key, _)| !state.rests(key)) {
             self.timers.set(Timer { run_id, organisation, shard: row.shard, key, due });
         }
         // What is in flight and known to nobody was in flight before this process, or before a commit of unknown outcome.

@@ -373,6 +373,12 @@ impl State {
         timers
     }
 
+    /// Whether this timer does nothing now: while a run is paused, those of its steps rest, and it sets them again when it
+    /// goes on (SEMANTICS.md 29). What the run as a whole has as deadlines does not.
+    pub fn rests(&self, timer: &str) -> bool {
+        self.paused.is_some() && !timer.starts_with('$')
+    }
+
     /// Puts what a node's `prepare` gave into the state and into the `step_scheduled` entry that is about to be written.
     pub fn record_prepared(&mut self, entries: &mut [Entry], step: &str, value: Arc<Value>) {
         let scheduled = entries.iter_mut().rev().find(|entry| entry.step.as_deref() == Some(step) && matches!(entry.fact, Fact::StepScheduled { .. }));

@@ -59,7 +59,7 @@ fn the_promises_hold_for_every_seed() {
                     if seed > *seeds.end() {
                         break;
                     }
-                    if let Err(broken) = play(seed, None) {
+                    if let Err(broken) = played(seed, None) {
                         panic!("seed {seed}: {broken}\nplay it again: ONWARD_SIM_SEED={seed} cargo test -p onward-runtime simulation::the_promises");
                     }
                 }
@@ -80,16 +80,17 @@ fn the_same_seed_plays_the_same() {
     assert_ne!(play(3, None), play(6, None), "the trace tells two plays apart");
 }
 
+/// A play in which a check that fails on the way is a finding, too.
+fn played(seed: u64, plant: Option<Plant>) -> Result<String, String> {
+    std::panic::catch_unwind(|| play(seed, plant)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        Err(text.unwrap_or_else(|| "a check failed".to_owned()))
+    })
+}
+
 /// What the seeds find of a mistake, and which.
 fn findings(plant: Plant) -> impl Iterator<Item = (u64, String)> {
-    (1..=SEEDS_FOR_A_PLANT).filter_map(move |seed| {
-        // A check within the play that fails is a finding, too.
-        let played = std::panic::catch_unwind(|| play(seed, Some(plant))).unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<String>().cloned();
-            Err(text.unwrap_or_else(|| "a check failed".to_owned()))
-        });
-        played.err().map(|broken| (seed, broken))
-    })
+    (1..=SEEDS_FOR_A_PLANT).filter_map(move |seed| Some((seed, played(seed, Some(plant)).err()?)))
 }
 
 /// A mistake must be found by one of these seeds, and the finding must name the promise.

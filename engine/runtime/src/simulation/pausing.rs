@@ -109,6 +109,33 @@ fn a_deadline_that_passed_meanwhile_has_passed() {
     assert_eq!((row.status, kinds(&world, &row, "heard")), (RunStatus::Completed, vec!["wait_opened", "wait_timed_out"]), "deadlines do not move");
 }
 
+const TWINS: &str = "
+name: twins
+on: [{ event: twin }]
+steps:
+  - id: both
+    parallel:
+      a: [{ id: left, delay: 60m }]
+      b: [{ id: right, delay: 61m }]
+  - { id: done, do: test.count, with: {} }
+";
+
+/// A run that nothing keeps in memory is read again for each of its timers: that must not set the others, which then had
+/// it read again, and so on without end.
+#[test]
+fn a_paused_run_outside_memory_rests_though_several_of_its_timers_are_due() {
+    let (world, handle) = calm_with(&[TWINS], |world| world.limits.resting_runs = 0);
+    send(&world, &handle, "twin", json!({}));
+    pass(&world, 1_000);
+    let one = run(&world, "twins");
+    world.simulation.executor.block_on(handle.pause(world.organisation, one.id, "me", None)).expect("paused");
+    pass(&world, 3 * HOUR);
+    assert_eq!(kinds(&world, &one, "left"), ["timer_set"], "held");
+    world.simulation.executor.block_on(handle.resume(world.organisation, one.id, "me")).expect("resumed");
+    pass(&world, 1_000);
+    assert_eq!((kinds(&world, &one, "left"), run(&world, "twins").status), (vec!["timer_set", "timer_fired"], RunStatus::Completed));
+}
+
 const CHAIN: &str = "
 name: chain
 on: [{ event: go }]
