@@ -66,8 +66,8 @@ impl Tx {
         }
     }
 
-    /// Makes the commit hang on a statement whose one row says so in `holds`, and which locks what it looks at; it is asked now or at
-    /// the commit.
+    /// Makes the commit hang on a statement whose one row says so in `holds`, and which locks what it looks at; no row says no. It is
+    /// asked now or at the commit.
     ///
     /// # Errors
     /// [`DatabaseError::ConditionFailed`], here or in the commit.
@@ -75,7 +75,7 @@ impl Tx {
         match &mut self.connection {
             Connection::Sqlite(connection) => {
                 let rows = connection.fetch_all(sql, &args)?;
-                let holds: bool = rows.first().ok_or(DatabaseError::NoRow)?.get("holds")?;
+                let holds = rows.first().map_or(Ok(false), |row| row.get("holds"))?;
                 if holds { Ok(()) } else { Err(DatabaseError::ConditionFailed) }
             }
             Connection::Postgres(connection) => {

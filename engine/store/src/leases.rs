@@ -1,36 +1,40 @@
 //! Who owns which shard, and what nodes tell each other.
 
-use crate::{corrupt, to_json};
+use crate::{corrupt, fences::Fences, to_json};
 use onward_core::{
     NodeId, OrganisationId, RunId, Shard, Timestamp, Value, async_trait,
     ports::{Beat, Lease, NodeRole, NodeRow, ShardOwner, Standing, StoreError, Take, Transaction as _, to_take},
 };
 use onward_database::{Database, DatabaseError, Query, Reader, Refusal, Row, Rows, Tx, args};
 
-/// Locks and checks the epochs that a transaction relies on (SEMANTICS.md 4): now, or with its commit.
-pub(crate) async fn check(tx: &mut Tx, committed: Reader, leases: &[Lease]) -> Result<(), StoreError> {
+/// Locks and checks the epochs that a transaction relies on (SEMANTICS.md 4): now, or with its commit. Where they are a node's
+/// of this process, one row stands for all of them: locking 256 leases cost 0.2 ms and 14 kB of log with each commit on PostgreSQL.
+pub(crate) async fn check(tx: &mut Tx, committed: Reader, fences: &Fences, leases: &[Lease]) -> Result<(), StoreError> {
     if leases.is_empty() {
         return Ok(());
     }
     let ranges = ranges(leases);
-    let expected: i64 = ranges.iter().map(|range| i64::from(range.last.0 - range.first.0) + 1).sum();
-    let held: Rows = ranges.iter().map(|range| args![range.first, range.last, range.epoch]).collect();
-    // Materialised, or SQLite takes the list apart again for each lease: 100 µs a commit where one node has all of them.
-    let checked = tx.require(
-        "WITH held AS MATERIALIZED (SELECT first, last, epoch FROM {$1: first bigint, last bigint, epoch bigint} AS given)
-            SELECT count(*) = $2 AS holds FROM (SELECT leases.shard FROM held
-                JOIN leases ON leases.shard BETWEEN held.first AND held.last AND leases.epoch = held.epoch {for share of leases}) AS locked",
-        args![held, expected],
-    );
+    let fence = fences.of(leases);
+    let checked = match fence {
+        Some((node, number)) => tx.require("SELECT number = $2 AS holds FROM fences WHERE node = $1 {for share of fences}", args![node, number]),
+        None => {
+            let expected: i64 = ranges.iter().map(|range| i64::from(range.last.0 - range.first.0) + 1).sum();
+            let held: Rows = ranges.iter().map(|range| args![range.first, range.last, range.epoch]).collect();
+            // Materialised, or SQLite takes the list apart again for each lease.
+            tx.require(
+                "WITH held AS MATERIALIZED (SELECT first, last, epoch FROM {$1: first bigint, last bigint, epoch bigint} AS given)
+                    SELECT count(*) = $2 AS holds FROM (SELECT leases.shard FROM held
+                        JOIN leases ON leases.shard BETWEEN held.first AND held.last AND leases.epoch = held.epoch {for share of leases}) AS locked",
+                args![held, expected],
+            )
+        }
+    };
     match checked {
         Ok(()) => {
-            tx.on_refusal(Box::new(Checked { ranges, committed }));
+            tx.on_refusal(Box::new(Checked { ranges, fence, committed }));
             Ok(())
         }
-        Err(DatabaseError::ConditionFailed) => Err(match first_lost(tx, &ranges).await? {
-            Some(lost) => StoreError::LeaseLost { shard: lost.shard, expected: lost.epoch },
-            None => StoreError::Failed("a lease was refused, and all of them stand".into()),
-        }),
+        Err(DatabaseError::ConditionFailed) => Err(lost(first_lost(tx, &ranges).await?, &ranges)),
         Err(error) => Err(error.into()),
     }
 }
@@ -38,6 +42,8 @@ pub(crate) async fn check(tx: &mut Tx, committed: Reader, leases: &[Lease]) -> R
 /// Finds out which lease it was that a commit was refused for.
 struct Checked {
     ranges: Vec<Range>,
+    /// The number that stood for them.
+    fence: Option<(NodeId, i64)>,
     committed: Reader,
 }
 
@@ -47,11 +53,37 @@ impl Refusal for Checked {
         if *error != DatabaseError::ConditionFailed {
             return None;
         }
-        match first_lost(&mut self.committed, &self.ranges).await {
-            Ok(lost) => lost.map(|lost| StoreError::LeaseLost { shard: lost.shard, expected: lost.epoch }),
+        match self.find().await {
+            Ok(found) => found,
             Err(unknown) => Some(unknown.into()),
         }
     }
+}
+
+impl Checked {
+    /// `None`: all of them stand, and it was something else.
+    async fn find(&mut self) -> Result<Option<StoreError>, DatabaseError> {
+        let first = first_lost(&mut self.committed, &self.ranges).await?;
+        if first.is_some() {
+            return Ok(Some(lost(first, &self.ranges)));
+        }
+        let Some((node, number)) = self.fence else { return Ok(None) };
+        let stands = fence(&mut self.committed, node).await? == Some(number);
+        Ok((!stands).then(|| lost(None, &self.ranges)))
+    }
+}
+
+/// The number that stands for all leases of a node.
+async fn fence<Q: Query>(db: &mut Q, node: NodeId) -> Result<Option<i64>, DatabaseError> {
+    let row = db.fetch_optional("SELECT number FROM fences WHERE node = $1", args![node]).await?;
+    row.map(|row| row.get("number")).transpose()
+}
+
+/// Where none of them is another's by now, the node gave something back meanwhile, or is forgotten: its next sign of life says what stands.
+fn lost(first: Option<Lease>, ranges: &[Range]) -> StoreError {
+    let named = first.or_else(|| ranges.first().map(|range| Lease { shard: range.first, epoch: range.epoch }));
+    let Lease { shard, epoch } = named.unwrap_or(Lease { shard: Shard(0), epoch: 0 });
+    StoreError::LeaseLost { shard, expected: epoch }
 }
 
 async fn first_lost<Q: Query>(db: &mut Q, ranges: &[Range]) -> Result<Option<Lease>, DatabaseError> {
@@ -87,8 +119,8 @@ fn ranges(leases: &[Lease]) -> Vec<Range> {
 /// Milliseconds after which a node that was not heard of is forgotten.
 const FORGOTTEN_MS: i64 = 600_000;
 
-/// A node's sign of life ([`onward_core::ports::Store::beat`]).
-pub(crate) async fn beat(database: &Database, by_database_clock: bool, beat: &Beat<'_>) -> Result<Standing, StoreError> {
+/// A node's sign of life ([`onward_core::ports::Store::beat`]), and the number that stands for its leases from now on.
+pub(crate) async fn beat(database: &Database, by_database_clock: bool, beat: &Beat<'_>) -> Result<(Standing, i64), StoreError> {
     let node = beat.node;
     let mut tx = database.begin(beat.now).await?;
     let now = if by_database_clock { tx.database_clock(beat.now).await? } else { beat.now };
@@ -98,7 +130,12 @@ pub(crate) async fn beat(database: &Database, by_database_clock: bool, beat: &Be
         args![node, now, beat.role.as_str(), beat.take != Take::Nothing, beat.about],
     )
     .await?;
-    tx.execute("DELETE FROM nodes WHERE seen_at <= $1", args![now.plus_millis(-FORGOTTEN_MS.max(beat.ttl_ms))]).await?;
+    let forgotten = tx.execute("DELETE FROM nodes WHERE seen_at <= $1", args![now.plus_millis(-FORGOTTEN_MS.max(beat.ttl_ms))]).await?;
+    if forgotten > 0 {
+        tx.execute("DELETE FROM fences WHERE node NOT IN (SELECT id FROM nodes)", args![]).await?;
+    }
+    // A node that was forgotten and comes back begins above every number that it had.
+    tx.execute("INSERT INTO fences (node, number) VALUES ($1, $2) ON CONFLICT (node) DO NOTHING", args![node, now]).await?;
     if !beat.give.is_empty() {
         tx.execute(
             "UPDATE leases SET node = NULL, expires_at = $2 WHERE node = $1 AND shard IN (SELECT shard FROM {$3: shard bigint} AS given)",
@@ -108,11 +145,11 @@ pub(crate) async fn beat(database: &Database, by_database_clock: bool, beat: &Be
     }
     let expires_at = now.plus_millis(beat.ttl_ms);
     tx.execute("UPDATE leases SET expires_at = $2 WHERE node = $1", args![node, expires_at]).await?;
-    let before = owners(&mut tx).await?;
+    let (before, fence) = owners_and_fence(&mut tx, node).await?;
     let living = nodes(&mut tx).await?.into_iter().filter(|other| other.seen_at > now.plus_millis(-beat.ttl_ms)).collect::<Vec<_>>();
     let (wanted, share) = to_take(beat, now, living.iter().filter(|other| other.takes).count(), &before);
-    let after = if wanted.is_empty() {
-        before.clone()
+    let (after, fence) = if wanted.is_empty() {
+        (before.clone(), fence)
     } else {
         // Asked again as it is taken: another node may have been quicker.
         tx.execute(
@@ -121,18 +158,19 @@ pub(crate) async fn beat(database: &Database, by_database_clock: bool, beat: &Be
             args![node, expires_at, Rows::of(wanted.iter().copied()), now, beat.take == Take::Everything],
         )
         .await?;
-        owners(&mut tx).await?
+        owners_and_fence(&mut tx, node).await?
     };
     tx.commit().await.map_err(|error| StoreError::Failed(error.to_string()))?;
     let ours = |owner: &&ShardOwner| owner.node == Some(node);
-    Ok(Standing {
+    let standing = Standing {
         now,
         leases: after.iter().filter(ours).map(|owner| Lease { shard: owner.shard, epoch: owner.epoch }).collect(),
         unserved_since: before.iter().filter(|owner| wanted.contains(&owner.shard)).map(|owner| (owner.shard, owner.expires_at)).collect(),
         share,
         company: living.iter().any(|other| other.id != node),
         next_expiry: after.iter().filter(|owner| owner.node.is_some() && !ours(owner)).map(|owner| owner.expires_at).min(),
-    })
+    };
+    Ok((standing, fence))
 }
 
 /// Gives everything back; the node is gone.
@@ -141,14 +179,26 @@ pub(crate) async fn leave(database: &Database, by_database_clock: bool, node: No
     let now = if by_database_clock { tx.database_clock(now).await? } else { now };
     tx.execute("UPDATE leases SET node = NULL, expires_at = $2 WHERE node = $1", args![node, now]).await?;
     tx.execute("DELETE FROM nodes WHERE id = $1", args![node]).await?;
+    tx.execute("DELETE FROM fences WHERE node = $1", args![node]).await?;
     tx.commit().await.map_err(|error| StoreError::Failed(error.to_string()))
 }
 
 /// Who owns each shard.
 pub(crate) async fn owners<Q: Query>(db: &mut Q) -> Result<Vec<ShardOwner>, StoreError> {
     let rows = db.fetch_all("SELECT shard, node, epoch, expires_at FROM leases ORDER BY shard", args![]).await?;
-    let owner = |row: &Row| Ok(ShardOwner { shard: row.get("shard")?, node: row.get("node")?, epoch: row.get("epoch")?, expires_at: row.get("expires_at")? });
     Ok(rows.iter().map(owner).collect::<Result<_, DatabaseError>>()?)
+}
+
+/// The same with the number that stands for the leases of a node, of one moment: a later number would stand for leases that are lost.
+async fn owners_and_fence(tx: &mut Tx, node: NodeId) -> Result<(Vec<ShardOwner>, i64), StoreError> {
+    let sql = "SELECT shard, node, epoch, expires_at, (SELECT number FROM fences WHERE fences.node = $1) AS fence FROM leases ORDER BY shard";
+    let rows = tx.fetch_all(sql, args![node]).await?;
+    let fence = rows.first().ok_or(DatabaseError::NoRow)?.get("fence")?;
+    Ok((rows.iter().map(owner).collect::<Result<_, DatabaseError>>()?, fence))
+}
+
+fn owner(row: &Row) -> Result<ShardOwner, DatabaseError> {
+    Ok(ShardOwner { shard: row.get("shard")?, node: row.get("node")?, epoch: row.get("epoch")?, expires_at: row.get("expires_at")? })
 }
 
 /// The nodes, as they were last heard of.

@@ -9,6 +9,7 @@
 mod checkpoints;
 mod definitions;
 mod events;
+mod fences;
 mod flow_limits;
 mod held;
 mod inbox;

@@ -1,6 +1,6 @@
 //! The `Store` port.
 
-use crate::{checkpoints, definitions, events, flow_limits, held, inbox, leases, notices, pauses, rollouts, runs, schedules, timers, waits};
+use crate::{checkpoints, definitions, events, fences::Fences, flow_limits, held, inbox, leases, notices, pauses, rollouts, runs, schedules, timers, waits};
 use onward_core::{
     Event, EventId, NewEvent, NodeId, OrganisationId, RunId, Shard, Timestamp, Value, async_trait,
     history::StepPath,
@@ -19,17 +19,18 @@ pub struct SqlStore {
     database: Database,
     /// Leases run by the database's clock, where it has one, and not by that of whoever asks.
     by_database_clock: bool,
+    fences: Fences,
 }
 
 impl SqlStore {
     /// Over an open database.
     pub fn new(database: Database) -> Self {
-        Self { database, by_database_clock: true }
+        Self { database, by_database_clock: true, fences: Fences::default() }
     }
     /// The same with leases by the clock of whoever asks: for tests, whose time is their own.
     #[cfg(test)]
     pub(crate) fn by_the_askers_clock(database: Database) -> Self {
-        Self { database, by_database_clock: false }
+        Self { database, by_database_clock: false, fences: Fences::default() }
     }
     /// The database.
     pub fn database(&self) -> &Database {
@@ -47,7 +48,7 @@ impl Store for SqlStore {
         Ok(self.database.begin(now).await?)
     }
     async fn check_leases(&self, tx: &mut Tx, leases: &[Lease]) -> Result<(), StoreError> {
-        leases::check(tx, self.database.reader(), leases).await
+        leases::check(tx, self.database.reader(), &self.fences, leases).await
     }
     async fn savepoint(&self, tx: &mut Tx) -> Result<(), StoreError> {
         Ok(tx.savepoint().await?)
@@ -68,9 +69,12 @@ impl Store for SqlStore {
     // ---- nodes and leases ----
 
     async fn beat(&self, beat: &Beat<'_>) -> Result<Standing, StoreError> {
-        leases::beat(&self.database, self.by_database_clock, beat).await
+        let (standing, fence) = leases::beat(&self.database, self.by_database_clock, beat).await?;
+        self.fences.learn(beat.node, fence, &standing);
+        Ok(standing)
     }
     async fn leave(&self, node: NodeId, now: Timestamp) -> Result<(), StoreError> {
+        self.fences.forget(node);
         leases::leave(&self.database, self.by_database_clock, node, now).await
     }
     async fn nodes(&self) -> Result<Vec<NodeRow>, StoreError> {

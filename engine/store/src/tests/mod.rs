@@ -2,6 +2,7 @@
 
 mod conformance;
 mod differential;
+mod fences;
 mod outside_the_port;
 mod payloads;
 mod queries;
