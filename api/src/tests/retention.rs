@@ -198,7 +198,8 @@ async fn events_and_their_identities_go_after_ninety_days() {
 async fn the_file_shrinks_and_nothing_goes_while_everything_is_paused() {
     let server = Server::start().await;
     server.publish().await;
-    let text = "y".repeat(200_000);
+    // Nothing that PostgreSQL could press together.
+    let text = (0..20_000_u64).map(|n| format!("{:010x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 24)).collect::<Vec<_>>().concat();
     for n in 0..40 {
         run_hello(&server, &format!("{n}{text}")).await;
     }
@@ -210,11 +211,12 @@ async fn the_file_shrinks_and_nothing_goes_while_everything_is_paused() {
     let before = server.app.parts.database.report().await.unwrap();
     assert_eq!(round(&server).await.runs, 40);
     if server.app.parts.database.path().is_none() {
-        // PostgreSQL's autovacuum frees the room by itself, when it comes round.
-        return;
+        // What autovacuum does when it comes round: nothing of ours may keep it from what was deleted.
+        server.app.parts.database.reader().fetch_all("VACUUM", args![]).await.unwrap();
     }
     let after = server.app.parts.database.report().await.unwrap();
-    assert!(before.bytes > 10 << 20 && after.bytes < before.bytes / 3, "{} bytes, then {}", before.bytes, after.bytes);
+    let freed = before.bytes.saturating_sub(after.bytes);
+    assert!(freed > 40 * 200_000 && before.bytes > 10 << 20, "{} bytes, then {}", before.bytes, after.bytes);
 }
 
 /// Rows that a piece may write: what is asked for at the most, and something of what belongs to it.
