@@ -1,4 +1,4 @@
-//! Timers due all at once: how late they fire.
+//! Timers due all at once, and one here and there: how late they fire.
 
 use super::{
     Bench,
@@ -18,17 +18,26 @@ use serde_json::json;
 const TIMERS: usize = 10_000;
 /// Events in an array.
 const EVENTS: usize = 1_000;
+/// Timers of a trickle, and the milliseconds over which they are spread.
+const TRICKLE: (usize, i64) = (500, 5_000);
+/// How late one of a trickle may be, in milliseconds: half of them, and nearly all.
+const TRICKLE_AT_MOST: (f64, f64) = (2.0, 20.0);
 /// How long before they are due they are set, in milliseconds.
 const LEAD: i64 = 10_000;
 
-/// 10,000 timers spread over one second, and once more all due in the same millisecond.
+/// 10,000 timers spread over one second, once more all due in the same millisecond, and a hundred a second.
 pub(super) async fn measure(bench: &mut Bench) -> Result<()> {
     let mut server = bench.server().await?;
     server.publish("alarm", &workflows::alarm("alarm", "benchmark.alarm")).await?;
     let watch = Watch::open(&server).await?;
     let mut connection = server.connection().await?;
     let timers = bench.settings.scaled(TIMERS);
-    for (spread, names) in [(1_000, ["timer_lateness_p50_ms", "timer_lateness_p99_ms"]), (0, ["timer_burst_p50_ms", "timer_burst_p99_ms"])] {
+    let many = bench.at_full_size(Target::AtMost(500.0));
+    for (timers, spread, names, targets) in [
+        (timers, 1_000, ["timer_lateness_p50_ms", "timer_lateness_p99_ms"], [None, many]),
+        (timers, 0, ["timer_burst_p50_ms", "timer_burst_p99_ms"], [None, many]),
+        (TRICKLE.0, TRICKLE.1, ["timer_trickle_p50_ms", "timer_trickle_p99_ms"], [TRICKLE_AT_MOST.0, TRICKLE_AT_MOST.1].map(|most| Some(Target::AtMost(most)))),
+    ] {
         let (mut p50, mut p99) = (Vec::new(), Vec::new());
         for _ in 0..bench.settings.runs {
             let first_due = clock::wall_millis() + LEAD;
@@ -55,9 +64,9 @@ pub(super) async fn measure(bench: &mut Bench) -> Result<()> {
         }
         let settings =
             json!({ "timers": timers, "due_within_ms": spread, "from": "the due time to the run's end seen over the WebSocket", "watch_gaps": watch.gaps() });
-        let target = bench.at_full_size(Target::AtMost(500.0));
-        bench.report.add(Figure::new(names[0], "ms", p50).with(settings.clone()).limit(Limit::FdatasyncMillis));
-        bench.report.add(Figure::new(names[1], "ms", p99).with(settings).target(target).limit(Limit::FdatasyncMillis));
+        for ((name, values), target) in names.into_iter().zip([p50, p99]).zip(targets) {
+            bench.report.add(Figure::new(name, "ms", values).with(settings.clone()).target(target).limit(Limit::FdatasyncMillis));
+        }
     }
     server.stop().await
 }
