@@ -15,19 +15,18 @@ pub(crate) async fn check(tx: &mut Tx, committed: Reader, fences: &Fences, lease
     }
     let ranges = ranges(leases);
     let fence = fences.of(leases);
-    let checked = match fence {
-        Some((node, number)) => tx.require("SELECT number = $2 AS holds FROM fences WHERE node = $1 {for share of fences}", args![node, number]),
-        None => {
-            let expected: i64 = ranges.iter().map(|range| i64::from(range.last.0 - range.first.0) + 1).sum();
-            let held: Rows = ranges.iter().map(|range| args![range.first, range.last, range.epoch]).collect();
-            // Materialised, or SQLite takes the list apart again for each lease.
-            tx.require(
-                "WITH held AS MATERIALIZED (SELECT first, last, epoch FROM {$1: first bigint, last bigint, epoch bigint} AS given)
-                    SELECT count(*) = $2 AS holds FROM (SELECT leases.shard FROM held
-                        JOIN leases ON leases.shard BETWEEN held.first AND held.last AND leases.epoch = held.epoch {for share of leases}) AS locked",
-                args![held, expected],
-            )
-        }
+    let checked = if let Some((node, number)) = fence {
+        tx.require("SELECT number = $2 AS holds FROM fences WHERE node = $1 {for share of fences}", args![node, number])
+    } else {
+        let expected: i64 = ranges.iter().map(|range| i64::from(range.last.0 - range.first.0) + 1).sum();
+        let held: Rows = ranges.iter().map(|range| args![range.first, range.last, range.epoch]).collect();
+        // Materialised, or SQLite takes the list apart again for each lease.
+        tx.require(
+            "WITH held AS MATERIALIZED (SELECT first, last, epoch FROM {$1: first bigint, last bigint, epoch bigint} AS given)
+                SELECT count(*) = $2 AS holds FROM (SELECT leases.shard FROM held
+                    JOIN leases ON leases.shard BETWEEN held.first AND held.last AND leases.epoch = held.epoch {for share of leases}) AS locked",
+            args![held, expected],
+        )
     };
     match checked {
         Ok(()) => {
