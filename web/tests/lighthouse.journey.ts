@@ -16,9 +16,9 @@ import { type AppPage, pagesOf } from "./pages";
 
 const CATEGORIES = ["performance", "accessibility"] as const;
 /** Marks that no page falls below. */
-const LEAST: Record<Preset, Marks> = { desktop: { performance: 95, accessibility: 95 }, mobile: { performance: 85, accessibility: 95 } };
+const LEAST: Record<Preset, Marks> = { desktop: { performance: 95, accessibility: 95 }, mobile: { performance: 90, accessibility: 95 } };
 /** For performance, where it is another one: the builder's graph is drawn by 100 kB of its own, the sign-in is small. */
-const LEAST_OF: Record<string, Partial<Record<Preset, number>>> = { builder: { desktop: 88 }, "sign-in": { mobile: 95 } };
+const LEAST_OF: Record<string, Partial<Record<Preset, number>>> = { builder: { desktop: 92 }, "sign-in": { mobile: 95 } };
 /** How much slower than it may be a machine is whose marks for performance say nothing. */
 const TOO_SLOW = 1.6;
 /** Lighthouse's own for a phone. */
