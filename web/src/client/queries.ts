@@ -1,6 +1,6 @@
 // How answers are kept: read again when the live socket says that something changed, not by the clock.
 
-import { QueryClient } from "@tanstack/react-query";
+import { type InvalidateOptions, type InvalidateQueryFilters, QueryClient, type QueryKey } from "@tanstack/react-query";
 import { problemOf } from "./http";
 
 const MINUTE = 60_000;
@@ -14,8 +14,21 @@ export function isWorthAnotherTry(failures: number, error: unknown): boolean {
   return failures < 2;
 }
 
+/** An answer that is on its way for the first time when its subject changes may tell of before. The library would take it for the newest. */
+class Answers extends QueryClient {
+  override async invalidateQueries<Key extends QueryKey = QueryKey>(filters?: InvalidateQueryFilters<Key>, options?: InvalidateOptions): Promise<void> {
+    const onTheWay = this.getQueryCache().findAll(filters ?? {}).filter(({ state }) => state.fetchStatus === "fetching" && state.data === undefined);
+    for (const query of onTheWay) {
+      const again = () => void super.invalidateQueries({ queryKey: query.queryKey, exact: true });
+      // The same request: while one is under way, no second one begins.
+      query.fetch().then(again, again);
+    }
+    await super.invalidateQueries(filters, options);
+  }
+}
+
 export function makeQueryClient(): QueryClient {
-  return new QueryClient({
+  return new Answers({
     defaultOptions: {
       queries: { staleTime: MINUTE, retry: isWorthAnotherTry, refetchOnWindowFocus: false },
       mutations: { retry: false },
