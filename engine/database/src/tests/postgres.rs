@@ -300,11 +300,14 @@ async fn a_reading_connection_is_used_again_and_again() {
     let database = Database::open(partition.url(), Arc::new(SystemIds::new())).await.unwrap();
     for _ in 0..20 {
         database.reader().fetch_one("SELECT 1 AS one", args![]).await.unwrap();
+    }
+    assert!(partition.connections() <= 2, "{} for 20 reads", partition.connections());
+    for _ in 0..20 {
         let mut snapshot = database.reader().snapshot().await.unwrap();
         snapshot.fetch_one("SELECT 1 AS one", args![]).await.unwrap();
     }
     // The writer's, and as many as were ever out at one time: a snapshot's comes back beside, and there are eight places.
-    assert!(partition.connections() <= 9, "{} for 40 reads", partition.connections());
+    assert!(partition.connections() <= 9, "{} for 20 snapshots", partition.connections());
     database.close().await;
     assert!(database.reader().fetch_one("SELECT 1 AS one", args![]).await.is_err());
 }
