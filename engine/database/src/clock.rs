@@ -36,11 +36,21 @@ impl Anchor {
     }
     /// Rounded down: a clock that shows a millisecond has reached it, so nothing that waits for it is early.
     fn at(self, instant: Instant) -> Timestamp {
+        Timestamp::from_millis(i64::try_from(self.nanos_at(instant).div_euclid(NANOS_OF_MILLI)).unwrap_or(i64::MAX))
+    }
+    /// How long it is from `instant` until `due`; `None` when that is reached. To the nanosecond: who sleeps by the milliseconds
+    /// that the clock shows sleeps up to one too long.
+    fn until(self, due: Timestamp, instant: Instant) -> Option<Duration> {
+        let left = i128::from(due.as_millis()) * NANOS_OF_MILLI - self.nanos_at(instant);
+        (left > 0).then(|| Duration::from_nanos(u64::try_from(left).unwrap_or(u64::MAX)))
+    }
+    fn nanos_at(self, instant: Instant) -> i128 {
         let elapsed = instant.saturating_duration_since(self.instant).as_nanos();
-        let nanos = self.wall_nanos.saturating_add(i128::try_from(elapsed).unwrap_or(i128::MAX));
-        Timestamp::from_millis(i64::try_from(nanos.div_euclid(1_000_000)).unwrap_or(i64::MAX))
+        self.wall_nanos.saturating_add(i128::try_from(elapsed).unwrap_or(i128::MAX))
     }
 }
+
+const NANOS_OF_MILLI: i128 = 1_000_000;
 
 /// Sleepers look at the system clock this often, so that a step of it, or a machine that slept, wakes them.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
@@ -50,6 +60,13 @@ impl SystemClock {
     pub fn new() -> Self {
         let anchor = Anchor::read();
         Self { anchor: Arc::new(Mutex::new(anchor)), origin: anchor.instant }
+    }
+    /// Reads the monotonic clock, beside what it is counted from.
+    fn reading(&self) -> (Anchor, Instant) {
+        let anchor = *self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
+        #[expect(clippy::disallowed_methods, reason = "this is the one place where the real clocks are read")]
+        let instant = Instant::now();
+        (anchor, instant)
     }
     /// Takes over what the system clock says now. Called at each renewal of leases, and by sleepers.
     pub fn synchronise(&self) {
@@ -65,9 +82,7 @@ impl Default for SystemClock {
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        let anchor = *self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
-        #[expect(clippy::disallowed_methods, reason = "this is the one place where the real clocks are read")]
-        let instant = Instant::now();
+        let (anchor, instant) = self.reading();
         anchor.at(instant)
     }
 
@@ -87,13 +102,10 @@ impl Clock for SystemClock {
         let clock = self.clone();
         Box::pin(async move {
             loop {
-                let left = due.millis_since(clock.now());
-                if left <= 0 {
-                    return;
-                }
-                let nap = Duration::from_millis(u64::try_from(left).unwrap_or(u64::MAX)).min(LONGEST_SLEEP);
+                let (anchor, instant) = clock.reading();
+                let Some(left) = anchor.until(due, instant) else { return };
                 #[expect(clippy::disallowed_methods, reason = "this is what `Clock::sleep_until` is made of")]
-                tokio::time::sleep(nap).await;
+                tokio::time::sleep(left.min(LONGEST_SLEEP)).await;
                 clock.synchronise();
             }
         })
@@ -111,6 +123,17 @@ mod tests {
         assert_eq!(anchor.at(read.instant).as_millis(), 5);
         assert_eq!(anchor.at(read.instant + Duration::from_micros(100)).as_millis(), 6);
         assert_eq!(anchor.at(read.instant + Duration::from_hours(1)).as_millis(), 3_600_005);
+    }
+
+    #[test]
+    fn who_sleeps_until_a_moment_sleeps_to_its_beginning_and_no_longer() {
+        let read = Anchor::read();
+        let anchor = Anchor { wall_nanos: 5_900_000, ..read };
+        for (due, left) in [(7, Some(1_100_000)), (6, Some(100_000)), (5, None), (i64::MIN, None)] {
+            assert_eq!(anchor.until(Timestamp::from_millis(due), read.instant), left.map(Duration::from_nanos), "until {due}");
+        }
+        let left = anchor.until(Timestamp::from_millis(7), read.instant).unwrap();
+        assert_eq!(anchor.at(read.instant + left).as_millis(), 7, "it is reached then");
     }
 
     #[tokio::test]
