@@ -8,10 +8,15 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-/// Now, in milliseconds since 1970 UTC: comparable with the times that the server writes.
+/// Now, in microseconds since 1970 UTC: comparable with the times that the server writes.
 #[expect(clippy::disallowed_methods, reason = "lateness is the difference between the server's due time and the machine's clock")]
+pub(crate) fn wall_micros() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64)
+}
+
+/// The same in whole milliseconds, rounded down.
 pub(crate) fn wall_millis() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+    wall_micros() / 1_000
 }
 
 /// Lets time pass while load runs, or while a server is to be idle.

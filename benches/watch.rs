@@ -28,7 +28,7 @@ pub(crate) struct End {
     /// When we saw it.
     pub(crate) at: Instant,
     /// When we saw it (or when it was, where we had to ask), in milliseconds since 1970 UTC.
-    pub(crate) wall_millis: i64,
+    pub(crate) wall_millis: f64,
     /// It ended well.
     pub(crate) completed: bool,
 }
@@ -147,7 +147,7 @@ impl Watch {
         let found = connection.get(&format!("/api/v1/runs/{run}")).await?.json()?;
         let end = end_of(found["status"].as_str().unwrap_or_default());
         let ended_at = found["ended_at"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
-        Ok(end.zip(ended_at).map(|(end, at)| End { wall_millis: at.as_millis(), ..end }))
+        Ok(end.zip(ended_at).map(|(end, at)| End { wall_millis: at.as_millis() as f64, ..end }))
     }
 }
 
@@ -185,7 +185,7 @@ impl Seen {
 fn end_of(status: &str) -> Option<End> {
     matches!(status, "completed" | "failed" | "cancelled").then(|| End {
         at: clock::now(),
-        wall_millis: clock::wall_millis(),
+        wall_millis: clock::wall_micros() as f64 / 1_000.0,
         completed: status == "completed",
     })
 }

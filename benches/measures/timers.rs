@@ -53,11 +53,11 @@ pub(super) async fn measure(bench: &mut Bench) -> Result<()> {
             }
             let mut lateness = Vec::with_capacity(timers);
             for (run, due) in runs {
-                let late = watch.completion(run).await?.wall_millis - due;
-                if late < 0 {
+                let late = watch.completion(run).await?.wall_millis - due as f64;
+                if late < 0.0 {
                     return Err(format!("run {run} woke {} ms early", -late).into());
                 }
-                lateness.push(late as f64);
+                lateness.push(late);
             }
             p50.extend(statistics::percentile(&mut lateness, 0.5));
             p99.extend(statistics::percentile(&mut lateness, 0.99));
