@@ -1,9 +1,10 @@
-//! Background jobs that do nothing, from being wanted to being done. In this process, on a file of its own, each write a transaction
-//! of its own.
+//! Background jobs that do nothing, from being wanted to being done. In this process, on a database of its own, each write a
+//! transaction of its own.
 
 use super::Bench;
 use crate::{
     Result, clock,
+    postgres::Postgres,
     report::{Figure, Target},
 };
 use onward_core::{
@@ -69,8 +70,10 @@ pub(super) async fn measure(bench: &mut Bench) -> Result<()> {
     let (mut wanting, mut doing) = (Vec::new(), Vec::new());
     for _ in 0..bench.settings.runs {
         let folder = tempfile::tempdir_in(&bench.settings.folder)?;
+        let url = bench.settings.postgres.as_ref().map(Postgres::database).transpose()?;
+        let url = url.unwrap_or_else(|| format!("sqlite://{}", folder.path().join("jobs.db").display()));
         let ids = Arc::new(SystemIds::new());
-        let database = Database::open(&format!("sqlite://{}", folder.path().join("jobs.db").display()), ids.clone()).await?;
+        let database = Database::open(&url, ids.clone()).await?;
         let system = SystemClock::new();
         let writer = Arc::new(Direct(database.clone(), system.clone()));
         let began = clock::now();
