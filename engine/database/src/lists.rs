@@ -8,9 +8,9 @@
 //! ```
 //!
 //! Types: `uuid, bigint, double, text, bytes, boolean, json`. The argument is a [`Rows`] whose cells come in the marker's
-//! order. On SQLite the list travels as one JSON text and the marker becomes a `json_each` (the writer binds the cells of a single row
-//! one by one), on PostgreSQL as an array for each column and an `unnest`; the statement's text is the same whatever the list's length,
-//! so it is prepared once. `WHERE true` before `ON CONFLICT` keeps SQLite's grammar from
+//! order. On SQLite the readers' lists travel as one JSON text and the marker becomes a `json_each`; the writer's stay where they are,
+//! and each cell is asked for by its place (those of a single row are bound one by one). On PostgreSQL a list travels as an array for
+//! each column, and the marker becomes an `unnest`. The statement's text is the same whatever the list's length, so it is prepared once. `WHERE true` before `ON CONFLICT` keeps SQLite's grammar from
 //! reading `ON` as a join. The order of a list is not the order of the result.
 //!
 //! A second marker, `{for share of TABLE}`, locks the rows that were read until the transaction ends; on SQLite, where one
@@ -23,9 +23,9 @@ use std::{
     sync::{Arc, OnceLock, RwLock},
 };
 
-/// A list of rows as one argument.
+/// A list of rows as one argument. A clone is the same list.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Rows(Vec<Args>);
+pub struct Rows(Arc<Vec<Args>>);
 
 impl Rows {
     /// None yet.
@@ -34,11 +34,11 @@ impl Rows {
     }
     /// Rows of one cell each: a list of ids, say.
     pub fn of<T: IntoArg>(values: impl IntoIterator<Item = T>) -> Self {
-        Self(values.into_iter().map(|value| Args(vec![value.into_arg()])).collect())
+        values.into_iter().map(|value| Args(vec![value.into_arg()])).collect()
     }
     /// Adds a row: `rows.push(args![run, key, due])`.
     pub fn push(&mut self, row: Args) {
-        self.0.push(row);
+        Arc::make_mut(&mut self.0).push(row);
     }
     /// How many there are.
     pub fn len(&self) -> usize {
@@ -48,15 +48,15 @@ impl Rows {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
-    /// A cell of the first row.
-    pub(crate) fn cell_of_first(&self, at: usize) -> Option<&Arg> {
-        self.0.first()?.0.get(at)
+    /// A cell by its place.
+    pub(crate) fn cell(&self, row: usize, column: usize) -> Option<&Arg> {
+        self.0.get(row)?.0.get(column)
     }
     /// Column by column.
     pub(crate) fn into_columns(self) -> Vec<Vec<Arg>> {
         let width = self.0.first().map_or(0, Args::len);
         let mut columns: Vec<Vec<Arg>> = (0..width).map(|_| Vec::with_capacity(self.0.len())).collect();
-        for row in self.0 {
+        for row in Arc::unwrap_or_clone(self.0) {
             for (column, cell) in columns.iter_mut().zip(row.0) {
                 column.push(cell);
             }
@@ -84,7 +84,7 @@ impl Rows {
 
 impl FromIterator<Args> for Rows {
     fn from_iter<I: IntoIterator<Item = Args>>(rows: I) -> Self {
-        Self(rows.into_iter().collect())
+        Self(Arc::new(rows.into_iter().collect()))
     }
 }
 
@@ -164,15 +164,18 @@ impl Text {
 pub(crate) enum Lists {
     /// Whatever their lengths, each as one JSON text.
     Json,
-    /// Each has one row, whose cells are bound one by one: a commit of one step need not write JSON for SQLite to read.
+    /// Whatever their lengths; the statement asks for each cell with the function `cell`: nothing is written as text for SQLite to
+    /// read. Only its `json_each` over as many zeros stays, since the planner knows what to think of that.
+    Cells,
+    /// Each has one row, whose cells are bound one by one.
     OneRow,
 }
 
 impl Lists {
-    /// The quickest way for these arguments.
+    /// The quickest way for these arguments on a connection that knows `cell`.
     pub(crate) fn of(args: &Args) -> Self {
         let one = |arg: &Arg| !matches!(arg, Arg::Rows(rows) if rows.len() != 1);
-        if args.0.iter().all(one) { Self::OneRow } else { Self::Json }
+        if args.0.iter().all(one) { Self::OneRow } else { Self::Cells }
     }
 }
 
@@ -207,12 +210,14 @@ fn expand_sqlite(sql: &str, lists: Lists) -> Result<String, DatabaseError> {
                     let separator = if at > 0 { ", " } else { "" };
                     let _ = match (lists, kind) {
                         (Lists::OneRow, _) => write!(out, "{separator}${}_{at} AS {name}", argument + 1),
+                        (Lists::Cells, _) => write!(out, "{separator}cell({argument}, key, {at}) AS {name}"),
                         (Lists::Json, Kind::Uuid | Kind::Bytes) => write!(out, "{separator}unhex(value ->> {at}) AS {name}"),
                         (Lists::Json, _) => write!(out, "{separator}value ->> {at} AS {name}"),
                     };
                 }
                 let _ = match lists {
                     Lists::OneRow => write!(out, ")"),
+                    Lists::Cells => write!(out, " FROM json_each(${}_rows))", argument + 1),
                     Lists::Json => write!(out, " FROM json_each(${}))", argument + 1),
                 };
             }
@@ -291,11 +296,15 @@ mod tests {
     }
 
     #[test]
-    fn markers_become_json_each_or_the_cells_of_one_row() {
+    fn markers_become_json_each_or_cells_or_those_of_one_row() {
         let sql = "SELECT r.id FROM {$2: id uuid, n bigint} AS r WHERE r.n = $1";
         assert_eq!(
             expand_sqlite(sql, Lists::Json).unwrap(),
             "SELECT r.id FROM (SELECT unhex(value ->> 0) AS id, value ->> 1 AS n FROM json_each($2)) AS r WHERE r.n = $1"
+        );
+        assert_eq!(
+            expand_sqlite(sql, Lists::Cells).unwrap(),
+            "SELECT r.id FROM (SELECT cell(1, key, 0) AS id, cell(1, key, 1) AS n FROM json_each($2_rows)) AS r WHERE r.n = $1"
         );
         assert_eq!(expand_sqlite(sql, Lists::OneRow).unwrap(), "SELECT r.id FROM (SELECT $2_0 AS id, $2_1 AS n) AS r WHERE r.n = $1");
     }

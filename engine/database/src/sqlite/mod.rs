@@ -2,6 +2,7 @@
 
 mod backend;
 pub(crate) mod backup;
+mod cells;
 mod checkpoint;
 mod errors;
 mod lock;

@@ -3,7 +3,11 @@
 //! sqlx gives each SQLite connection a thread, so a statement costs two hand-overs between threads, many times what SQLite
 //! needs for it. Readers can afford that; the one writer, through which everything passes, cannot (docs/decisions).
 
-use super::{Row, errors::translate_written};
+use super::{
+    Row,
+    cells::{Cells, zeros},
+    errors::translate_written,
+};
 use crate::{Arg, Args, DatabaseError, lists};
 use rusqlite::{
     Connection, OpenFlags,
@@ -18,6 +22,7 @@ const PREPARED_STATEMENTS: usize = 1_000;
 #[derive(Debug)]
 pub(super) struct Writing {
     connection: Connection,
+    cells: Cells,
 }
 
 /// What a statement gave.
@@ -68,7 +73,8 @@ impl Writing {
              -- A failing read of a mapped page ends the process instead of the statement, and mapped pages count as memory used.
              PRAGMA mmap_size = 0;",
         )?;
-        Ok(Self { connection })
+        let cells = Cells::of(&connection)?;
+        Ok(Self { connection, cells })
     }
 
     /// Whether a transaction is open, as SQLite itself sees it.
@@ -81,6 +87,7 @@ impl Writing {
         let text = lists::for_sqlite(sql, lists::Lists::of(args)).map_err(Failure::Statement)?;
         let mut statement = self.connection.prepare_cached(text.as_str())?;
         bind(&mut statement, sql, args)?;
+        let _readable = self.cells.hold(args);
         let writes = !statement.readonly();
         let width = statement.column_count();
         let columns: Arc<[Box<str>]> = statement.column_names().into_iter().map(Box::from).collect();
@@ -97,8 +104,8 @@ impl Writing {
     }
 }
 
-/// `$3` means the third argument wherever it stands, and `$3_0` the first cell of its only row; SQLite itself numbers such names by
-/// their first appearance.
+/// `$3` means the third argument wherever it stands, `$3_0` the first cell of its only row, and `$3_rows` as many zeros as it has rows;
+/// SQLite itself numbers such names by their first appearance.
 fn bind(statement: &mut rusqlite::CachedStatement<'_>, sql: &'static str, args: &Args) -> Result<(), Failure> {
     let wrong = |reason: String| Failure::Statement(DatabaseError::Statement { sql: sql.to_owned(), reason });
     for place in 1..=statement.parameter_count() {
@@ -107,7 +114,11 @@ fn bind(statement: &mut rusqlite::CachedStatement<'_>, sql: &'static str, args: 
         let number = number.parse::<usize>().map_err(|_| wrong(format!("parameter {place} is not named $1, $2 …")))?;
         let arg = number.checked_sub(1).and_then(|at| args.0.get(at));
         let arg = match (arg, cell) {
-            (Some(Arg::Rows(rows)), Some(cell)) => cell.parse().ok().and_then(|at| rows.cell_of_first(at)),
+            (Some(Arg::Rows(rows)), Some("rows")) => {
+                statement.raw_bind_parameter(place, zeros(rows.len()))?;
+                continue;
+            }
+            (Some(Arg::Rows(rows)), Some(cell)) => cell.parse().ok().and_then(|at| rows.cell(0, at)),
             (arg, None) => arg,
             (_, Some(_)) => return Err(wrong(format!("${number} is no list"))),
         };
@@ -117,7 +128,8 @@ fn bind(statement: &mut rusqlite::CachedStatement<'_>, sql: &'static str, args: 
     Ok(())
 }
 
-fn bound(arg: &Arg) -> ToSqlOutput<'_> {
+/// An argument, or a cell of one, as SQLite takes it.
+pub(super) fn bound(arg: &Arg) -> ToSqlOutput<'_> {
     match arg {
         Arg::Null(_) => ToSqlOutput::Owned(Value::Null),
         Arg::Boolean(flag) => ToSqlOutput::Owned(Value::Integer((*flag).into())),
