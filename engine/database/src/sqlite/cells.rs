@@ -53,7 +53,8 @@ struct Cell {
 
 impl Cell {
     fn read(lists: &Mutex<Lists>, context: &Context<'_>) -> Result<Self, rusqlite::Error> {
-        let (argument, row, column) = (context.get::<usize>(0)?, context.get(1)?, context.get(2)?);
+        let place = |at| context.get::<u32>(at).map(|place| place as usize);
+        let (argument, row, column) = (place(0)?, place(1)?, place(2)?);
         let list = lock(lists).get(argument).cloned().flatten();
         Ok(Self { list, row, column })
     }
