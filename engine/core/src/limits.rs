@@ -79,12 +79,12 @@ pub const HELD_STARTS_PER_ORGANISATION: u64 = 1_000_000;
 pub const SETTLE_MS: i64 = 30_000;
 /// Operations of a script between two durable calls, or of a `script:` step: an endless loop ends here.
 pub const SCRIPT_OPERATIONS: u64 = 200_000;
-/// Milliseconds that the host lets a script take to come from its beginning to where its history ends: up to
+/// Milliseconds that the host lets a script compute to come from its beginning to where its history ends: up to
 /// [`SCRIPT_CALLS`] recorded calls are made again meanwhile.
-pub const SCRIPT_TURN_WALL_MS: u64 = 800;
-/// Milliseconds that the host lets a script take between two durable calls: the net behind `SCRIPT_OPERATIONS`, for
+pub const SCRIPT_TURN_COMPUTED_MS: u64 = 800;
+/// Milliseconds that the host lets a script compute between two durable calls: the net behind `SCRIPT_OPERATIONS`, for
 /// single operations that are heavy. Reaching it is no outcome: the run is paused, and goes on when it is resumed.
-pub const SCRIPT_WALL_MS: u64 = 250;
+pub const SCRIPT_COMPUTED_MS: u64 = 250;
 /// Bytes of everything that a script holds in its variables.
 pub const SCRIPT_BYTES: usize = 16 << 20;
 /// Bytes of one text in a script.

@@ -1,4 +1,7 @@
 //! Scripts as a server runs them: with a limit to the time that one may take of the engine's loop.
+//!
+//! What counts is what a script computes. A machine that was asleep, or a processor that others kept busy, is no fault of the
+//! script's, and must not pause its run.
 
 use onward_core::{
     StepError, Value,
@@ -10,12 +13,13 @@ use onward_core::{
     },
 };
 use onward_script::Rhai;
+use rustix::time::{ClockId, clock_gettime};
 use std::{
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
-/// rhai, for [`limits::SCRIPT_WALL_MS`] at a time.
+/// rhai, for [`limits::SCRIPT_COMPUTED_MS`] at a time.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct PatientScripts;
 
@@ -40,7 +44,7 @@ impl ScriptStep for PatientStep {
     }
 
     fn evaluate(&self, scope: &Scope, budget: &ScriptBudget) -> Result<Result<Value, StepError>, Interrupted> {
-        self.0.evaluate(scope, &patient(budget, limits::SCRIPT_WALL_MS))
+        self.0.evaluate(scope, &patient(budget, limits::SCRIPT_COMPUTED_MS))
     }
 }
 
@@ -66,15 +70,31 @@ impl ScriptProgram for PatientProgram {
     }
 
     fn advance(&self, start: &ScriptStart, journal: Arc<dyn Journal>, standing: &mut ScriptStanding, budget: &ScriptBudget) -> Result<ScriptTurn, Interrupted> {
-        self.0.advance(start, journal, standing, &patient(budget, limits::SCRIPT_TURN_WALL_MS))
+        self.0.advance(start, journal, standing, &patient(budget, limits::SCRIPT_TURN_COMPUTED_MS))
     }
 }
 
 /// The net behind the language's own limits: reaching it is never an outcome.
 #[expect(clippy::disallowed_methods, reason = "what a script gives never depends on this clock")]
 fn patient(budget: &ScriptBudget, milliseconds: u64) -> ScriptBudget {
-    let until = Instant::now() + Duration::from_millis(milliseconds);
-    ScriptBudget { enough: Some(Arc::new(move || Instant::now() >= until)), ..budget.clone() }
+    let most = Duration::from_millis(milliseconds);
+    let until = Instant::now() + most;
+    ScriptBudget { enough: Some(Arc::new(enough(move || Instant::now() < until, most))), ..budget.clone() }
+}
+
+/// Whether a thread that asks now and then has computed for longer than `most` since it first asked. A thread's own time is dear
+/// to read: nobody who is `early` has used it up.
+fn enough(early: impl Fn() -> bool, most: Duration) -> impl Fn() -> bool {
+    let first = OnceLock::new();
+    move || {
+        let first = *first.get_or_init(computed);
+        !early() && computed().saturating_sub(first) >= most
+    }
+}
+
+/// The processor time that this thread has used.
+fn computed() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -99,6 +119,17 @@ mod tests {
         assert!(found.len() == 1 && found[0].starts_with("7:"), "{found:?}");
         let found = problems("n + steps.nosuch.x");
         assert!(found.len() == 1 && found[0].ends_with("unknown_step"), "{found:?}");
+    }
+
+    #[test]
+    fn who_computes_has_enough_and_who_was_kept_waiting_has_not() {
+        let late = || false;
+        assert!(!enough(|| true, Duration::ZERO)(), "nobody is late before the time");
+        assert!(enough(late, Duration::ZERO)());
+        assert!(!enough(late, Duration::from_hours(1))(), "the time is over, and nothing was computed");
+        let tired = enough(late, Duration::from_millis(1));
+        while !tired() {}
+        assert!(tired(), "and so it stays");
     }
 
     #[test]
