@@ -100,6 +100,15 @@ impl<S> FaultyStore<S> {
     pub fn set(&self, faults: Faults) {
         self.plan(|plan| plan.faults = faults);
     }
+    /// From now on nothing goes wrong, not even what was still to come. A `begin` that takes its time already takes it.
+    pub fn calm(&self) {
+        self.plan(|plan| {
+            plan.faults = Faults::default();
+            plan.next_commits.clear();
+            plan.next_begin_fails = false;
+            plan.next_begin_takes = None;
+        });
+    }
     /// What the commits after this do, one by one, before chance has its say; `None` is a good one.
     pub fn script(&self, commits: impl IntoIterator<Item = Option<CommitFault>>) {
         self.plan(|plan| plan.next_commits.extend(commits));
@@ -220,6 +229,11 @@ mod tests {
             store.fail_next_begin();
             assert!(store.begin(Timestamp::default()).await.is_err());
             assert!(store.begin(Timestamp::default()).await.is_ok());
+            store.script([Some(CommitFault::Failed)]);
+            store.fail_next_begin();
+            store.delay_next_begin(900);
+            store.calm();
+            assert_eq!(publish(&store, organisation, "g").await, (Ok(()), true));
         });
         assert_eq!(world.clock.now().millis_since(began), 700);
     }
