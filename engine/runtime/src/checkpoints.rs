@@ -89,16 +89,12 @@ impl<S: Store> Engine<S> {
 
     /// The state of a run that is taken up: from its checkpoint where that fits, else from its first entry. The inner error says
     /// why there is none.
-    pub(crate) async fn state_of(&mut self, tx: &mut S::Tx, workflow: &Workflow, run: ResumedRun) -> Result<Result<Resumed, String>, StoreError> {
-        let ResumedRun { stored, checkpoint } = run;
-        let Some(checkpoint) = checkpoint else { return Ok(from_the_beginning(workflow, &stored, &self.shared.nodes)) };
-        let run_id = stored.row.id;
-        match from_checkpoint(workflow, &stored, &checkpoint, &self.shared.nodes) {
-            Ok(resumed) => {
-                metrics::counter!("onward_checkpoints_total", "use" => "used").increment(1);
-                return Ok(Ok(resumed));
-            }
-            Err(reason) => {
+    pub(crate) async fn state_of(&mut self, tx: &mut S::Tx, workflow: &Workflow, run: &ResumedRun) -> Result<Result<Resumed, String>, StoreError> {
+        let run_id = run.stored.row.id;
+        match (resumed(workflow, run, &self.shared.nodes), &run.checkpoint) {
+            (resumed, None) => return Ok(resumed),
+            (Ok(resumed), Some(_)) => return Ok(Ok(resumed)),
+            (Err(reason), Some(checkpoint)) => {
                 metrics::counter!("onward_checkpoints_total", "use" => "unfit").increment(1);
                 tracing::warn!(run = %run_id, seq = checkpoint.seq, reason, "a checkpoint does not fit; the whole history is read");
             }
@@ -110,6 +106,14 @@ impl<S: Store> Engine<S> {
             None => Err("it is gone".into()),
         })
     }
+}
+
+/// The state of a run from its checkpoint, if there is one, else from its first entry.
+pub(crate) fn resumed<T: Transaction>(workflow: &Workflow, run: &ResumedRun, nodes: &Registry<T>) -> Result<Resumed, String> {
+    let Some(checkpoint) = &run.checkpoint else { return from_the_beginning(workflow, &run.stored, nodes) };
+    let resumed = from_checkpoint(workflow, &run.stored, checkpoint, nodes)?;
+    metrics::counter!("onward_checkpoints_total", "use" => "used").increment(1);
+    Ok(resumed)
 }
 
 /// Writes a run's state down.

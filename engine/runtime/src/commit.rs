@@ -251,6 +251,7 @@ impl<S: Store> Engine<S> {
             self.calls.settle(key);
         }
         self.announce(&batch);
+        self.ahead.committed(&batch.touched);
         for run_id in batch.quarantined.keys() {
             self.runs.evict(*run_id);
         }
@@ -330,6 +331,7 @@ impl<S: Store> Engine<S> {
         }
         self.held_counts.clear();
         self.drop_touched(&batch);
+        self.ahead.forget();
         self.meters.commits_unconfirmed.increment(1);
         tracing::error!(error, items = items.len(), "a transaction was not confirmed; its runs are loaded again");
         // A database that cannot be reached says nothing about the statement.

@@ -164,7 +164,7 @@ impl Default for EngineLimits {
             held_per_key: onward_core::limits::HELD_STARTS_PER_KEY,
             held_per_organisation: onward_core::limits::HELD_STARTS_PER_ORGANISATION,
             timer_page: 500,
-            timer_read_ahead: 2_000,
+            timer_read_ahead: 10_000,
             timer_horizon_ms: 60_000,
             recovery_page: 500,
             resting_runs: 1_000,

@@ -2,6 +2,7 @@
 
 use crate::{
     Duty, EngineConfig, EngineHandle, EngineLimits, Registry,
+    ahead::Ahead,
     batch::Shape,
     calls::{self, Calls},
     changes::Watchers,
@@ -121,6 +122,7 @@ pub(crate) struct Queued<S: Store> {
 pub struct Engine<S: Store> {
     pub(crate) shared: Arc<Shared<S>>,
     pub(crate) runs: Runs,
+    pub(crate) ahead: Ahead,
     pub(crate) timers: Timers,
     pub(crate) schedules: Schedules,
     pub(crate) calls: Calls<S::Tx>,
@@ -202,6 +204,7 @@ impl<S: Store> Engine<S> {
         });
         let engine = Self {
             runs: Runs::default(),
+            ahead: Ahead::new(),
             timers: Timers::new(),
             schedules: Schedules::default(),
             calls: Calls::new(shared.limits.calls),
@@ -255,6 +258,7 @@ impl<S: Store> Engine<S> {
             if items.is_empty() {
                 self.wait().await;
             } else {
+                self.look_ahead();
                 self.commit_together(items).await;
             }
         }

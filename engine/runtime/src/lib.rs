@@ -9,6 +9,7 @@
 
 mod admission;
 mod advance;
+mod ahead;
 mod batch;
 mod calls;
 mod changes;

@@ -307,6 +307,7 @@ impl<S: Store> Engine<S> {
             return;
         }
         let runs = self.runs.drop_shards(shards);
+        self.ahead.forget();
         self.calls.drop_unstarted_of(&runs);
         self.timers.drop_shards(shards);
         self.schedules.drop_shards(shards);

@@ -3,6 +3,7 @@
 
 use crate::{
     Duty,
+    ahead::ReadAhead,
     batch::{Batch, Work},
     checkpoints::Resumed,
     engine::{Engine, Queued, Recovery},
@@ -14,7 +15,7 @@ use onward_core::{
     OrganisationId, RunId, Timestamp,
     definition::Workflow,
     machine,
-    ports::{ResumedRun, RunStatus, Store, StoreError, Timer},
+    ports::{ResumedRun, RunRow, RunStatus, Store, StoreError, Timer},
 };
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -74,6 +75,7 @@ impl<S: Store> Engine<S> {
         self.leases.lost();
         self.tell_leases();
         self.runs.clear();
+        self.ahead.forget();
         self.timers.reset();
         self.schedules.reset();
         self.calls.drop_unstarted();
@@ -149,7 +151,14 @@ impl<S: Store> Engine<S> {
         let wanted = |id: &RunId| {
             !self.runs.contains(*id) && !batch.quarantined.contains_key(id) && !batch.unreadable.contains_key(id) && !batch.foreign.contains_key(id)
         };
-        let missing: Vec<RunId> = ids.iter().copied().filter(wanted).collect::<BTreeSet<_>>().into_iter().collect();
+        let mut missing: Vec<RunId> = ids.iter().copied().filter(wanted).collect::<BTreeSet<_>>().into_iter().collect();
+        missing.retain(|run_id| match self.ahead.take(*run_id) {
+            Some(ReadAhead { row, workflow, resumed }) => {
+                self.place_in_memory(batch, &row, workflow, resumed, false);
+                false
+            }
+            None => true,
+        });
         let store = Arc::clone(&self.shared.store);
         let missing = self.ours_of(tx, batch, missing).await?;
         for page in missing.chunks(LOAD_PAGE) {
@@ -185,18 +194,26 @@ impl<S: Store> Engine<S> {
                 return Ok(());
             }
         };
-        let Resumed { state, history_bytes, personal, kept } = match self.state_of(tx, &workflow, run).await? {
+        let resumed = match self.state_of(tx, &workflow, &run).await? {
             Ok(resumed) => resumed,
             Err(reason) => {
                 unusable(batch, reason);
                 return Ok(());
             }
         };
+        let state = &resumed.state;
         let paused_by_engine = row.status == RunStatus::Paused && state.paused.is_none() && !state.status.is_final();
         if paused_by_engine && !batch.resumed.contains(&run_id) {
             batch.unreadable.insert(run_id, "it is paused by the engine".into());
             return Ok(());
         }
+        self.place_in_memory(batch, &row, workflow, resumed, paused_by_engine);
+        Ok(())
+    }
+
+    fn place_in_memory(&mut self, batch: &mut Batch<S::Tx>, row: &RunRow, workflow: Arc<Workflow>, resumed: Resumed, paused_by_engine: bool) {
+        let (run_id, organisation) = (row.id, row.organisation);
+        let Resumed { state, history_bytes, personal, kept } = resumed;
         for (key, due) in state.timers().into_iter().filter(|(key, _)| !state.rests(key)) {
             self.timers.set(Timer { run_id, organisation, shard: row.shard, key, due });
         }
@@ -212,7 +229,6 @@ impl<S: Store> Engine<S> {
         if paused_by_engine && let Some(live) = self.runs.get(run_id) {
             batch.record(live, Vec::new(), Some(RunStatus::Paused), true, false);
         }
-        Ok(())
     }
 
     /// The program of a version. The inner error says why there is none.

@@ -57,6 +57,10 @@ impl Timers {
         }
         taken
     }
+    /// The runs of what is due, in order of due time.
+    pub(crate) fn due(&self, now: Timestamp) -> impl Iterator<Item = RunId> {
+        self.due.iter().take_while(move |(due, _, _)| *due <= now).map(|(_, run_id, _)| *run_id)
+    }
     /// Whether the store must be read: nothing is left to do before the horizon, or the horizon is behind us.
     pub(crate) fn wants_page(&self, now: Timestamp, horizon_ms: i64) -> bool {
         match self.due.first() {

@@ -188,6 +188,9 @@ impl Store for SqlStore {
     async fn resume_runs(&self, tx: &mut Tx, ids: &[RunId], revision: u32) -> Result<Vec<Result<ResumedRun, (RunId, StoreError)>>, StoreError> {
         checkpoints::resume(tx, ids, revision).await
     }
+    async fn resume_committed_runs(&self, ids: &[RunId], revision: u32) -> Result<Vec<Result<ResumedRun, (RunId, StoreError)>>, StoreError> {
+        checkpoints::resume(&mut self.database.reader(), ids, revision).await
+    }
     async fn keep_checkpoints(&self, tx: &mut Tx, checkpoints: &[Checkpoint]) -> Result<(), StoreError> {
         checkpoints::keep(tx, checkpoints)
     }

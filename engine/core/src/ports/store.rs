@@ -649,6 +649,8 @@ pub trait Store: Send + Sync + 'static {
     async fn load_runs(&self, tx: &mut Self::Tx, ids: &[RunId]) -> Result<Vec<Result<StoredRun, (RunId, StoreError)>>, StoreError>;
     /// The same, for those that go on: of a run with a checkpoint of this revision, that and the history from its entry on.
     async fn resume_runs(&self, tx: &mut Self::Tx, ids: &[RunId], revision: u32) -> Result<Vec<Result<ResumedRun, (RunId, StoreError)>>, StoreError>;
+    /// The same without a transaction, as they were last committed.
+    async fn resume_committed_runs(&self, ids: &[RunId], revision: u32) -> Result<Vec<Result<ResumedRun, (RunId, StoreError)>>, StoreError>;
     /// Keeps checkpoints, each in place of the one that its run had; none of a run of which something was erased. A run's are gone
     /// with what is erased of it.
     async fn keep_checkpoints(&self, tx: &mut Self::Tx, checkpoints: &[Checkpoint]) -> Result<(), StoreError>;

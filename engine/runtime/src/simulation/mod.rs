@@ -4,6 +4,7 @@
 //!
 //! `ONWARD_SIM_SEEDS=10000 cargo test -p onward-runtime simulation` plays more seeds; `ONWARD_SIM_SEED=7` plays one.
 
+mod ahead;
 mod checkpoints;
 mod checks;
 mod commands;

@@ -32,6 +32,8 @@ async fn keep<S: Store>(store: &S, checkpoint: Checkpoint) {
 async fn resumed<S: Store>(store: &S) -> (Option<Checkpoint>, Vec<u64>) {
     let found = look(store, async |tx| store.resume_runs(tx, &[run_id(9), run_id(1)], REVISION).await.expect("resume_runs")).await;
     assert_eq!(found.len(), 1, "missing ones are left out");
+    let committed = store.resume_committed_runs(&[run_id(9), run_id(1)], REVISION).await.expect("resume_committed_runs");
+    assert_eq!(format!("{committed:?}"), format!("{found:?}"), "what is committed, read without a transaction");
     let ResumedRun { stored, checkpoint } = found.into_iter().next().expect("there").expect("readable");
     assert_eq!(stored.row.id, run_id(1));
     (checkpoint, stored.entries.iter().map(|entry| entry.seq).collect())
@@ -74,7 +76,13 @@ pub async fn a_checkpoint_that_is_ahead_of_the_history_shows<S: Store>(store: &S
 pub async fn a_checkpoint_goes_with_its_transaction<S: Store>(store: &S) {
     six_entries(store).await;
     keep(store, checkpoint(2)).await;
-    look(store, async |tx| store.keep_checkpoints(tx, &[checkpoint(4)]).await.expect("keep_checkpoints")).await;
+    look(store, async |tx| {
+        store.keep_checkpoints(tx, &[checkpoint(4)]).await.expect("keep_checkpoints");
+        let committed = store.resume_committed_runs(&[run_id(1)], REVISION).await.expect("resume_committed_runs");
+        let kept = committed[0].as_ref().expect("readable").checkpoint.clone();
+        assert_eq!(kept, Some(checkpoint(2)), "what is under way is nobody's");
+    })
+    .await;
     assert_eq!(resumed(store).await.0, Some(checkpoint(2)));
 }
 

@@ -87,6 +87,8 @@ struct Plan {
     ahead_ms: i64,
     stepped_ms: i64,
     ownership: Ownership,
+    /// Runs that were read without a transaction.
+    read_ahead: usize,
     /// How many transactions began at one moment, the latest.
     began: (Timestamp, u32),
 }
@@ -147,6 +149,10 @@ impl<S> FaultyStore<S> {
     /// The next `begin` takes this many milliseconds, as one that waits for a connection does.
     pub fn delay_next_begin(&self, millis: i64) {
         self.plan(|plan| plan.next_begin_takes = Some(millis));
+    }
+    /// How many runs were read without a transaction.
+    pub fn read_ahead(&self) -> usize {
+        self.plan(|plan| plan.read_ahead)
     }
     /// From now on no notice arrives, or again as many as the faults let through.
     pub fn lose_notices(&self, all: bool) {

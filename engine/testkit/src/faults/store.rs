@@ -230,6 +230,17 @@ impl<S: Store + Clone> Store for FaultyStore<S> {
     async fn resume_runs(&self, tx: &mut S::Tx, ids: &[RunId], revision: u32) -> Result<Vec<Result<ResumedRun, (RunId, StoreError)>>, StoreError> {
         self.inner.resume_runs(tx, ids, revision).await
     }
+    async fn resume_committed_runs(&self, ids: &[RunId], revision: u32) -> Result<Vec<Result<ResumedRun, (RunId, StoreError)>>, StoreError> {
+        let read = self.inner.resume_committed_runs(ids, revision).await?;
+        self.plan(|plan| plan.read_ahead += read.len());
+        let faults = self.plan(|plan| plan.faults);
+        if self.happens(10 * faults.commit_slow) {
+            // What was read is old by the time it comes.
+            let millis = self.executor.random_below(u64::try_from(faults.slowest_ms).unwrap_or(0)) as i64;
+            self.clock.sleep_until(self.clock.now().plus_millis(millis)).await;
+        }
+        Ok(read)
+    }
     async fn keep_checkpoints(&self, tx: &mut S::Tx, checkpoints: &[Checkpoint]) -> Result<(), StoreError> {
         self.maybe_fail_write()?;
         self.inner.keep_checkpoints(tx, checkpoints).await

@@ -4,12 +4,12 @@ use super::state::{Chunk, State};
 use onward_core::{
     RunId,
     history::{self, Entry},
-    ports::{RunRow, RunStatus, RunWrite, StoreError, StoredRun, Timer},
+    ports::{Checkpoint, ResumedRun, RunRow, RunStatus, RunWrite, StoreError, StoredRun, Timer},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Reads a run's history out of the rows.
-pub(super) fn history(rows: &BTreeMap<(RunId, u64), Chunk>, run: RunId) -> Result<Vec<Entry>, serde_json::Error> {
+pub(super) fn history(rows: &Chunks, run: RunId) -> Result<Vec<Entry>, serde_json::Error> {
     let mut entries = Vec::new();
     for ((_, seq), chunk) in rows.range((run, 0)..=(run, u64::MAX)) {
         entries.extend(history::decode_chunk(*seq, chunk.at, &chunk.text)?);
@@ -93,11 +93,30 @@ pub(super) fn put_row(state: &mut State, row: &RunRow) {
     state.runs.put(row.id, Arc::new(RunRow { input, event_id, ..row.clone() }));
 }
 
-/// A run with its history as the transaction sees it.
-pub(super) fn load(state: &State, id: RunId) -> Option<Result<StoredRun, (RunId, StoreError)>> {
-    let row = state.runs.get(&id)?;
-    Some(match history(state.history.working(), id) {
+type Rows = BTreeMap<RunId, Arc<RunRow>>;
+type Chunks = BTreeMap<(RunId, u64), Chunk>;
+
+/// A run with its history, out of these rows.
+pub(super) fn load(runs: &Rows, chunks: &Chunks, id: RunId) -> Option<Result<StoredRun, (RunId, StoreError)>> {
+    let row = runs.get(&id)?;
+    Some(match history(chunks, id) {
         Ok(entries) => Ok(StoredRun { row: RunRow::clone(row), entries }),
         Err(error) => Err((id, StoreError::Corrupt { what: format!("run {id}"), reason: error.to_string() })),
     })
+}
+
+/// A run from its checkpoint of this revision on, or whole.
+pub(super) fn resume(
+    (runs, chunks, checkpoints): (&Rows, &Chunks, &BTreeMap<RunId, Checkpoint>),
+    id: RunId,
+    revision: u32,
+) -> Option<Result<ResumedRun, (RunId, StoreError)>> {
+    let checkpoint = checkpoints.get(&id).filter(|checkpoint| checkpoint.revision == revision).cloned();
+    let resumed = |mut stored: StoredRun| {
+        if let Some(checkpoint) = &checkpoint {
+            stored.entries.retain(|entry| entry.seq >= checkpoint.seq);
+        }
+        ResumedRun { stored, checkpoint }
+    };
+    Some(load(runs, chunks, id)?.map(resumed))
 }

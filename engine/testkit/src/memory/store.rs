@@ -317,19 +317,19 @@ impl Store for MemoryStore {
 
     async fn load_runs(&self, tx: &mut MemoryTx, ids: &[RunId]) -> Result<Vec<Result<StoredRun, (RunId, StoreError)>>, StoreError> {
         let state = tx.state();
-        Ok(ids.iter().filter_map(|id| runs::load(&state, *id)).collect())
+        Ok(ids.iter().filter_map(|id| runs::load(state.runs.working(), state.history.working(), *id)).collect())
     }
 
     async fn resume_runs(&self, tx: &mut MemoryTx, ids: &[RunId], revision: u32) -> Result<Vec<Result<ResumedRun, (RunId, StoreError)>>, StoreError> {
         let state = tx.state();
-        let resumed = |mut stored: StoredRun| {
-            let checkpoint = state.checkpoints.get(&stored.row.id).filter(|checkpoint| checkpoint.revision == revision).cloned();
-            if let Some(checkpoint) = &checkpoint {
-                stored.entries.retain(|entry| entry.seq >= checkpoint.seq);
-            }
-            ResumedRun { stored, checkpoint }
-        };
-        Ok(ids.iter().filter_map(|id| runs::load(&state, *id)).map(|run| run.map(resumed)).collect())
+        let tables = (state.runs.working(), state.history.working(), state.checkpoints.working());
+        Ok(ids.iter().filter_map(|id| runs::resume(tables, *id, revision)).collect())
+    }
+
+    async fn resume_committed_runs(&self, ids: &[RunId], revision: u32) -> Result<Vec<Result<ResumedRun, (RunId, StoreError)>>, StoreError> {
+        let state = self.shared.state();
+        let tables = (state.runs.committed(), state.history.committed(), state.checkpoints.committed());
+        Ok(ids.iter().filter_map(|id| runs::resume(tables, *id, revision)).collect())
     }
 
     async fn keep_checkpoints(&self, tx: &mut MemoryTx, checkpoints: &[Checkpoint]) -> Result<(), StoreError> {

@@ -1,0 +1,138 @@
+//! Runs whose timers are due and wait for their turn are read while the transaction before theirs is written: where tens of
+//! thousands fall due at one moment, reading them is a good part of the work, and need not be the loop's.
+//!
+//! What was read is used only while it is sure to be the latest. Nobody but this loop writes the runs of its shards, and each run that
+//! it writes goes through its memory: whoever is read into memory otherwise is forgotten here, and all of them are with a commit whose
+//! end is not known and with a shard that is lost. Whatever cannot be read, or does not fit, is left to the loop, which says why.
+
+use crate::{
+    checkpoints::{self, Resumed},
+    engine::{Engine, Shared},
+};
+use onward_core::{
+    RunId,
+    definition::Workflow,
+    machine,
+    ports::{ResumedRun, RunRow, RunStatus, Store},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+use tokio::sync::mpsc;
+
+/// Runs read at once: so many are some milliseconds of a thread's time.
+const PAGE: usize = 100;
+/// So many transactions ahead.
+const TRANSACTIONS: usize = 2;
+
+/// A run as it was read.
+pub(crate) struct ReadAhead {
+    pub(crate) row: RunRow,
+    pub(crate) workflow: Arc<Workflow>,
+    pub(crate) resumed: Resumed,
+}
+
+/// Which question an answer is to.
+type Question = u64;
+
+/// What was asked for, and what has come of it.
+pub(crate) struct Ahead {
+    wanted: BTreeMap<RunId, (Question, Option<ReadAhead>)>,
+    questions: Question,
+    /// What is stored is what this loop committed last: nothing of it is under way.
+    settled: bool,
+    answer: mpsc::UnboundedSender<(Question, Vec<ReadAhead>)>,
+    answers: mpsc::UnboundedReceiver<(Question, Vec<ReadAhead>)>,
+}
+
+impl Ahead {
+    pub(crate) fn new() -> Self {
+        let (answer, answers) = mpsc::unbounded_channel();
+        Self { wanted: BTreeMap::new(), questions: 0, settled: false, answer, answers }
+    }
+    /// A commit was confirmed, and so has every one before it ended; it changed these runs.
+    pub(crate) fn committed(&mut self, changed: &BTreeSet<RunId>) {
+        self.settled = true;
+        if !self.wanted.is_empty() {
+            self.wanted.retain(|run_id, _| !changed.contains(run_id));
+        }
+    }
+    /// Nothing that was read, or is being read, may be used.
+    pub(crate) fn forget(&mut self) {
+        self.wanted.clear();
+        self.settled = false;
+    }
+    /// The run as it was read, if it was; what comes of it later counts for nothing.
+    pub(crate) fn take(&mut self, run_id: RunId) -> Option<ReadAhead> {
+        if self.wanted.is_empty() {
+            return None;
+        }
+        self.hear();
+        self.wanted.remove(&run_id)?.1
+    }
+    /// Notes those that are not asked for yet, as one question.
+    fn ask(&mut self, runs: impl Iterator<Item = RunId>) -> Option<(Question, Vec<RunId>)> {
+        let asked: Vec<RunId> = runs.filter(|run_id| !self.wanted.contains_key(run_id)).collect::<BTreeSet<_>>().into_iter().collect();
+        if asked.is_empty() {
+            return None;
+        }
+        self.questions += 1;
+        self.wanted.extend(asked.iter().map(|run_id| (*run_id, (self.questions, None))));
+        Some((self.questions, asked))
+    }
+    fn hear(&mut self) {
+        while let Ok((question, runs)) = self.answers.try_recv() {
+            for run in runs {
+                if let Some((_, place)) = self.wanted.get_mut(&run.row.id).filter(|(asked, _)| *asked == question) {
+                    *place = Some(run);
+                }
+            }
+        }
+    }
+}
+
+impl<S: Store> Engine<S> {
+    /// Has the runs read whose timers are due and will have their turn in the transactions after the next one.
+    pub(crate) fn look_ahead(&mut self) {
+        self.ahead.hear();
+        if !self.ahead.settled || self.pauses.resuming {
+            return;
+        }
+        let now = self.now();
+        let runs = &self.runs;
+        let due = self.timers.due(now).take(TRANSACTIONS * self.shared.limits.timer_page).filter(|run_id| !runs.contains(*run_id));
+        if let Some((question, asked)) = self.ahead.ask(due) {
+            let (shared, answer) = (Arc::clone(&self.shared), self.ahead.answer.clone());
+            self.shared.executor.spawn(Box::pin(async move {
+                for page in asked.chunks(PAGE) {
+                    // Without the loop there is nobody to tell.
+                    if answer.send((question, read(&shared, page).await)).is_err() {
+                        return;
+                    }
+                }
+            }));
+        }
+    }
+}
+
+async fn read<S: Store>(shared: &Shared<S>, page: &[RunId]) -> Vec<ReadAhead> {
+    match shared.store.resume_committed_runs(page, machine::checkpoint_revision()).await {
+        Ok(runs) => runs.into_iter().flatten().filter_map(|run| resumed(shared, run)).collect(),
+        Err(error) => {
+            tracing::debug!(%error, "runs cannot be read ahead; each is read in its turn");
+            Vec::new()
+        }
+    }
+}
+
+fn resumed<S: Store>(shared: &Shared<S>, run: ResumedRun) -> Option<ReadAhead> {
+    let row = &run.stored.row;
+    // One that is paused needs a closer look.
+    if run.stored.entries.is_empty() || row.status == RunStatus::Paused {
+        return None;
+    }
+    let workflow = shared.definitions.known(row.organisation, &row.workflow, row.version)?;
+    let resumed = checkpoints::resumed(&workflow, &run, &shared.nodes).ok()?;
+    Some(ReadAhead { row: run.stored.row, workflow, resumed })
+}
