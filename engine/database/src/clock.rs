@@ -1,5 +1,6 @@
 //! The real clock.
 
+use crate::nap::nap;
 use onward_core::{
     Timestamp,
     ports::{BoxFuture, Clock},
@@ -104,8 +105,7 @@ impl Clock for SystemClock {
             loop {
                 let (anchor, instant) = clock.reading();
                 let Some(left) = anchor.until(due, instant) else { return };
-                #[expect(clippy::disallowed_methods, reason = "this is what `Clock::sleep_until` is made of")]
-                tokio::time::sleep(left.min(LONGEST_SLEEP)).await;
+                nap(left, LONGEST_SLEEP).await;
                 clock.synchronise();
             }
         })

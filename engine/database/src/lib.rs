@@ -23,6 +23,7 @@ pub mod jobs;
 mod listening;
 mod lists;
 mod migrations;
+mod nap;
 mod postgres;
 mod query;
 mod row;
