@@ -51,28 +51,36 @@ pub(crate) fn encode(entries: &[Entry], personal: bool) -> Result<(String, Vec<P
 
 /// A single value as it is stored in a row.
 pub(crate) fn encode_value(value: &Value, personal: bool) -> (String, Option<Payload>) {
-    let mut value = value.clone();
-    let payload = take_apart(&mut value, personal);
-    (value.to_string(), payload)
+    let text = value.to_string();
+    match apart(value, text, personal) {
+        Ok(payload) => (refer_to(&payload).to_string(), Some(payload)),
+        Err(text) => (text, None),
+    }
 }
 
 fn take_apart(value: &mut Value, personal: bool) -> Option<Payload> {
+    let payload = apart(value, value.to_string(), personal).ok()?;
+    *value = refer_to(&payload);
+    Some(payload)
+}
+
+/// What stands in the place of a value that lies apart.
+fn refer_to(payload: &Payload) -> Value {
+    serde_json::json!({ REFERENCE: hex::encode(payload.digest) })
+}
+
+/// The value, by its text, if it is to lie apart; else the text again.
+fn apart(value: &Value, text: String, personal: bool) -> Result<Payload, String> {
     let empty = match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => true,
         Value::String(text) => text.is_empty(),
         Value::Array(items) => items.is_empty(),
         Value::Object(fields) => fields.is_empty(),
     };
-    if empty {
-        return None;
+    if empty || (!personal && text.len() <= INLINE_PAYLOAD_BYTES && reference(value).is_none()) {
+        return Err(text);
     }
-    let text = value.to_string();
-    if !personal && text.len() <= INLINE_PAYLOAD_BYTES && reference(value).is_none() {
-        return None;
-    }
-    let digest = digest::hash(&[text.as_bytes()]);
-    *value = serde_json::json!({ REFERENCE: hex::encode(digest) });
-    Some(Payload { digest, text })
+    Ok(Payload { digest: digest::hash(&[text.as_bytes()]), text })
 }
 
 /// Whether a stored text may hold a reference: cheap, and never wrongly false.
