@@ -39,23 +39,24 @@ impl Live {
 /// The runs in memory. Runs at work stay; of those at rest the latest few, so that sleeping runs cost nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Runs {
-    by_id: BTreeMap<RunId, Live>,
+    /// Each in a place of its own: the tree moves what it holds when something comes or goes.
+    by_id: BTreeMap<RunId, Box<Live>>,
     resting: VecDeque<(RunId, u64)>,
     rests: u64,
 }
 
 impl Runs {
     pub(crate) fn get(&self, id: RunId) -> Option<&Live> {
-        self.by_id.get(&id)
+        self.by_id.get(&id).map(Box::as_ref)
     }
     pub(crate) fn get_mut(&mut self, id: RunId) -> Option<&mut Live> {
-        self.by_id.get_mut(&id)
+        self.by_id.get_mut(&id).map(Box::as_mut)
     }
     pub(crate) fn contains(&self, id: RunId) -> bool {
         self.by_id.contains_key(&id)
     }
     pub(crate) fn insert(&mut self, live: Live) {
-        self.by_id.insert(live.state.run_id, live);
+        self.by_id.insert(live.state.run_id, Box::new(live));
     }
     pub(crate) fn evict(&mut self, id: RunId) {
         self.by_id.remove(&id);
