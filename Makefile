@@ -4,6 +4,7 @@ CARGO ?= cargo
 # More seeds, kills and rounds than `make test` takes the time for.
 ROUNDS ?= 5
 SEEDS ?= 100000
+FROM ?= 1
 KILLS ?= 100
 SECONDS_EACH ?= 60
 
@@ -27,8 +28,8 @@ lint: ## Formatting and lints only
 bench: ## Measure speed and memory (release build); JSON lines on standard output (ON=--postgres: on a throwaway PostgreSQL)
 	$(CARGO) bench --bench onward -- $(ON)
 
-sim: ## Seeded simulation of the runtime and the kill test, with many more seeds and kills (SEEDS=, KILLS=)
-	ONWARD_SIM_SEEDS=$(SEEDS) $(CARGO) test --release -p onward-runtime simulation -- --nocapture
+sim: ## Seeded simulation of the runtime and the kill test, with many more seeds and kills (SEEDS=, FROM=, KILLS=)
+	ONWARD_SIM_SEEDS=$(SEEDS) ONWARD_SIM_FROM=$(FROM) $(CARGO) test --release -p onward-runtime simulation -- --nocapture
 	ONWARD_KILLS=$(KILLS) $(CARGO) test --release --test onward kill -- --nocapture
 
 fuzz: ## Coverage-guided fuzzing of definitions, expressions and scripts (SECONDS_EACH=60), then the property tests again and again (ROUNDS=)
