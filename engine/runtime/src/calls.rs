@@ -7,7 +7,7 @@ use futures_util::{
 };
 use onward_core::{
     ErrorCode, OrganisationId, RunId, StepError, Timestamp, Value,
-    ports::{Clock, Effect, Executor, Node, Outcome, Reconciled, StepContext, Transaction},
+    ports::{BoxFuture, Clock, Effect, Node, Outcome, Reconciled, StepContext, Transaction},
     trace::{SpanId, TraceId},
 };
 use std::{
@@ -175,17 +175,16 @@ impl<T: Transaction> Calls<T> {
     }
 }
 
-/// Makes the call beside the loop; its outcome comes back as a message. With `here` it begins on the loop's own thread, and goes
-/// beside it where it has to wait: a loop that would only go to sleep spares the call, and the outcome that is there at once, the
-/// way to another thread.
+/// The call, to be made beside the loop; its outcome comes back as a message. With `here` it begins at once, on the loop's own thread,
+/// and goes beside it only where it has to wait: a loop that would only go to sleep spares the call, and the outcome that is there at
+/// once, the way to another thread.
 pub(crate) fn start<T: Transaction>(
     mut call: PlannedCall<T>,
     took: metrics::Histogram,
     clock: &Arc<dyn Clock>,
-    executor: &dyn Executor,
     outcomes: UnboundedSender<Item<T>>,
     here: bool,
-) {
+) -> Option<BoxFuture<'static, ()>> {
     let clock = Arc::clone(clock);
     call.context.now = clock.now();
     let context = &call.context;
@@ -214,9 +213,9 @@ pub(crate) fn start<T: Transaction>(
     let mut work = Box::pin(work.instrument(span));
     // Whoever spawns it polls it again, with a waker that wakes.
     if here && work.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
-        return;
+        return None;
     }
-    executor.spawn(work);
+    Some(work)
 }
 
 async fn run<T: Transaction>(call: &PlannedCall<T>, clock: &dyn Clock) -> Outcome {

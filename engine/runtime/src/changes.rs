@@ -37,7 +37,8 @@ impl Watchers {
     pub(crate) fn tell(&self, change: Change) {
         drop(self.all.send(change));
     }
-    fn tell_everywhere(&self, change: Change) {
+    /// The same, and those of other nodes.
+    pub(crate) fn tell_everywhere(&self, change: Change) {
         if self.hands_on() {
             drop(self.own.send(change.clone()));
         }
@@ -46,12 +47,13 @@ impl Watchers {
 }
 
 impl<S: Store> Engine<S> {
-    /// Announces runs whose status changed, and what bodies and nodes announced.
-    pub(crate) fn announce(&self, batch: &Batch<S::Tx>) {
+    /// What is to be announced: runs whose status changed, and what bodies and nodes announced.
+    pub(crate) fn announcements(&self, batch: &mut Batch<S::Tx>) -> Vec<Change> {
         let watchers = &self.shared.watchers;
         if watchers.all.receiver_count() == 0 && !watchers.hands_on() {
-            return;
+            return Vec::new();
         }
+        let mut changes = Vec::new();
         for (run_id, before) in batch.written() {
             let Some(live) = self.runs.get(run_id) else { continue };
             let status = live.state.status;
@@ -60,10 +62,9 @@ impl<S: Store> Engine<S> {
             }
             let step = live.state.waiting_on().get("step").cloned().unwrap_or_default();
             let data = serde_json::json!({ "workflow": live.workflow.name, "status": status, "step": step });
-            watchers.tell_everywhere(Change { organisation: live.organisation, topic: "run".into(), id: run_id.to_string(), data });
+            changes.push(Change { organisation: live.organisation, topic: "run".into(), id: run_id.to_string(), data });
         }
-        for change in &batch.changes {
-            watchers.tell_everywhere(change.clone());
-        }
+        changes.append(&mut batch.changes);
+        changes
     }
 }

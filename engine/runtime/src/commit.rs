@@ -8,7 +8,7 @@ use crate::{
     meters::seconds,
     release::Looking,
 };
-use onward_core::ports::{CommitError, Notice, NoticeKind, ShardSet, Store, StoreError, Timer, Transaction as _, WriteError};
+use onward_core::ports::{Change, CommitError, Notice, NoticeKind, ShardSet, Store, StoreError, Timer, Transaction as _, WriteError};
 use std::sync::Arc;
 
 /// Why a transaction did not end in a confirmed commit.
@@ -53,13 +53,16 @@ impl<S: Store> Engine<S> {
             Ok(answers) => {
                 self.shared.load.batch_ended(true);
                 self.commit_failures = 0;
-                self.follow_up(batch);
+                let changes = self.follow_up(batch);
+                let mut told = Vec::new();
                 for (queued, answer) in items.into_iter().zip(answers) {
                     match answer {
                         Answer::Asked(request) => self.await_reply(request, queued.item),
-                        answer => queued.item.answer(answer),
+                        answer if !queued.item.is_own() => told.push((queued.item, answer)),
+                        _ => {}
                     }
                 }
+                self.herald.tell(changes, told);
             }
             Err(unconfirmed) => self.recover_from(&unconfirmed, batch, items),
         }
@@ -189,8 +192,8 @@ impl<S: Store> Engine<S> {
         self.shared.limits.planted(crate::config::Plant::EpochUnchecked)
     }
 
-    /// What follows a confirmed commit.
-    fn follow_up(&mut self, mut batch: Batch<S::Tx>) {
+    /// What follows a confirmed commit. Gives back what is to be announced.
+    fn follow_up(&mut self, mut batch: Batch<S::Tx>) -> Vec<Change> {
         if let Some(generation) = batch.generation {
             // Where another one lies between, something else changed, too.
             self.rollouts.unread |= generation != self.generation + 1;
@@ -250,7 +253,7 @@ impl<S: Store> Engine<S> {
         for key in &batch.settled {
             self.calls.settle(key);
         }
-        self.announce(&batch);
+        let changes = self.announcements(&mut batch);
         self.ahead.committed(&batch.touched);
         for run_id in batch.quarantined.keys() {
             self.runs.evict(*run_id);
@@ -298,6 +301,7 @@ impl<S: Store> Engine<S> {
                 traced.tell(now);
             }
         }
+        changes
     }
 
     /// A timer that was handed to its run too early, because the clock went back, is set again.

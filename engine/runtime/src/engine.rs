@@ -9,6 +9,7 @@ use crate::{
     definitions::Definitions,
     gather::Incoming,
     held_counts::HeldCounts,
+    herald::Herald,
     leases::Leases,
     live::Runs,
     load::Load,
@@ -148,6 +149,7 @@ pub struct Engine<S: Store> {
     /// Queues of held starts and whose turn it is.
     pub(crate) ready: Ready,
     pub(crate) held_counts: HeldCounts,
+    pub(crate) herald: Herald<S::Tx>,
     /// When the next burst ends, as far as is known.
     pub(crate) next_burst_end: Option<Timestamp>,
     /// Starts may be held: without any, no run's end looks for one.
@@ -223,6 +225,7 @@ impl<S: Store> Engine<S> {
             replies_given: 0,
             ready: Ready::default(),
             held_counts: HeldCounts::default(),
+            herald: Herald::start(&shared),
             next_burst_end: None,
             starts_are_held: true,
             permits_are_out: true,
@@ -262,6 +265,7 @@ impl<S: Store> Engine<S> {
                 self.commit_together(items).await;
             }
         }
+        self.herald.finish().await;
         match self.shared.store.leave(self.shared.node_id, self.now()).await {
             Ok(()) if self.is_in_company() => self.ring(NoticeKind::Leases, ShardSet::ALL).await,
             Ok(()) => {}
@@ -290,6 +294,7 @@ impl<S: Store> Engine<S> {
         if self.shared.duty == Duty::Command || !calls::may_start(self.shared.time.own(), self.leases.until()) {
             return;
         }
+        let mut begun = Vec::new();
         while let Some(call) = self.calls.next() {
             if self.gives_back(&call) || self.gives_to_successor(&call) {
                 continue;
@@ -297,8 +302,9 @@ impl<S: Store> Engine<S> {
             let seconds = self.meters.seconds_of(&call.node.descriptor().id);
             // With others under way their outcomes come soon, and share a commit.
             let here = self.calls.running() == 1 && self.calls.none_waits() && self.nothing_waits();
-            calls::start(call, seconds, &self.shared.clock, self.shared.executor.as_ref(), self.outcomes.clone(), here);
+            begun.extend(calls::start(call, seconds, &self.shared.clock, self.outcomes.clone(), here));
         }
+        self.shared.executor.spawn_all(begun);
         self.measure();
     }
 

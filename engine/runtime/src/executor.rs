@@ -21,6 +21,21 @@ impl Executor for TokioExecutor {
         drop(self.handle.spawn(task));
     }
 
+    fn spawn_all(&self, mut tasks: Vec<BoxFuture<'static, ()>>) {
+        // The last one starts the others: its thread is awake by then.
+        let Some(last) = tasks.pop() else { return };
+        if tasks.is_empty() {
+            return self.spawn(last);
+        }
+        let handle = self.handle.clone();
+        self.spawn(Box::pin(async move {
+            for task in tasks {
+                drop(handle.spawn(task));
+            }
+            last.await;
+        }));
+    }
+
     fn spawn_apart(&self, task: BoxFuture<'static, ()>) {
         if self.handle.runtime_flavor() != RuntimeFlavor::MultiThread {
             return self.spawn(task);

@@ -28,6 +28,7 @@ mod gates;
 mod gather;
 mod handle;
 mod held_counts;
+mod herald;
 mod inbox;
 mod intake;
 mod leases;

@@ -35,6 +35,12 @@ pub trait Ids: Send + Sync + 'static {
 pub trait Executor: Send + Sync + 'static {
     /// Runs the future to its end beside everything else.
     fn spawn(&self, task: BoxFuture<'static, ()>);
+    /// The same of several: where starting one wakes a thread, all of them wake one.
+    fn spawn_all(&self, tasks: Vec<BoxFuture<'static, ()>>) {
+        for task in tasks {
+            self.spawn(task);
+        }
+    }
     /// As [`Executor::spawn`], for a task that may keep its thread for a while (the engine's loop writes to the disk): on a
     /// thread of its own, where there are threads.
     fn spawn_apart(&self, task: BoxFuture<'static, ()>) {
