@@ -2,7 +2,8 @@
 //! events, duplicates, delays and crashes; then DESIGN.md's promises are checked against what is stored and against the
 //! outside's own ledger.
 //!
-//! `ONWARD_SIM_SEEDS=10000 cargo test -p onward-runtime simulation` plays more seeds; `ONWARD_SIM_SEED=7` plays one.
+//! `ONWARD_SIM_SEEDS=10000 cargo test -p onward-runtime simulation` plays more seeds,
+//! `ONWARD_SIM_FROM=5000` from another one on; `ONWARD_SIM_SEED=7` plays one.
 
 mod ahead;
 mod checkpoints;
