@@ -1,8 +1,9 @@
 //! Tells those outside what a commit came to: who asked, and who watches.
 //!
 //! Telling somebody wakes a thread, and each waking is a call of the kernel. The loop that would do that for each of the dozens of
-//! messages of a transaction would spend a tenth of its time on it. So it wakes one task, which tells all of them, in the order of the
-//! commits. A single answer the loop gives itself: that is the shorter way.
+//! messages of a transaction would spend a part of its time on it that shows. So it wakes one task, which tells all of them. Those who
+//! watch hear of the commits in their order. A single answer the loop gives itself, which is the shorter way: it may come before what
+//! others are told of an earlier commit.
 
 use crate::{
     engine::Shared,
