@@ -1,6 +1,6 @@
 //! What every endpoint shares.
 
-use crate::{GalleryItem, endpoints::results::Lists, idempotency::RunningKeys, presence::OpenApps};
+use crate::{GalleryItem, endpoints::results::Lists, idempotency::RunningKeys, presence::OpenApps, token_lookups::TokenLookups};
 use onward_accounts::SecretSource;
 use onward_connectors::{
     Connectors,
@@ -87,6 +87,7 @@ pub struct Shared {
     pub(crate) sockets: Arc<Semaphore>,
     pub(crate) waiting_senders: Semaphore,
     pub(crate) running_keys: RunningKeys,
+    pub(crate) token_lookups: TokenLookups,
     pub(crate) open_apps: OpenApps,
     /// Results of long loops that somebody pages through.
     pub(crate) loop_results: Lists,
@@ -99,8 +100,18 @@ impl App {
         let waiting_for_turn = Arc::new(Semaphore::new(WAITING_SIGN_INS));
         let sockets = Arc::new(Semaphore::new(parts.settings.sockets));
         let waiting_senders = Semaphore::new(WAITING_SENDERS);
-        let (running_keys, open_apps) = (RunningKeys::default(), OpenApps::default());
-        Self(Arc::new(Shared { parts, password_checks, waiting_for_turn, sockets, waiting_senders, running_keys, open_apps, loop_results: Lists::default() }))
+        let (running_keys, token_lookups, open_apps) = (RunningKeys::default(), TokenLookups::default(), OpenApps::default());
+        Self(Arc::new(Shared {
+            parts,
+            password_checks,
+            waiting_for_turn,
+            sockets,
+            waiting_senders,
+            running_keys,
+            token_lookups,
+            open_apps,
+            loop_results: Lists::default(),
+        }))
     }
     /// Reads committed data.
     pub fn reader(&self) -> Reader {

@@ -144,7 +144,7 @@ impl Caller {
 
 /// The caller behind an API token.
 pub(crate) async fn by_token(app: &App, text: &str) -> Result<Option<Caller>, DatabaseError> {
-    let Some(token) = tokens::find(&mut app.reader(), text).await? else { return Ok(None) };
+    let Some(token) = app.token_lookups.find(&mut app.reader(), text).await? else { return Ok(None) };
     if token.wants_touch(app.now()) {
         let (organisation, id) = (token.organisation, token.id);
         note_use(app, TouchedBy::Token(organisation, id));

@@ -18,6 +18,7 @@ mod request;
 pub mod retention;
 mod router;
 pub mod shapes;
+mod token_lookups;
 mod triggers;
 mod write;
 

@@ -179,20 +179,29 @@ async fn tokens_are_found_until_revoked_and_used_to_the_hour() {
     let (token, text) = tokens::create(&mut tx, organisation, &Actor::System, "deploy", Role::Agent, &SystemSecrets).await.unwrap();
     assert!(text.starts_with("onw_") && text.len() == 47 && text.starts_with(&token.hint) && token.hint.len() == 8);
     assert!(matches!(tokens::create(&mut tx, organisation, &Actor::System, "deploy", Role::Agent, &SystemSecrets).await, Err(CrmError::Conflict { .. })));
-    let found = tokens::find(&mut tx, &text).await.unwrap().unwrap();
+    let found = live_token(&mut tx, &text).await.unwrap();
     assert_eq!((found.id, found.role, found.organisation), (token.id, Role::Agent, organisation));
-    assert!(tokens::find(&mut tx, &text[4..]).await.unwrap().is_none());
-    assert!(tokens::find(&mut tx, &format!("{text}x")).await.unwrap().is_none());
+    assert!(tokens::hash_of(&text[4..]).is_none());
+    assert!(live_token(&mut tx, &format!("{text}x")).await.is_none());
     assert!(found.wants_touch(START));
     tokens::touch(&mut tx, organisation, token.id).await.unwrap();
-    let used = tokens::find(&mut tx, &text).await.unwrap().unwrap();
+    let used = live_token(&mut tx, &text).await.unwrap();
     assert_eq!(used.last_used_at.unwrap().as_millis() % tokens::USED_GRAIN_MS, 0);
     assert!(!used.wants_touch(START));
     tokens::revoke(&mut tx, organisation, &Actor::System, token.id).await.unwrap();
-    assert!(tokens::find(&mut tx, &text).await.unwrap().is_none());
+    assert!(live_token(&mut tx, &text).await.is_none());
     assert!(matches!(tokens::revoke(&mut tx, organisation, &Actor::System, token.id).await, Err(CrmError::NotFound { .. })));
-    tokens::create(&mut tx, organisation, &Actor::System, "deploy", Role::Agent, &SystemSecrets).await.unwrap();
+    let (again, other) = tokens::create(&mut tx, organisation, &Actor::System, "deploy", Role::Agent, &SystemSecrets).await.unwrap();
     assert_eq!(tokens::list(&mut tx, organisation).await.unwrap().len(), 2);
+    let asked: Vec<_> = [&text, &other, &other].into_iter().filter_map(|text| tokens::hash_of(text)).collect();
+    let found = tokens::find(&mut tx, &asked).await.unwrap();
+    assert_eq!(found.into_iter().map(|(hash, token)| (hash, token.id)).collect::<Vec<_>>(), [(asked[1], again.id)]);
+    assert!(tokens::find(&mut tx, &[]).await.unwrap().is_empty());
+}
+
+async fn live_token(tx: &mut Tx, text: &str) -> Option<tokens::ApiToken> {
+    let hash = tokens::hash_of(text)?;
+    tokens::find(tx, &[hash]).await.unwrap().remove(&hash)
 }
 
 #[tokio::test]

@@ -2,7 +2,8 @@
 
 use crate::{Actor, CrmError, Role, SecretSource, TokenId, audit, secret};
 use onward_core::{OrganisationId, Timestamp, Value, ports::Transaction};
-use onward_database::{DatabaseError, Query, Row, Tx, args};
+use onward_database::{DatabaseError, Query, Row, Rows, Tx, args};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What every token begins with, so that scanners for leaked secrets find it.
 pub const PREFIX: &str = "onw_";
@@ -50,7 +51,7 @@ impl ApiToken {
 
 macro_rules! select {
     ($rest:literal) => {
-        concat!("SELECT organisation, id, name, role, hint, created_at, last_used_at, revoked_at FROM api_tokens ", $rest)
+        concat!("SELECT organisation, id, name, role, hint, created_at, last_used_at, revoked_at, token_hash FROM api_tokens ", $rest)
     };
 }
 
@@ -96,13 +97,26 @@ pub async fn create(
     Ok((token, text))
 }
 
-/// The live token of a text that someone sent.
-pub async fn find(db: &mut impl Query, text: &str) -> Result<Option<ApiToken>, DatabaseError> {
-    if !text.starts_with(PREFIX) {
-        return Ok(None);
-    }
-    let row = db.fetch_optional(select!("WHERE token_hash = $1 AND revoked_at IS NULL"), args![secret::hash(text)]).await?;
-    row.as_ref().map(from_row).transpose()
+/// What is stored of a token's text.
+pub type TokenHash = [u8; 32];
+
+/// The hash of a text that someone sent, when it can be a token.
+pub fn hash_of(text: &str) -> Option<TokenHash> {
+    text.starts_with(PREFIX).then(|| secret::hash(text))
+}
+
+/// The live tokens among these, in one statement.
+pub async fn find(db: &mut impl Query, hashes: &[TokenHash]) -> Result<BTreeMap<TokenHash, ApiToken>, DatabaseError> {
+    let asked: Rows = hashes.iter().collect::<BTreeSet<_>>().into_iter().map(|hash| args![*hash]).collect();
+    let sql = select!("WHERE token_hash IN (SELECT hash FROM {$1: hash bytes} AS asked) AND revoked_at IS NULL");
+    let rows = db.fetch_all(sql, args![asked]).await?;
+    let told = |row: &Row| {
+        let hash: Vec<u8> = row.get("token_hash")?;
+        let hash = TokenHash::try_from(hash)
+            .map_err(|hash| DatabaseError::Column { column: "token_hash".into(), reason: format!("{} bytes are no hash", hash.len()) })?;
+        Ok((hash, from_row(row)?))
+    };
+    rows.iter().map(told).collect()
 }
 
 /// Every token, newest first.
