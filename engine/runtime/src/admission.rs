@@ -245,14 +245,16 @@ impl<S: Store> Engine<S> {
         let trigger = candidate.trigger();
         let event = candidate.envelope(batch.now);
         let parent = candidate.parent();
-        let Candidate { current, input, key, reads, depth, run_id, .. } = candidate;
+        let Candidate { current, input, key, reads, depth, run_id, held, .. } = candidate;
         let workflow = Arc::clone(&current.workflow);
         let shard = Shard::of(organisation, &workflow.name, &key);
+        // One that was held may have been given a permit by an earlier version.
+        let may_hold_permit = held.is_some() || workflow.limits.concurrency.is_some();
         batch.key_change(organisation, &workflow.name, &key).started.push(run_id);
         batch.touched.insert(run_id);
         let start = Start { version: current.version, key, trigger, input, event, event_id, seed: self.shared.ids.seed(), depth, parent, reads };
         batch.tally.started += 1;
-        self.runs.insert(Live::new(organisation, shard, workflow, State::new(run_id), 0));
+        self.runs.insert(Live::new(organisation, shard, workflow, State::new(run_id), 0).that_may_hold_permit(may_hold_permit));
         batch.happen(run_id, Happening::Started(start));
     }
 }

@@ -198,7 +198,9 @@ impl<S: Store> Engine<S> {
                 Action::Emit(event) => batch.arriving.push(crate::batch::Arriving { event, told: None, addressee: None, request: tracing::Span::none() }),
                 Action::Abandon { step } => batch.abandoned.push((run_id, step)),
                 Action::Ended => {
-                    batch.ended.push(run_id);
+                    if live.may_hold_permit {
+                        batch.ended.push(run_id);
+                    }
                     // Whatever the mode of this run's version: that of the next one may be another.
                     // A key that is the run's own id never comes again.
                     if self.starts_are_held && *live.state.key != *run_id.to_string() {
@@ -292,7 +294,10 @@ impl<S: Store> Engine<S> {
 
     /// The organisation's time zone, as it stands in this transaction.
     pub(crate) async fn zone(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, organisation: OrganisationId) -> Arc<str> {
-        if let Some(zone) = batch.zones.get(&organisation) {
+        // What this transaction itself changes is not what is remembered, and is forgotten with it when it fails.
+        let remembers = self.is_in_company() && !batch.settings_changed;
+        let known = batch.zones.get(&organisation).or_else(|| self.zones.get(&organisation).filter(|_| remembers));
+        if let Some(zone) = known {
             return Arc::clone(zone);
         }
         let mut known = Known::default();
@@ -300,7 +305,10 @@ impl<S: Store> Engine<S> {
         // Without an answer the run goes on in UTC: its own zone was recorded when it started.
         let read = self.read_record(tx, organisation, &record, &mut known).await.is_ok();
         let name = known.records.get("org").and_then(|org| org.get("timezone")).and_then(Value::as_str).filter(|_| read);
-        let zone: Arc<str> = name.unwrap_or("UTC").into();
+        let (is_told, zone): (bool, Arc<str>) = (name.is_some(), name.unwrap_or("UTC").into());
+        if is_told && remembers {
+            self.zones.insert(organisation, Arc::clone(&zone));
+        }
         batch.zones.insert(organisation, Arc::clone(&zone));
         zone
     }

@@ -123,7 +123,7 @@ pub(crate) struct Batch<T: onward_core::ports::Transaction> {
     /// What held starts weighed that were asked again, beyond their number.
     pub(crate) spent: BTreeMap<OrganisationId, usize>,
     held_changes: HeldChanges,
-    /// Runs that ended, whose permits are not given back yet.
+    /// Runs that ended and may hold a permit, which is not given back yet.
     pub(crate) ended: Vec<RunId>,
     /// Runs whose questions to contacts changed; they are told of before any event is taken in.
     pub(crate) asking: BTreeSet<RunId>,
@@ -144,6 +144,8 @@ pub(crate) struct Batch<T: onward_core::ports::Transaction> {
     pub(crate) notes: Vec<(OrganisationId, EventId, RoutingNote)>,
     pub(crate) keys: BTreeMap<(OrganisationId, String, String), KeyChange>,
     pub(crate) zones: BTreeMap<OrganisationId, Arc<str>>,
+    /// It changes an organisation's settings.
+    pub(crate) settings_changed: bool,
     /// The routing table after the commit.
     pub(crate) published: Vec<Published>,
     /// Versions on trial that change, or are on trial no more.
@@ -215,6 +217,7 @@ impl<T: onward_core::ports::Transaction> Batch<T> {
             notes: Vec::new(),
             keys: BTreeMap::new(),
             zones: BTreeMap::new(),
+            settings_changed: false,
             published: Vec::new(),
             rollouts: BTreeMap::new(),
             ended_on_trial: Vec::new(),

@@ -16,6 +16,8 @@ enum Unconfirmed {
     /// What this node has in memory of definitions, pauses and shapes is not what is stored: it is read again, and everything done again
     /// that was not stored.
     MemoryIsOld,
+    /// Another node, of which this one did not know, brought something that comes first: everything is done again after that.
+    InboxWaits,
     /// A statement failed before the commit, or with it; nothing is stored.
     Failed(StoreError),
     /// The commit failed; nothing is stored.
@@ -29,6 +31,7 @@ impl From<StoreError> for Unconfirmed {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::GenerationChanged => Self::MemoryIsOld,
+            StoreError::InboxWaits => Self::InboxWaits,
             error => Self::Failed(error),
         }
     }
@@ -100,7 +103,13 @@ impl<S: Store> Engine<S> {
         self.load(tx, batch, &addressed).await?;
         if self.is_in_company() && items.iter().any(|queued| self.comes_after_the_inbox(&queued.item)) {
             // What others brought before comes first: starts of one key keep the order of intake.
-            self.empty_the_inbox(tx, batch).await?;
+            let applies_rows = self.inbox_waits || items.iter().any(|queued| matches!(queued.item, Item::Inbox));
+            if self.sharing.seems_alone && !applies_rows {
+                // Nobody is known who could have brought anything: that is checked, not read.
+                store.expect_empty_inbox(tx, self.leases.held()).await?;
+            } else {
+                self.empty_the_inbox(tx, batch).await?;
+            }
         }
         let mut answers = Vec::with_capacity(items.len());
         for (index, queued) in items.iter_mut().enumerate() {
@@ -156,7 +165,7 @@ impl<S: Store> Engine<S> {
         let store = Arc::clone(&self.shared.store);
         let mut notices = Vec::new();
         let ended_trial = batch.rollouts.values().any(Option::is_none);
-        if batch.generation.is_none() && (ended_trial || !batch.published.is_empty() || !batch.pause_changes.is_empty()) {
+        if batch.generation.is_none() && (ended_trial || batch.settings_changed || !batch.published.is_empty() || !batch.pause_changes.is_empty()) {
             batch.generation = Some(store.raise_generation(tx).await?);
         }
         if batch.generation.is_some() {
@@ -194,6 +203,9 @@ impl<S: Store> Engine<S> {
 
     /// What follows a confirmed commit. Gives back what is to be announced.
     fn follow_up(&mut self, mut batch: Batch<S::Tx>) -> Vec<Change> {
+        if batch.settings_changed {
+            self.zones.clear();
+        }
         if let Some(generation) = batch.generation {
             // Where another one lies between, something else changed, too.
             self.rollouts.unread |= generation != self.generation + 1;
@@ -326,9 +338,18 @@ impl<S: Store> Engine<S> {
         let (error, refusal) = match unconfirmed {
             Unconfirmed::Failed(error) | Unconfirmed::NotCommitted(error) => (error.to_string(), WriteError::Unavailable { retry_after_ms: RETRY_AFTER_MS }),
             Unconfirmed::Unknown(reason) => (reason.clone(), WriteError::OutcomeUnknown),
-            Unconfirmed::MemoryIsOld => return self.read_again_and_redo(batch, items),
+            Unconfirmed::MemoryIsOld => {
+                self.rollouts.unread = true;
+                return self.redo(batch, items);
+            }
+            Unconfirmed::InboxWaits => {
+                self.sharing.seems_alone = false;
+                self.look_into_the_inbox();
+                return self.redo(batch, items);
+            }
         };
-        if matches!(unconfirmed, Unconfirmed::Unknown(_)) && !(batch.rollouts.is_empty() && batch.published.is_empty() && batch.pause_changes.is_empty()) {
+        let changes_memory = !(batch.rollouts.is_empty() && batch.published.is_empty() && batch.pause_changes.is_empty()) || batch.settings_changed;
+        if matches!(unconfirmed, Unconfirmed::Unknown(_)) && changes_memory {
             // What takes starts, and what is paused, may be otherwise now.
             self.rollouts.unread = true;
             self.generation = -1;
@@ -380,9 +401,8 @@ impl<S: Store> Engine<S> {
         }
     }
 
-    /// Another node changed what this one had in memory: that is read again before anything else, and the messages are taken in anew.
-    fn read_again_and_redo(&mut self, batch: Batch<S::Tx>, items: Vec<Queued<S>>) {
-        self.rollouts.unread = true;
+    /// Nothing was stored, because another node was quicker: the messages are taken in anew.
+    fn redo(&mut self, batch: Batch<S::Tx>, items: Vec<Queued<S>>) {
         self.held_counts.clear();
         self.drop_touched(&batch);
         for queued in items.into_iter().rev() {

@@ -157,6 +157,8 @@ pub struct Engine<S: Store> {
     /// Permits may be out: without any, no run's end gives one back.
     pub(crate) permits_are_out: bool,
     pub(crate) pauses: Pauses,
+    /// The time zones of organisations as of this generation. Only where nodes share a store: without a generation nobody tells of a change.
+    pub(crate) zones: BTreeMap<OrganisationId, Arc<str>>,
     pub(crate) rollouts: Rollouts,
     /// Inbox rows may wait in the store.
     pub(crate) inbox_waits: bool,
@@ -230,6 +232,7 @@ impl<S: Store> Engine<S> {
             starts_are_held: true,
             permits_are_out: true,
             pauses: Pauses::default(),
+            zones: BTreeMap::new(),
             rollouts: Rollouts::default(),
             inbox_waits: shared.duty == Duty::Server,
             #[cfg(test)]

@@ -245,6 +245,9 @@ impl<S: Store> Engine<S> {
         let store = Arc::clone(&self.shared.store);
         if let (Some(limit), Some(key)) = (&workflow.limits.concurrency, &gates.concurrency) {
             self.permits_are_out = true;
+            if let Some(live) = self.runs.get_mut(run_id) {
+                live.may_hold_permit = true;
+            }
             if !store.take_permit(tx, organisation, key, home_of(organisation, key), run_id, limit.max).await? {
                 return Ok(Err(format!("limits.concurrency: {} of {} are at work; try again when one has ended", limit.max, shown(key))));
             }

@@ -24,6 +24,8 @@ pub(crate) struct Live {
     /// What it records lies apart from its entries (SEMANTICS.md 17): it is about a person, or has seen what is personal.
     /// Once so, always so: whatever comes later may be made of it.
     pub(crate) personal: bool,
+    /// It may hold a permit, to be given back at its end. What is not known is possible.
+    pub(crate) may_hold_permit: bool,
     /// What was last written down of it.
     pub(crate) kept: Kept,
     /// When it came to rest, counted in rests; 0 while it is busy.
@@ -32,7 +34,11 @@ pub(crate) struct Live {
 
 impl Live {
     pub(crate) fn new(organisation: OrganisationId, shard: Shard, workflow: Arc<Workflow>, state: State, history_bytes: usize) -> Self {
-        Self { organisation, shard, workflow, state, history_bytes, personal: false, kept: Kept::default(), rest: 0 }
+        Self { organisation, shard, workflow, state, history_bytes, personal: false, may_hold_permit: true, kept: Kept::default(), rest: 0 }
+    }
+
+    pub(crate) fn that_may_hold_permit(self, may_hold_permit: bool) -> Self {
+        Self { may_hold_permit, ..self }
     }
 }
 

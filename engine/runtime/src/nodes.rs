@@ -60,6 +60,8 @@ pub(crate) struct Sharing {
     /// When the lease of another node runs out, by our own clock; and until when that was looked at.
     next_expiry: Option<Timestamp>,
     looked_at_expiry: Timestamp,
+    /// The last beat knew of no other node that lives. One may have come since.
+    pub(crate) seems_alone: bool,
     /// Something changed among the nodes.
     pub(crate) beat_now: bool,
     beats: u32,
@@ -73,6 +75,7 @@ impl Sharing {
             share: usize::from(Shard::COUNT),
             next_expiry: None,
             looked_at_expiry: Timestamp::MIN,
+            seems_alone: false,
             beat_now: false,
             beats: 0,
         }
@@ -116,7 +119,7 @@ impl<S: Store> Engine<S> {
         }
     }
 
-    fn look_into_the_inbox(&mut self) {
+    pub(crate) fn look_into_the_inbox(&mut self) {
         self.inbox_waits = true;
         if self.shared.duty == Duty::Server && !self.own.iter().any(|queued| matches!(queued.item, Item::Inbox)) {
             self.own.push_back(Queued { item: Item::Inbox, failures: 0 });
@@ -195,6 +198,7 @@ impl<S: Store> Engine<S> {
         let lost: ShardSet = before.iter().filter(|lease| !still.contains(lease) && !given.contains(lease.shard)).map(|lease| lease.shard).collect();
         let first = !self.leases.have_begun();
         self.sharing.share = standing.share;
+        self.sharing.seems_alone = !standing.company;
         self.shared.watchers.set_company(standing.company);
         let own_now = |database: Timestamp| sent_at.plus_millis(database.millis_since(standing.now));
         self.sharing.next_expiry = standing.next_expiry.map(own_now).filter(|_| self.shared.role.owns_shards());

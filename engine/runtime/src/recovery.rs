@@ -60,6 +60,7 @@ impl<S: Store> Engine<S> {
             declared.extend(crate::definitions::shapes_of(&current.workflow).into_iter().map(|(event, paths)| (current.organisation, event, paths)));
         }
         self.learn_shapes(declared);
+        self.zones.clear();
         self.generation = generation;
         Ok(())
     }

@@ -2,10 +2,10 @@
 
 use crate::{corrupt, leases, to_json};
 use onward_core::{
-    OrganisationId, RunId, Shard,
+    OrganisationId, RunId, Shard, async_trait,
     ports::{InboxMessage, InboxRow, Lease, StoreError, Transaction as _},
 };
-use onward_database::{Query, Rows, Tx, args};
+use onward_database::{DatabaseError, Query, Reader, Refusal, Rows, Tx, args};
 
 pub(crate) async fn add(
     tx: &mut Tx,
@@ -25,11 +25,47 @@ pub(crate) async fn add(
     Ok(())
 }
 
+/// Makes the transaction hang on nothing waiting.
+pub(crate) fn expect_empty(tx: &mut Tx, committed: Reader, leases: &[Lease]) -> Result<(), StoreError> {
+    let held = leases::bounds(leases);
+    let sql = "SELECT NOT EXISTS (SELECT 1 FROM {$1: first bigint, last bigint} AS held JOIN inbox ON inbox.shard BETWEEN held.first AND held.last) AS holds";
+    match tx.require(sql, args![held.clone()]) {
+        Ok(()) => {
+            tx.on_refusal(Box::new(Expected { held, committed }));
+            Ok(())
+        }
+        Err(DatabaseError::ConditionFailed) => Err(StoreError::InboxWaits),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Finds out whether that was what a commit was refused for.
+struct Expected {
+    held: Rows,
+    committed: Reader,
+}
+
+#[async_trait]
+impl Refusal for Expected {
+    async fn explain(&mut self, error: &DatabaseError) -> Option<StoreError> {
+        if *error != DatabaseError::ConditionFailed {
+            return None;
+        }
+        let sql = "SELECT inbox.id FROM {$1: first bigint, last bigint} AS held JOIN inbox ON inbox.shard BETWEEN held.first AND held.last LIMIT 1";
+        match self.committed.fetch_optional(sql, args![self.held.clone()]).await {
+            Ok(None) => None,
+            Ok(Some(_)) => Some(StoreError::InboxWaits),
+            Err(unknown) => Some(unknown.into()),
+        }
+    }
+}
+
 pub(crate) async fn list(tx: &mut Tx, leases: &[Lease], limit: usize) -> Result<Vec<InboxRow>, StoreError> {
     let rows = tx
         .fetch_all(
-            "SELECT id, organisation, shard, run, message FROM inbox WHERE shard IN (SELECT shard FROM {$1: shard bigint} AS owned) LIMIT $2",
-            args![leases::shards(leases), limit as i64],
+            "SELECT inbox.id, inbox.organisation, inbox.shard, inbox.run, inbox.message FROM {$1: first bigint, last bigint} AS held
+                JOIN inbox ON inbox.shard BETWEEN held.first AND held.last LIMIT $2",
+            args![leases::bounds(leases), limit as i64],
         )
         .await?;
     rows.iter()

@@ -289,6 +289,11 @@ fn lease(row: &Row) -> Result<Lease, DatabaseError> {
     Ok(Lease { shard: row.get::<Shard>("shard")?, epoch: row.get("epoch")? })
 }
 
+/// The shards of these leases as a list argument `(first bigint, last bigint)` of neighbours.
+pub(crate) fn bounds(leases: &[Lease]) -> Rows {
+    ranges(leases).iter().map(|range| args![range.first, range.last]).collect()
+}
+
 /// The shards of these leases, as a list argument `(shard bigint)`.
 pub(crate) fn shards(leases: &[Lease]) -> Rows {
     Rows::of(leases.iter().map(|lease| lease.shard))

@@ -255,6 +255,9 @@ impl Store for SqlStore {
     async fn inbox(&self, tx: &mut Tx, leases: &[Lease], limit: usize) -> Result<Vec<InboxRow>, StoreError> {
         inbox::list(tx, leases, limit).await
     }
+    async fn expect_empty_inbox(&self, tx: &mut Tx, leases: &[Lease]) -> Result<(), StoreError> {
+        inbox::expect_empty(tx, self.database.reader(), leases)
+    }
     async fn remove_inbox(&self, tx: &mut Tx, ids: &[i64]) -> Result<(), StoreError> {
         inbox::remove(tx, ids)
     }

@@ -22,6 +22,9 @@ pub enum StoreError {
     /// What every node keeps in memory was changed by another one; nothing was written.
     #[error("definitions or pauses were changed by another server meanwhile")]
     GenerationChanged,
+    /// Another node addressed something to one of these shards; nothing was written.
+    #[error("another server addressed something to this one meanwhile")]
+    InboxWaits,
     /// `(run, seq)` is taken: someone else wrote this run's history.
     #[error("history of run {run_id} already has an entry {seq}")]
     HistoryConflict {
@@ -715,6 +718,10 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<(), StoreError>;
     /// Rows for these shards, in any order, at most `limit`.
     async fn inbox(&self, tx: &mut Self::Tx, leases: &[Lease], limit: usize) -> Result<Vec<InboxRow>, StoreError>;
+    /// Makes the transaction hang on there being none for these shards. Otherwise it is refused with [`StoreError::InboxWaits`], here or by
+    /// the commit, which then is [`CommitError::Refused`]: so one that expects none need not look first. It is for transactions that
+    /// neither add nor remove rows.
+    async fn expect_empty_inbox(&self, tx: &mut Self::Tx, leases: &[Lease]) -> Result<(), StoreError>;
     /// Removes rows that were applied without a run's transition.
     async fn remove_inbox(&self, tx: &mut Self::Tx, ids: &[i64]) -> Result<(), StoreError>;
 

@@ -1,9 +1,9 @@
 //! What waits for a shard's owner (SEMANTICS.md 1 and 2).
 
-use super::fixture::{at, commit_at, look, org, run_id, write, write_runs};
+use super::fixture::{at, attempt, commit_at, look, org, run_id, write, write_runs};
 use onward_core::{
     EventId, RunId, Shard,
-    ports::{InboxMessage, InboxRow, Lease, RunWrite, Store},
+    ports::{InboxMessage, InboxRow, Lease, RunWrite, Store, StoreError},
 };
 use uuid::Uuid;
 
@@ -66,4 +66,18 @@ pub async fn a_number_is_never_given_twice<S: Store>(store: &S) {
     commit_at(store, at(0), async |tx| store.remove_inbox(tx, &[first]).await.expect("remove_inbox")).await;
     add(store, 3, None, "e2", &start("a")).await;
     assert_ne!(rows(store, &[3]).await[0].id, first);
+}
+
+/// Who expects nothing there is refused where something is, and only for its own shards.
+pub async fn an_inbox_that_was_expected_empty_refuses<S: Store>(store: &S) {
+    let leases = |shards: &[u16]| shards.iter().map(|shard| Lease { shard: Shard(*shard), epoch: 1 }).collect::<Vec<_>>();
+    let expect = async |shards: &[u16]| attempt(store, async |tx| store.expect_empty_inbox(tx, &leases(shards)).await).await;
+    assert_eq!(expect(&[3, 4]).await, Ok(()));
+    add(store, 3, Some(run_id(1)), "e1", &delivery("a")).await;
+    assert_eq!(expect(&[3, 4]).await, Err(StoreError::InboxWaits));
+    assert_eq!(expect(&[1, 2, 4]).await, Ok(()));
+    assert_eq!(expect(&[]).await, Ok(()));
+    let ids: Vec<_> = rows(store, &[3]).await.into_iter().map(|row| row.id).collect();
+    commit_at(store, at(0), async |tx| store.remove_inbox(tx, &ids).await.expect("remove_inbox")).await;
+    assert_eq!(expect(&[3, 4]).await, Ok(()));
 }

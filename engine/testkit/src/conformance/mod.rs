@@ -133,6 +133,7 @@ behaviours! {
     inbox {
         a_cause_reaches_a_target_once,
         rows_are_gone_once_applied,
+        an_inbox_that_was_expected_empty_refuses,
         a_number_is_never_given_twice,
     }
     held_starts {

@@ -48,7 +48,7 @@ pub struct Faults {
     pub slowest_ms: i64,
     /// A notice to another node is lost; as often one comes twice, late, or after the next one.
     pub notices: u64,
-    /// Leases, or the generation, are checked with the commit, and not when that is asked for.
+    /// Leases, the generation, or that no inbox waits, are checked with the commit, and not when that is asked for.
     pub late_checks: u64,
 }
 
@@ -77,6 +77,7 @@ struct Plan {
     /// What is checked with the commit.
     late_check: Option<Vec<Lease>>,
     late_generation: Option<i64>,
+    late_inbox: Option<Vec<Lease>>,
     /// The next `begin` takes this many milliseconds; and whose that was.
     next_begin_takes: Option<i64>,
     /// No notice arrives.

@@ -51,6 +51,7 @@ impl<S: Store + Clone> Store for FaultyStore<S> {
             plan.ownership.written = ShardSet::EMPTY;
             plan.late_check = None;
             plan.late_generation = None;
+            plan.late_inbox = None;
         });
         Ok(tx)
     }
@@ -72,13 +73,16 @@ impl<S: Store + Clone> Store for FaultyStore<S> {
         self.inner.rollback_to_savepoint(tx).await
     }
     async fn commit(&self, mut tx: S::Tx) -> Result<(), CommitError> {
-        let (leases, generation) = self.plan(|plan| (plan.late_check.take(), plan.late_generation.take()));
+        let (leases, generation, inbox) = self.plan(|plan| (plan.late_check.take(), plan.late_generation.take(), plan.late_inbox.take()));
         let mut checked = Ok(());
         if let Some(leases) = leases {
             checked = self.inner.check_leases(&mut tx, &leases).await;
         }
         if let Some(expected) = generation.filter(|_| checked.is_ok()) {
             checked = self.inner.check_generation(&mut tx, expected).await;
+        }
+        if let Some(leases) = inbox.filter(|_| checked.is_ok()) {
+            checked = self.inner.expect_empty_inbox(&mut tx, &leases).await;
         }
         if let Err(refused) = checked {
             self.inner.rollback(tx).await;
@@ -301,6 +305,13 @@ impl<S: Store + Clone> Store for FaultyStore<S> {
     }
     async fn inbox(&self, tx: &mut S::Tx, leases: &[Lease], limit: usize) -> Result<Vec<InboxRow>, StoreError> {
         self.inner.inbox(tx, leases, limit).await
+    }
+    async fn expect_empty_inbox(&self, tx: &mut S::Tx, leases: &[Lease]) -> Result<(), StoreError> {
+        if self.happens(self.plan(|plan| plan.faults.late_checks)) {
+            self.plan(|plan| plan.late_inbox = Some(leases.to_vec()));
+            return Ok(());
+        }
+        self.inner.expect_empty_inbox(tx, leases).await
     }
     async fn remove_inbox(&self, tx: &mut S::Tx, ids: &[i64]) -> Result<(), StoreError> {
         self.maybe_fail_write()?;

@@ -476,6 +476,10 @@ impl Store for MemoryStore {
         Ok(state.inbox.working().values().filter(|row| ours.contains(row.shard)).take(limit).cloned().collect())
     }
 
+    async fn expect_empty_inbox(&self, tx: &mut MemoryTx, leases: &[Lease]) -> Result<(), StoreError> {
+        if self.inbox(tx, leases, 1).await?.is_empty() { Ok(()) } else { Err(StoreError::InboxWaits) }
+    }
+
     async fn remove_inbox(&self, tx: &mut MemoryTx, ids: &[i64]) -> Result<(), StoreError> {
         let mut state = tx.state();
         for id in ids {
