@@ -7,11 +7,15 @@ use super::{
 use crate::{EngineError, EngineLimits, StartRequest, config::Plant};
 use onward_core::{
     NodeId,
-    ports::{Clock as _, Executor as _, NodeRole, RunStatus, Store as _},
+    history::Fact,
+    ports::{Clock as _, Executor as _, Lane, NodeRole, RunStatus, Store as _, Transaction as _, WriteError, write},
 };
 use onward_testkit::simulation::SimulatedProcess;
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 const KEYED: &str = "
 name: keyed
@@ -280,6 +284,47 @@ fn an_event_that_came_in_time_beats_the_time_out_on_another_node() {
     pass(&world, 10_000);
     let history = world.store.inner().committed_history(run).expect("readable");
     assert!(history.iter().any(|entry| entry.fact.kind() == "wait_resolved"), "{history:#?}");
+}
+
+#[test]
+fn what_an_unknown_node_brought_comes_first_too() {
+    let world = shared(None);
+    let first = join(&world, NodeRole::All);
+    publish(&world, &first.handle, KEYED);
+    pass(&world, 3_000);
+    // The first node takes itself for the only one until its next beat, and no notice tells it otherwise.
+    world.store.lose_notices(true);
+    let second = join(&world, NodeRole::Api);
+    let earlier = send(&world, &second, "go", "1", "k1").run_ids[0];
+    let later = send(&world, &first, "go", "2", "k1").run_ids[0];
+    let status = |run| world.store.inner().committed_runs().into_iter().find(|row| row.id == run).expect("it is stored").status;
+    assert_eq!((status(earlier), status(later)), (RunStatus::Waiting, RunStatus::Held), "starts of one key keep the order of intake");
+}
+
+#[test]
+fn a_new_time_zone_holds_on_every_node_with_its_commit() {
+    let world = shared(None);
+    let nodes = [join(&world, NodeRole::All), join(&world, NodeRole::All)];
+    publish(&world, &nodes[0].handle, KEYED);
+    pass(&world, 5_000);
+    world.store.lose_notices(true);
+    let zones = |round: &str| -> BTreeSet<String> {
+        let started = (0..20).map(|number| send(&world, &nodes[number % 2], "go", &format!("{round}{number}"), &format!("{round}{number}")).run_ids[0]);
+        let started: Vec<_> = started.collect();
+        pass(&world, 60_000);
+        let began = |run| world.store.inner().committed_history(run).expect("readable").swap_remove(0).fact;
+        let zone = |run| if let Fact::RunStarted { timezone, .. } = began(run) { timezone } else { String::new() };
+        started.into_iter().map(zone).collect()
+    };
+    assert_eq!(zones("before"), BTreeSet::from(["Asia/Kolkata".to_owned()]));
+    let headquarters = Arc::clone(&world.headquarters);
+    let moved = write(&nodes[0].handle, Lane::Normal, move |tx| {
+        *headquarters.0.lock().unwrap() = "America/Lima";
+        tx.outbox().settings_changed = true;
+        Box::pin(async { Ok::<_, WriteError>(()) })
+    });
+    world.simulation.executor.block_on(moved).expect("committed").expect("changed");
+    assert_eq!(zones("after"), BTreeSet::from(["America/Lima".to_owned()]));
 }
 
 #[test]

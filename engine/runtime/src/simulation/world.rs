@@ -20,15 +20,19 @@ use std::{
 
 pub(super) type Handle = EngineHandle<FaultyStore<MemoryStore>>;
 
-/// No records and no connections: an organisation in Kolkata.
-pub(super) struct Nothing;
+/// The only record: an organisation, in Kolkata unless it moves.
+pub(super) struct Headquarters(pub(super) Mutex<&'static str>);
 
 #[async_trait]
-impl Records<MemoryTx> for Nothing {
+impl Records<MemoryTx> for Headquarters {
     async fn read(&self, tx: &mut MemoryTx, _organisation: OrganisationId, record: &RecordRef) -> Result<Option<Value>, StepError> {
-        Ok((record.name == "org").then(|| serde_json::json!({ "name": organisation_name(tx.now()), "timezone": "Asia/Kolkata" })))
+        let zone = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok((record.name == "org").then(|| serde_json::json!({ "name": organisation_name(tx.now()), "timezone": zone })))
     }
 }
+
+/// No connections.
+pub(super) struct Nothing;
 
 /// A live record that is never the same twice: what was rendered from it must not be rendered again.
 pub(super) fn organisation_name(now: Timestamp) -> String {
@@ -69,6 +73,7 @@ pub(super) struct World {
     pub(super) store: Arc<FaultyStore<MemoryStore>>,
     pub(super) ledger: Arc<Ledger>,
     pub(super) organisation: OrganisationId,
+    pub(super) headquarters: Arc<Headquarters>,
     pub(super) limits: EngineLimits,
     /// Engines take what another one left behind, expired or not.
     pub(super) take_all: bool,
@@ -110,6 +115,7 @@ impl World {
             // Three of four worlds are shared by several nodes.
             take_all: true,
             clock_is_set: false,
+            headquarters: Arc::new(Headquarters(Mutex::new("Asia/Kolkata"))),
             simulation,
             definitions: Definitions::default(),
             checked: Mutex::default(),
@@ -164,7 +170,7 @@ impl World {
             ids: self.simulation.ids.clone(),
             executor,
             nodes: self.registry(),
-            records: Arc::new(Nothing),
+            records: Arc::clone(&self.headquarters) as _,
             segments: Arc::new(Nothing),
             credentials: Arc::new(Nothing),
             questions: Arc::new(NobodyAsked),
