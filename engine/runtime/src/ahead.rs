@@ -37,16 +37,19 @@ pub(crate) struct ReadAhead {
 type Question = u64;
 
 /// What was asked for, and what has come of it.
-pub(crate) struct Ahead {
-    wanted: BTreeMap<RunId, (Question, Option<ReadAhead>)>,
+pub(crate) struct Ahead<R = ReadAhead> {
+    wanted: BTreeMap<RunId, (Question, Option<R>)>,
     questions: Question,
     /// What is stored is what this loop committed last: nothing of it is under way.
     settled: bool,
-    answer: mpsc::UnboundedSender<(Question, Vec<ReadAhead>)>,
-    answers: mpsc::UnboundedReceiver<(Question, Vec<ReadAhead>)>,
+    answer: mpsc::UnboundedSender<Answer<R>>,
+    answers: mpsc::UnboundedReceiver<Answer<R>>,
 }
 
-impl Ahead {
+/// What was found of a question, or of a part of it.
+type Answer<R> = (Question, Vec<(RunId, R)>);
+
+impl<R> Ahead<R> {
     pub(crate) fn new() -> Self {
         let (answer, answers) = mpsc::unbounded_channel();
         Self { wanted: BTreeMap::new(), questions: 0, settled: false, answer, answers }
@@ -64,7 +67,7 @@ impl Ahead {
         self.settled = false;
     }
     /// The run as it was read, if it was; what comes of it later counts for nothing.
-    pub(crate) fn take(&mut self, run_id: RunId) -> Option<ReadAhead> {
+    pub(crate) fn take(&mut self, run_id: RunId) -> Option<R> {
         if self.wanted.is_empty() {
             return None;
         }
@@ -83,8 +86,8 @@ impl Ahead {
     }
     fn hear(&mut self) {
         while let Ok((question, runs)) = self.answers.try_recv() {
-            for run in runs {
-                if let Some((_, place)) = self.wanted.get_mut(&run.row.id).filter(|(asked, _)| *asked == question) {
+            for (run_id, run) in runs {
+                if let Some((_, place)) = self.wanted.get_mut(&run_id).filter(|(asked, _)| *asked == question) {
                     *place = Some(run);
                 }
             }
@@ -116,9 +119,9 @@ impl<S: Store> Engine<S> {
     }
 }
 
-async fn read<S: Store>(shared: &Shared<S>, page: &[RunId]) -> Vec<ReadAhead> {
+async fn read<S: Store>(shared: &Shared<S>, page: &[RunId]) -> Vec<(RunId, ReadAhead)> {
     match shared.store.resume_committed_runs(page, machine::checkpoint_revision()).await {
-        Ok(runs) => runs.into_iter().flatten().filter_map(|run| resumed(shared, run)).collect(),
+        Ok(runs) => runs.into_iter().flatten().filter_map(|run| resumed(shared, run)).map(|run| (run.row.id, run)).collect(),
         Err(error) => {
             tracing::debug!(%error, "runs cannot be read ahead; each is read in its turn");
             Vec::new()
@@ -135,4 +138,60 @@ fn resumed<S: Store>(shared: &Shared<S>, run: ResumedRun) -> Option<ReadAhead> {
     let workflow = shared.definitions.known(row.organisation, &row.workflow, row.version)?;
     let resumed = checkpoints::resumed(&workflow, &run, &shared.nodes).ok()?;
     Some(ReadAhead { row: run.stored.row, workflow, resumed })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(number: u128) -> RunId {
+        RunId(uuid::Uuid::from_u128(number))
+    }
+
+    fn asked(ahead: &mut Ahead<&'static str>, runs: &[u128]) -> Question {
+        ahead.ask(runs.iter().map(|number| run(*number))).expect("some are not asked for yet").0
+    }
+
+    fn answered(ahead: &Ahead<&'static str>, question: Question, runs: &[(u128, &'static str)]) {
+        ahead.answer.send((question, runs.iter().map(|(number, read)| (run(*number), *read)).collect())).expect("it is kept");
+    }
+
+    #[test]
+    fn what_was_read_is_used_once() {
+        let mut ahead = Ahead::new();
+        let question = asked(&mut ahead, &[1, 2]);
+        assert!(ahead.ask([run(1), run(2)].into_iter()).is_none(), "each is asked for once");
+        answered(&ahead, question, &[(1, "one")]);
+        assert_eq!((ahead.take(run(1)), ahead.take(run(1)), ahead.take(run(2))), (Some("one"), None, None));
+        answered(&ahead, question, &[(2, "late")]);
+        assert_eq!(ahead.take(run(2)), None, "the loop has read it itself meanwhile");
+    }
+
+    #[test]
+    fn a_run_that_a_commit_changed_is_read_anew() {
+        let mut ahead = Ahead::new();
+        let before = asked(&mut ahead, &[1, 2]);
+        answered(&ahead, before, &[(2, "two")]);
+        ahead.committed(&BTreeSet::from([run(1)]));
+        let after = asked(&mut ahead, &[1]);
+        answered(&ahead, before, &[(1, "old")]);
+        assert_eq!(ahead.take(run(2)), Some("two"));
+        answered(&ahead, after, &[(1, "new")]);
+        assert_eq!(ahead.take(run(1)), Some("new"));
+    }
+
+    #[test]
+    fn nothing_that_was_read_before_a_doubtful_commit_is_used() {
+        let mut ahead = Ahead::new();
+        ahead.committed(&BTreeSet::new());
+        let before = asked(&mut ahead, &[1, 2]);
+        answered(&ahead, before, &[(1, "old")]);
+        ahead.forget();
+        assert!(!ahead.settled, "until the next commit nothing is asked for");
+        answered(&ahead, before, &[(2, "old")]);
+        assert_eq!((ahead.take(run(1)), ahead.take(run(2))), (None, None));
+        asked(&mut ahead, &[1]);
+        answered(&ahead, before, &[(1, "old")]);
+        assert_eq!(ahead.take(run(1)), None, "an answer to an earlier question");
+    }
 }
