@@ -1,9 +1,18 @@
 //! Nodes that share one store: who lives, who owns which shards, and how they wake each other.
 
-use super::{BoxFuture, Lease};
+use super::BoxFuture;
 use crate::{NodeId, Shard, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+/// A shard and the epoch under which this node owns it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Lease {
+    /// Which.
+    pub shard: Shard,
+    /// Raised by one at each take-over: the fencing number.
+    pub epoch: i64,
+}
 
 /// What a node does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
