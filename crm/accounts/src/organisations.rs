@@ -144,7 +144,7 @@ pub async fn update(tx: &mut Tx, actor: &Actor, id: OrganisationId, change: Orga
         args![id, &after.title, &after.timezone, &after.country, &after.language, &after.business_hours, tx.now()],
     )
     .await?;
-    tx.outbox().settings_changed = true;
+    tx.outbox().settings_changed.push(id);
     let deed =
         audit::Deed { action: "organisation.updated", subject: "organisation", subject_id: id.to_string(), before: before.to_value(), after: after.to_value() };
     audit::record(tx, id, actor, deed).await?;

@@ -295,7 +295,7 @@ impl<S: Store> Engine<S> {
     /// The organisation's time zone, as it stands in this transaction.
     pub(crate) async fn zone(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, organisation: OrganisationId) -> Arc<str> {
         // What this transaction itself changes is not what is remembered, and is forgotten with it when it fails.
-        let remembers = self.is_in_company() && !batch.settings_changed;
+        let remembers = self.is_in_company() && !batch.settings_changed.contains(&organisation);
         let known = batch.zones.get(&organisation).or_else(|| self.zones.get(&organisation).filter(|_| remembers));
         if let Some(zone) = known {
             return Arc::clone(zone);

@@ -144,8 +144,8 @@ pub(crate) struct Batch<T: onward_core::ports::Transaction> {
     pub(crate) notes: Vec<(OrganisationId, EventId, RoutingNote)>,
     pub(crate) keys: BTreeMap<(OrganisationId, String, String), KeyChange>,
     pub(crate) zones: BTreeMap<OrganisationId, Arc<str>>,
-    /// It changes an organisation's settings.
-    pub(crate) settings_changed: bool,
+    /// Organisations whose settings it changes.
+    pub(crate) settings_changed: BTreeSet<OrganisationId>,
     /// The routing table after the commit.
     pub(crate) published: Vec<Published>,
     /// Versions on trial that change, or are on trial no more.
@@ -217,7 +217,7 @@ impl<T: onward_core::ports::Transaction> Batch<T> {
             notes: Vec::new(),
             keys: BTreeMap::new(),
             zones: BTreeMap::new(),
-            settings_changed: false,
+            settings_changed: BTreeSet::new(),
             published: Vec::new(),
             rollouts: BTreeMap::new(),
             ended_on_trial: Vec::new(),

@@ -165,7 +165,8 @@ impl<S: Store> Engine<S> {
         let store = Arc::clone(&self.shared.store);
         let mut notices = Vec::new();
         let ended_trial = batch.rollouts.values().any(Option::is_none);
-        if batch.generation.is_none() && (ended_trial || batch.settings_changed || !batch.published.is_empty() || !batch.pause_changes.is_empty()) {
+        let changes_memory = ended_trial || !(batch.settings_changed.is_empty() && batch.published.is_empty() && batch.pause_changes.is_empty());
+        if batch.generation.is_none() && changes_memory {
             batch.generation = Some(store.raise_generation(tx).await?);
         }
         if batch.generation.is_some() {
@@ -203,8 +204,8 @@ impl<S: Store> Engine<S> {
 
     /// What follows a confirmed commit. Gives back what is to be announced.
     fn follow_up(&mut self, mut batch: Batch<S::Tx>) -> Vec<Change> {
-        if batch.settings_changed {
-            self.zones.clear();
+        for organisation in &batch.settings_changed {
+            self.zones.remove(organisation);
         }
         if let Some(generation) = batch.generation {
             // Where another one lies between, something else changed, too.
@@ -348,7 +349,7 @@ impl<S: Store> Engine<S> {
                 return self.redo(batch, items);
             }
         };
-        let changes_memory = !(batch.rollouts.is_empty() && batch.published.is_empty() && batch.pause_changes.is_empty()) || batch.settings_changed;
+        let changes_memory = !(batch.rollouts.is_empty() && batch.published.is_empty() && batch.pause_changes.is_empty() && batch.settings_changed.is_empty());
         if matches!(unconfirmed, Unconfirmed::Unknown(_)) && changes_memory {
             // What takes starts, and what is paused, may be otherwise now.
             self.rollouts.unread = true;

@@ -433,7 +433,7 @@ pub(crate) async fn guard_after<T: Transaction>(tx: &mut T, guard: Option<&mut G
 pub(crate) fn collect_outbox<T: Transaction>(tx: &mut T, batch: &mut Batch<T>, cause: Option<(RunId, u16)>) {
     let outbox = std::mem::take(tx.outbox());
     batch.changes.extend(outbox.changes);
-    batch.settings_changed |= outbox.settings_changed;
+    batch.settings_changed.extend(outbox.settings_changed);
     for wake in outbox.wakes {
         batch.happen(wake.run_id, Happening::Woken { step: wake.step });
     }

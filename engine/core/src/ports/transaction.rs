@@ -39,8 +39,8 @@ pub struct Outbox {
     pub wakes: Vec<Wake>,
     /// Answers to questions that runs ask, to be given within this transaction.
     pub answers: Vec<GivenAnswer>,
-    /// An organisation's settings were changed: what nodes keep of them in memory is old with the commit.
-    pub settings_changed: bool,
+    /// Organisations whose settings were changed: what nodes keep of those in memory is old with the commit.
+    pub settings_changed: Vec<OrganisationId>,
 }
 
 /// A step that may go on. One too many is harmless: the step looks, and is held again.

@@ -317,10 +317,10 @@ fn a_new_time_zone_holds_on_every_node_with_its_commit() {
         started.into_iter().map(zone).collect()
     };
     assert_eq!(zones("before"), BTreeSet::from(["Asia/Kolkata".to_owned()]));
-    let headquarters = Arc::clone(&world.headquarters);
+    let (headquarters, organisation) = (Arc::clone(&world.headquarters), world.organisation);
     let moved = write(&nodes[0].handle, Lane::Normal, move |tx| {
         *headquarters.0.lock().unwrap() = "America/Lima";
-        tx.outbox().settings_changed = true;
+        tx.outbox().settings_changed.push(organisation);
         Box::pin(async { Ok::<_, WriteError>(()) })
     });
     world.simulation.executor.block_on(moved).expect("committed").expect("changed");
