@@ -176,10 +176,10 @@ impl<S: Store> Engine<S> {
         self.load(tx, batch, &[key.run_id]).await?;
         let Some(live) = self.runs.get(key.run_id) else { return Ok(()) };
         let Some(call) = live.state.in_flight().into_iter().find(|call| call.step == key.step && call.attempt == key.attempt) else { return Ok(()) };
-        let Some(context) = self.step_context(key.run_id, &call, batch.now) else { return Ok(()) };
-        let node = self.shared.nodes.get(&call.node).cloned();
+        let node = self.shared.nodes.get(&call.node).filter(|node| node.prepares()).cloned();
         let outcome = match node {
             Some(node) => {
+                let Some(context) = self.step_context(key.run_id, &call, batch.now) else { return Ok(()) };
                 let prepared = call.prepared.clone().unwrap_or_else(|| Arc::clone(&call.input));
                 self.finish(tx, batch, node.as_ref(), &context, &prepared, outcome).await?
             }

@@ -6,6 +6,7 @@
 //! `ONWARD_SIM_FROM=5000` from another one on; `ONWARD_SIM_SEED=7` plays one.
 
 mod ahead;
+mod calling;
 mod checkpoints;
 mod checks;
 mod commands;
@@ -23,6 +24,7 @@ mod scenarios;
 mod schedules;
 mod scripts;
 mod sharing;
+mod taking_over;
 mod workflows;
 mod world;
 

@@ -17,7 +17,7 @@ use std::{
     },
 };
 
-const ECHO: &str = "
+pub(super) const ECHO: &str = "
 name: echo
 on: [{ event: go }]
 steps:
@@ -104,142 +104,6 @@ fn one_event_sent_two_hundred_times_at_once_starts_one_run() {
     let run = runs(&world, "echo");
     assert_eq!(run.len(), 1);
     assert!(answers.iter().all(|answer| answer.run_ids == [run[0].id] && answer.event_id == answers[0].event_id), "each is told the first one's run");
-}
-
-/// What an engine said to an event and to a write after another node had taken its shards over.
-struct AfterTakeOver {
-    world: World,
-    ingested: Result<Vec<Ingested>, EngineError>,
-    written: Result<Result<(), ()>, WriteError>,
-}
-
-fn after_a_take_over(plant: Option<Plant>) -> AfterTakeOver {
-    let (world, handle) = calm_with(&[ECHO], |world| world.limits.plant = plant);
-    ingest(&world, &handle, vec![event(&world, "go", "before", json!({}))]).expect("it is taken in");
-    let other = NodeId(world.simulation.ids.fresh(world.simulation.clock.now()));
-    let take = Beat { node: other, role: NodeRole::All, about: "", now: world.simulation.clock.now(), ttl_ms: 86_400_000, give: &[], take: Take::Everything };
-    world.simulation.executor.block_on(world.store.inner().beat(&take)).expect("taken");
-    let event = event(&world, "go", "after", json!({}));
-    let written = handle.clone();
-    let (ingested, written) = world.simulation.executor.block_on(async move {
-        let ingested = handle.ingest(vec![event]).await;
-        (ingested, write(&written, Lane::Normal, |_: &mut MemoryTx| Box::pin(async { Ok::<(), ()>(()) })).await)
-    });
-    AfterTakeOver { world, ingested, written }
-}
-
-#[test]
-fn a_node_that_lost_its_leases_writes_nothing() {
-    let AfterTakeOver { world, ingested, written } = after_a_take_over(None);
-    assert!(matches!(ingested, Err(EngineError::Write(WriteError::Unavailable { .. }))), "{ingested:?}");
-    assert!(matches!(written, Err(WriteError::Unavailable { .. }) | Ok(_)), "{written:?}");
-    assert_eq!(runs(&world, "echo").len(), 1, "nothing was written under the lost epoch");
-}
-
-#[test]
-fn a_dead_nodes_shards_are_taken_when_its_leases_end() {
-    let (mut other, _dead) = calm_with(&[ECHO], |world| world.limits.lease_ms = 4_000);
-    other.simulation.executor.crash();
-    // Another node of a cluster: it may not take what is not expired.
-    other.take_all = false;
-    let handle = other.start();
-    let waiting = handle.clone();
-    let sent = event(&other, "go", "1", json!({}));
-    other.simulation.executor.spawn(Box::pin(async move {
-        waiting.ready().await;
-        drop(waiting.ingest(vec![sent]).await);
-    }));
-    pass(&other, 1_000);
-    assert!(runs(&other, "echo").is_empty(), "the leases still run");
-    pass(&other, 4_000);
-    assert_eq!(runs(&other, "echo").len(), 1, "within five seconds");
-}
-
-#[test]
-fn an_unchecked_epoch_is_found() {
-    let AfterTakeOver { world, ingested, written } = after_a_take_over(Some(Plant::EpochUnchecked));
-    assert!(ingested.is_ok() && written.is_ok() && runs(&world, "echo").len() == 2, "without the check, a dead node writes on: {ingested:?} {written:?}");
-}
-
-const SEND: &str = "
-name: send
-on: [{ event: go }]
-steps:
-  - { id: a, do: test.send, with: { n: 1 }, on_error: continue }
-";
-
-#[test]
-fn an_at_most_once_call_of_an_unknown_commit_is_made_once_after_all() {
-    let (world, handle) = calm(&[SEND]);
-    world.store.script([Some(CommitFault::UnknownStored)]);
-    let answer = ingest(&world, &handle, vec![event(&world, "go", "1", json!({}))]);
-    assert_eq!(answer, Err(EngineError::OUTCOME_UNKNOWN));
-    pass(&world, 3_600_000);
-    let run = &runs(&world, "send")[0];
-    assert!(run.status.is_final(), "{run:#?}");
-    let history = world.store.inner().committed_history(run.id).expect("readable");
-    let unknown = history.iter().any(|entry| matches!(&entry.fact, Fact::StepFailed { error, .. } if error.message.contains("stopped during the call")));
-    assert!(!unknown, "this process knows that it had not called yet: {history:#?}");
-    assert!(!world.ledger.calls().is_empty());
-}
-
-#[test]
-fn what_was_in_flight_at_a_crash_ends_as_its_effect_demands() {
-    let slow = "
-name: slow
-on: [{ event: go }]
-steps:
-  - { id: a, do: test.send, with: { n: 1 }, on_error: continue }
-  - { id: b, do: debug.echo, with: { code: '{{ steps.a.error.code | default(none) }}' } }
-";
-    let (world, handle) = calm(&[slow]);
-    let sent = handle.clone();
-    let event = event(&world, "go", "1", json!({}));
-    world.simulation.executor.spawn(Box::pin(async move { drop(sent.ingest(vec![event]).await) }));
-    while world.ledger.calls().is_empty() {
-        assert!(world.simulation.executor.run_steps(1), "the call is made");
-    }
-    world.simulation.executor.crash();
-    let _again = world.start();
-    pass(&world, 3_600_000);
-    let run = &runs(&world, "slow")[0];
-    assert_eq!(run.status, RunStatus::Completed, "{run:#?}");
-    let history = world.store.inner().committed_history(run.id).expect("readable");
-    let codes: Vec<&str> = history
-        .iter()
-        .filter_map(|entry| match &entry.fact {
-            Fact::StepFailed { error, .. } => Some(error.code.as_str()),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(codes, ["outcome_unknown"], "never called twice, and the run goes on through on_error");
-    assert_eq!(world.ledger.calls().values().map(Vec::len).sum::<usize>(), 1);
-}
-
-#[test]
-fn a_call_that_may_have_been_made_is_asked_about_even_after_a_failed_commit() {
-    let pay = "
-name: pay
-on: [{ event: go }]
-steps:
-  - { id: a, do: test.pay, with: { n: 1 }, on_error: continue }
-";
-    let (world, handle) = calm(&[pay]);
-    let (sent, event) = (handle.clone(), event(&world, "go", "1", json!({})));
-    world.simulation.executor.spawn(Box::pin(async move { drop(sent.ingest(vec![event]).await) }));
-    while world.ledger.effects().is_empty() {
-        if !world.simulation.executor.run_steps(1) {
-            let next = world.simulation.clock.next_due().expect("somebody sleeps until the payment");
-            world.simulation.clock.advance_to(next);
-        }
-    }
-    world.simulation.executor.crash();
-    // The commit in which the run is taken up fails: what it planned was planned to be asked about, not to be made.
-    world.store.script(vec![Some(CommitFault::Failed); 3]);
-    let _again = world.start();
-    pass(&world, 3_600_000);
-    assert!(runs(&world, "pay")[0].status.is_final());
-    assert_eq!(world.ledger.effects().values().map(Vec::len).sum::<usize>(), 1, "never paid twice");
 }
 
 const LISTENER: &str = "
@@ -440,45 +304,6 @@ fn another_organisation_cannot_touch_a_run() {
     let program = world.simulation.executor.block_on(handle.definition(world.organisation, "listener", 1)).expect("compiled");
     let reports = crate::what_if(&ours, &program, &|_| None);
     assert!(reports.len() == 1 && reports[0].run_id == run, "{reports:?}");
-}
-
-#[test]
-fn a_shutdown_lets_calls_end_and_takes_nothing_new() {
-    let (world, handle) = calm(&[ECHO]);
-    ingest(&world, &handle, vec![event(&world, "go", "1", json!({}))]).expect("taken in");
-    let stopping = handle.clone();
-    let stopped = Arc::new(AtomicUsize::new(0));
-    let flag = Arc::clone(&stopped);
-    world.simulation.executor.spawn(Box::pin(async move {
-        stopping.shutdown().await;
-        flag.fetch_add(1, Ordering::SeqCst);
-    }));
-    pass(&world, 20_000);
-    assert_eq!((stopped.load(Ordering::SeqCst), world.simulation.executor.alive()), (1, 0));
-    assert!(ingest(&world, &handle, vec![event(&world, "go", "2", json!({}))]).is_err());
-}
-
-#[test]
-fn a_call_that_a_stopping_engine_never_made_is_made_after_the_next_start() {
-    let (world, handle) = calm_with(&[SEND], |world| world.limits.calls = 1);
-    let events = (0..20).map(|n| event(&world, "go", &n.to_string(), json!({}))).collect();
-    ingest(&world, &handle, events).expect("taken in");
-    world.simulation.executor.block_on(async move { handle.shutdown().await });
-    let _next = world.start();
-    pass(&world, 3_600_000);
-    let runs = runs(&world, "send");
-    assert_eq!(runs.len(), 20);
-    let mut given_back = 0;
-    for run in runs {
-        let history = world.store.inner().committed_history(run.id).expect("readable");
-        assert!(run.status.is_final(), "{history:#?}");
-        // What the outside itself loses is another matter.
-        let doubted = |entry: &Entry| matches!(&entry.fact, Fact::StepFailed { error, .. } if error.message.contains("stopped during the call"));
-        assert!(!history.iter().any(doubted), "nobody knows better than the engine that it did not call: {history:#?}");
-        let free = |entry: &Entry| matches!(&entry.fact, Fact::RetryScheduled { free: true, error, .. } if error.message.contains("stopped before the call"));
-        given_back += usize::from(history.iter().any(free));
-    }
-    assert!(given_back > 0, "the stop came before all calls began");
 }
 
 #[test]
