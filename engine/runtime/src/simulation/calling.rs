@@ -4,7 +4,7 @@ use super::scenarios::{ECHO, calm, calm_with, event, ingest, pass, runs};
 use crate::EngineError;
 use onward_core::{
     history::{Entry, Fact},
-    ports::{Clock as _, Executor as _, RunStatus},
+    ports::{Executor as _, RunStatus},
 };
 use onward_testkit::faults::CommitFault;
 use serde_json::json;

@@ -3,18 +3,14 @@
 use super::world::{Handle, World};
 use crate::{EngineError, EngineLimits, Guard, Ingested, StartRequest, config::Plant};
 use onward_core::{
-    NewEvent, NodeId, Timestamp, Value,
-    history::{Entry, Fact},
-    ports::{Beat, Clock as _, Executor as _, Ids as _, Lane, NodeRole, RunRow, RunStatus, Store as _, Take, WriteError, Writer as _, write},
+    NewEvent, Timestamp, Value,
+    ports::{Clock as _, Executor as _, Ids as _, Lane, RunRow, RunStatus, WriteError, Writer as _, write},
 };
 use onward_testkit::{MemoryTx, faults::CommitFault};
 use serde_json::json;
 use std::{
     collections::BTreeSet,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex},
 };
 
 pub(super) const ECHO: &str = "
