@@ -1,6 +1,6 @@
 //! Who calls: a bearer token, a session cookie with its CSRF token, or the server's own command line.
 
-use crate::{App, LocalAdmin, Problem, request::params::shortened, router::note_organisation};
+use crate::{App, LocalAdmin, Problem, request::params::shortened, router::note_organisation, token_lookups};
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, Method, header, request::Parts},
@@ -144,7 +144,8 @@ impl Caller {
 
 /// The caller behind an API token.
 pub(crate) async fn by_token(app: &App, text: &str) -> Result<Option<Caller>, DatabaseError> {
-    let Some(token) = app.token_lookups.find(&mut app.reader(), text).await? else { return Ok(None) };
+    let patience = app.parts.clock.sleep_until(app.now().plus_millis(token_lookups::PATIENCE_MS));
+    let Some(token) = app.token_lookups.find(&mut app.reader(), text, patience).await? else { return Ok(None) };
     if token.wants_touch(app.now()) {
         let (organisation, id) = (token.organisation, token.id);
         note_use(app, TouchedBy::Token(organisation, id));

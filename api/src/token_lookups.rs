@@ -1,50 +1,78 @@
 //! API tokens are looked up together: whoever asks while a lookup is under way shares the next one with all others who do.
 //!
 //! Every request of a program brings its token, and a statement for each of them was a fifth of PostgreSQL's work under load. Nothing is
-//! remembered between lookups, so that a revoked token ends at once: a lookup answers only those who asked before it began.
+//! remembered between lookups, so that a revoked token ends at once: a lookup answers only those who asked before it began. Two may be
+//! under way, and more once these take long: one whose connection was cut, which takes a while to be noticed, holds nobody up who comes
+//! after it.
 
+use futures_util::FutureExt as _;
 use onward_accounts::tokens::{self, ApiToken, TokenHash};
 use onward_database::{DatabaseError, Query};
-use std::sync::{Mutex, PoisonError};
-use tokio::sync::oneshot;
+use std::{
+    pin::pin,
+    sync::{Mutex, PoisonError},
+};
+use tokio::sync::{Semaphore, oneshot};
 
 type Found = Result<Option<ApiToken>, DatabaseError>;
 
+/// Lookups at once.
+const TURNS: usize = 2;
+/// Milliseconds after which a lookup counts no more as one of these.
+pub(crate) const PATIENCE_MS: i64 = 1_000;
+
 /// Those who wait for a lookup.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct TokenLookups {
     asked: Mutex<Vec<(TokenHash, oneshot::Sender<Found>)>>,
-    /// Held by whoever looks.
-    turn: tokio::sync::Mutex<()>,
+    /// One for each who looks.
+    turns: Semaphore,
+}
+
+impl Default for TokenLookups {
+    fn default() -> Self {
+        Self { asked: Mutex::default(), turns: Semaphore::new(TURNS) }
+    }
 }
 
 impl TokenLookups {
-    /// The live token of a text that someone sent.
-    pub(crate) async fn find(&self, db: &mut impl Query, text: &str) -> Found {
+    /// The live token of a text that someone sent. `patience` ends when a lookup takes long.
+    pub(crate) async fn find(&self, db: &mut impl Query, text: &str, patience: impl Future<Output = ()>) -> Found {
         let Some(hash) = tokens::hash_of(text) else { return Ok(None) };
+        let mut patience = pin!(patience.fuse());
         loop {
             let (answer, mut answered) = oneshot::channel();
             self.waiting(|asked| asked.push((hash, answer)));
-            let turn = tokio::select! {
+            let mut turn = Some(tokio::select! {
                 biased;
                 told = &mut answered => match told {
                     Ok(found) => return found,
                     // Whoever looked went away before it knew.
                     Err(_) => continue,
                 },
-                turn = self.turn.lock() => turn,
-            };
+                turn = self.turns.acquire() => turn,
+            });
             // What follows is dropped before `turn` is, should this request be given up: those who asked then know it first.
             let asked = self.waiting(std::mem::take);
-            let hashes: Vec<TokenHash> = asked.iter().map(|(hash, _)| *hash).collect();
-            let found = tokens::find(db, &hashes).await;
-            for (hash, answer) in asked {
-                let own = found.as_ref().map(|found| found.get(&hash).cloned()).map_err(Clone::clone);
-                // An error: it asks no more.
-                drop(answer.send(own));
+            if !asked.is_empty() {
+                let hashes: Vec<TokenHash> = asked.iter().map(|(hash, _)| *hash).collect();
+                let mut looking = pin!(tokens::find(db, &hashes));
+                let found = tokio::select! {
+                    biased;
+                    found = &mut looking => found,
+                    () = &mut patience => {
+                        turn = None;
+                        looking.await
+                    }
+                };
+                for (hash, answer) in asked {
+                    let own = found.as_ref().map(|found| found.get(&hash).cloned()).map_err(Clone::clone);
+                    // An error: it asks no more.
+                    drop(answer.send(own));
+                }
             }
             drop(turn);
-            // Our own question was among them.
+            // Our own question was among them, or with whoever looked at the same time.
             if let Ok(found) = answered.await {
                 return found;
             }
@@ -67,7 +95,7 @@ mod tests {
         ports::{Lane, write},
     };
     use onward_database::{Args, Reader, Row};
-    use std::sync::Arc;
+    use std::{future::pending, sync::Arc};
     use tokio::sync::Semaphore;
 
     /// A reader that counts what it is asked, and looks when it is let.
@@ -102,7 +130,7 @@ mod tests {
         fn ask(&self, text: &str) -> tokio::task::JoinHandle<Found> {
             let (lookups, text) = (Arc::clone(&self.lookups), text.to_owned());
             let mut held = Held { reader: self.server.app.reader(), began: Arc::clone(&self.began), let_go: Arc::clone(&self.let_go) };
-            tokio::spawn(async move { lookups.find(&mut held, &text).await })
+            tokio::spawn(async move { lookups.find(&mut held, &text, pending()).await })
         }
 
         async fn begun(&self) {
@@ -117,17 +145,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_asks_while_one_looks_shares_the_next_lookup() {
+    async fn who_asks_while_all_turns_are_taken_shares_the_next_lookup() {
         let world = World::new().await;
         let admin = world.server.admin.clone();
-        let first = world.ask(&admin);
-        world.begun().await;
+        let mut firsts = Vec::new();
+        for _ in 0..TURNS {
+            firsts.push(world.ask(&admin));
+            world.begun().await;
+        }
         let others: Vec<_> = [admin.as_str(), "onw_unknown", &admin].into_iter().map(|text| world.ask(text)).collect();
         world.asked(3).await;
-        let nothing = world.ask("no token").await.unwrap();
-        assert_eq!(nothing, Ok(None));
-        world.let_go.add_permits(1);
-        assert!(first.await.unwrap().unwrap().is_some());
+        assert_eq!(world.ask("no token").await.unwrap(), Ok(None));
+        world.let_go.add_permits(TURNS);
+        for first in firsts {
+            assert!(first.await.unwrap().unwrap().is_some());
+        }
         world.begun().await;
         world.let_go.add_permits(1);
         let mut found = Vec::new();
@@ -141,8 +173,11 @@ mod tests {
     async fn a_lookup_that_began_before_does_not_answer() {
         let world = World::new().await;
         let admin = world.server.admin.clone();
-        let first = world.ask(&admin);
-        world.begun().await;
+        let mut firsts = Vec::new();
+        for _ in 0..TURNS {
+            firsts.push(world.ask(&admin));
+            world.begun().await;
+        }
         let token = tokens::list(&mut world.server.app.reader(), world.server.organisation).await.unwrap().remove(0);
         let (organisation, id) = (token.organisation, token.id);
         let revoked =
@@ -150,28 +185,65 @@ mod tests {
         revoked.await.unwrap().unwrap();
         let after = world.ask(&admin);
         world.asked(1).await;
-        world.let_go.add_permits(2);
-        first.await.unwrap().unwrap();
+        world.let_go.add_permits(TURNS + 1);
+        for first in firsts {
+            first.await.unwrap().unwrap();
+        }
         assert_eq!(after.await.unwrap(), Ok(None));
+    }
+
+    #[tokio::test]
+    async fn lookups_that_take_long_hold_nobody_up_who_comes_later() {
+        let world = World::new().await;
+        let admin = world.server.admin.clone();
+        let impatience = Arc::new(Semaphore::new(0));
+        let mut stalled = Vec::new();
+        for _ in 0..TURNS {
+            let (lookups, text, impatient) = (Arc::clone(&world.lookups), admin.clone(), Arc::clone(&impatience));
+            let mut held = Held { reader: world.server.app.reader(), began: Arc::clone(&world.began), let_go: Arc::clone(&world.let_go) };
+            let patience = async move { impatient.acquire().await.unwrap().forget() };
+            stalled.push(tokio::spawn(async move { lookups.find(&mut held, &text, patience).await }));
+            world.begun().await;
+        }
+        let (lookups, mut reader, text) = (Arc::clone(&world.lookups), world.server.app.reader(), admin.clone());
+        let later = tokio::spawn(async move { lookups.find(&mut reader, &text, pending()).await });
+        world.asked(1).await;
+        impatience.add_permits(1);
+        assert!(later.await.unwrap().unwrap().is_some());
+        assert!(stalled.iter().all(|stalled| !stalled.is_finished()));
+        world.let_go.add_permits(TURNS);
+        for one in stalled {
+            assert!(one.await.unwrap().unwrap().is_some());
+        }
     }
 
     #[tokio::test]
     async fn who_gives_up_while_looking_leaves_nobody_without_an_answer() {
         let world = World::new().await;
         let admin = world.server.admin.clone();
+        // All turns but one are taken for good.
+        let mut stalled = Vec::new();
+        for _ in 1..TURNS {
+            stalled.push(world.ask(&admin));
+            world.begun().await;
+        }
         let first = world.ask(&admin);
         world.begun().await;
         let second = world.ask(&admin);
         world.asked(1).await;
         let third = world.ask(&admin);
         world.asked(2).await;
-        world.let_go.add_permits(1);
-        assert!(first.await.unwrap().unwrap().is_some());
+        first.abort();
+        assert!(first.await.unwrap_err().is_cancelled());
         // The second looks now, for itself and for the third.
         world.begun().await;
         second.abort();
         assert!(second.await.unwrap_err().is_cancelled());
-        world.let_go.add_permits(1);
+        world.begun().await;
+        world.let_go.add_permits(TURNS);
         assert!(third.await.unwrap().unwrap().is_some());
+        for other in stalled {
+            assert!(other.await.unwrap().unwrap().is_some());
+        }
     }
 }
