@@ -102,6 +102,15 @@ impl Database {
         Ok(Tx::new(connection, now, Arc::clone(&self.inner.ids)))
     }
 
+    /// A write transaction that waits for the one before it only with its first statement that somebody waits for, or with its commit.
+    /// On SQLite there is none: what is left to a commit is written at once there.
+    pub fn begin_behind(&self, now: Timestamp) -> Option<Tx> {
+        match self.dialect() {
+            Dialect::Sqlite(_) => None,
+            Dialect::Postgres(backend) => Some(Tx::new(Connection::Postgres(backend.begin_behind(now)), now, Arc::clone(&self.inner.ids))),
+        }
+    }
+
     /// Reads committed data.
     pub fn reader(&self) -> Reader {
         Reader::new(self.clone())

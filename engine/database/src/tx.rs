@@ -218,6 +218,9 @@ impl Transaction for Tx {
     fn now(&self) -> Timestamp {
         self.now
     }
+    fn has_its_turn_at(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+    }
     fn fresh_id(&mut self) -> Uuid {
         self.ids.fresh(self.now)
     }

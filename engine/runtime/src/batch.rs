@@ -100,6 +100,8 @@ pub(crate) struct Batch<T: onward_core::ports::Transaction> {
     /// Calls whose outcome this transaction records.
     pub(crate) settled: Vec<crate::calls::CallKey>,
     pub(crate) changes: Vec<Change>,
+    /// What is announced of it once it is committed; `None`: nobody watched.
+    pub(crate) announced: Option<Vec<Change>>,
     pub(crate) take_up: Vec<RunId>,
     /// More inbox rows wait than this transaction took.
     pub(crate) more_inbox: bool,
@@ -191,6 +193,7 @@ impl<T: onward_core::ports::Transaction> Batch<T> {
             abandoned: Vec::new(),
             settled: Vec::new(),
             changes: Vec::new(),
+            announced: None,
             take_up: Vec::new(),
             more_inbox: false,
             pause_changes: Vec::new(),
@@ -236,6 +239,23 @@ impl<T: onward_core::ports::Transaction> Batch<T> {
             writes: IndexMap::new(),
             opened: BTreeMap::new(),
         }
+    }
+
+    /// Whether nothing but runs, and what waits for its turn, is otherwise in memory once it is committed.
+    pub(crate) fn changes_only_runs(&self) -> bool {
+        self.generation.is_none()
+            && self.settings_changed.is_empty()
+            && self.published.is_empty()
+            && self.rollouts.is_empty()
+            && self.pause_changes.is_empty()
+            && !self.resume_runs
+            && !self.resumed_page
+            && self.held_changes.is_empty()
+            && self.schedules.is_empty()
+            && self.quarantined.is_empty()
+            && self.replied.is_empty()
+            && self.requests.is_empty()
+            && self.foreign.is_empty()
     }
 
     pub(crate) fn happen(&mut self, run_id: RunId, happening: Happening) {

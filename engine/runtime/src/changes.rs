@@ -30,6 +30,9 @@ impl Watchers {
     pub(crate) fn set_company(&self, company: bool) {
         self.company.store(company, Ordering::Relaxed);
     }
+    fn are_any(&self) -> bool {
+        self.all.receiver_count() > 0 || self.hands_on()
+    }
     fn hands_on(&self) -> bool {
         self.company.load(Ordering::Relaxed) && self.own.receiver_count() > 0
     }
@@ -47,11 +50,11 @@ impl Watchers {
 }
 
 impl<S: Store> Engine<S> {
-    /// What is to be announced: runs whose status changed, and what bodies and nodes announced.
-    pub(crate) fn announcements(&self, batch: &mut Batch<S::Tx>) -> Vec<Change> {
-        let watchers = &self.shared.watchers;
-        if watchers.all.receiver_count() == 0 && !watchers.hands_on() {
-            return Vec::new();
+    /// What is to be announced of a transaction once it is committed: runs whose status changed, and what bodies and nodes announced.
+    /// `None`: nobody watches. It is put together before the commit, since memory may be further by its end.
+    pub(crate) fn announcements(&self, batch: &mut Batch<S::Tx>) -> Option<Vec<Change>> {
+        if !self.shared.watchers.are_any() {
+            return None;
         }
         let mut changes = Vec::new();
         for (run_id, before) in batch.written() {
@@ -65,6 +68,15 @@ impl<S: Store> Engine<S> {
             changes.push(Change { organisation: live.organisation, topic: "run".into(), id: run_id.to_string(), data });
         }
         changes.append(&mut batch.changes);
-        changes
+        Some(changes)
+    }
+
+    /// What is announced after the commit. Who began to watch during it missed what was not put together.
+    pub(crate) fn to_be_announced(&self, announced: Option<Vec<Change>>) -> Vec<Change> {
+        match announced {
+            Some(changes) => changes,
+            None if self.shared.watchers.are_any() => vec![Change::resync()],
+            None => Vec::new(),
+        }
     }
 }

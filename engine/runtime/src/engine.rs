@@ -290,7 +290,7 @@ impl<S: Store> Engine<S> {
     }
 
     /// Starts as many calls as there are places for, unless the lease is about to end.
-    fn start_calls(&mut self) {
+    pub(crate) fn start_calls(&mut self) {
         if self.shared.load.is_stopping() {
             return self.give_calls_back();
         }

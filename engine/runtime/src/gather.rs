@@ -1,7 +1,7 @@
 //! What the loop takes next, and what it waits for when there is nothing.
 
 use crate::{
-    Duty,
+    Duty, EngineLimits,
     engine::{Delayed, Engine, Queued},
     message::Item,
 };
@@ -36,89 +36,86 @@ impl<S: Store> Engine<S> {
     /// Takes what is ready, bounded in number and bytes: our own first, then the outcomes of steps, then what comes from
     /// outside, then the low lane.
     pub(crate) fn gather(&mut self) -> Vec<Queued<S>> {
-        let now = self.now();
-        if now < self.back_off_until {
+        if self.now() < self.back_off_until {
             return Vec::new();
         }
-        let limits = &self.shared.limits;
-        let mut gathered = Gathered { items: Vec::new(), bytes: 0, limit_items: limits.batch_items, limit_bytes: limits.batch_bytes };
         if let Some(alone) = self.held_back.take() {
             self.shared.load.taken(alone.bytes());
             return vec![Queued { item: alone, failures: 0 }];
         }
+        self.gather_into(&mut Room::new(&self.shared.limits))
+    }
+
+    /// The same for a transaction with this much room. What it cannot take in has its turn in the one after it.
+    pub(crate) fn gather_into(&mut self, room: &mut Room) -> Vec<Queued<S>> {
+        let now = self.now();
+        let (timer_page, releases) = (self.shared.limits.timer_page, self.shared.limits.releases);
+        let server = self.shared.duty == Duty::Server;
+        let mut items = Vec::new();
         let (due, later) = std::mem::take(&mut self.delayed).into_iter().partition(|delayed: &Delayed<S>| delayed.due <= now);
         self.delayed = later;
         self.own.extend(due.into_iter().map(|delayed: Delayed<S>| Queued { item: delayed.item, failures: delayed.failures }));
-        while gathered.has_room() {
+        while room.is_open() {
             let Some(own) = self.own.pop_front() else { break };
-            // What failed before is tried alone, so that it cannot take others with it.
-            if own.failures > 0 && !gathered.items.is_empty() {
+            if let Err(own) = room.take(&mut items, own) {
                 self.own.push_front(own);
-                return gathered.items;
-            }
-            if own.item.is_alone() && !gathered.items.is_empty() {
-                self.own.push_front(own);
-                return gathered.items;
-            }
-            let alone = own.failures > 0 || own.item.is_alone();
-            gathered.add(own);
-            if alone {
-                return gathered.items;
             }
         }
-        let share = gathered.items.len() + limits.step_share;
-        while gathered.has_room() && gathered.items.len() < share {
+        let mut share = self.shared.limits.step_share;
+        while room.is_open() && share > 0 {
             let Ok(item) = self.incoming.outcomes.try_recv() else { break };
             self.calls.ended();
-            gathered.add(Queued { item, failures: 0 });
+            share -= 1;
+            self.offer(room, &mut items, item);
         }
-        if gathered.has_room() && !self.pauses.resuming {
-            let timers = self.timers.take_due(now, limits.timer_page);
+        if room.is_open() && !self.pauses.resuming {
+            let timers = self.timers.take_due(now, timer_page);
             if !timers.is_empty() {
                 self.meters.timers_fired.increment(timers.len() as u64);
                 for timer in &timers {
                     self.meters.timer_lateness.record(now.millis_since(timer.due) as f64 / 1_000.0);
                 }
-                gathered.add(Queued { item: Item::Due { timers }, failures: 0 });
+                self.offer(room, &mut items, Item::Due { timers });
             }
         }
-        let server = self.shared.duty == Duty::Server;
-        if server && gathered.has_room() && self.next_burst_end.is_some_and(|end| end <= now) {
+        if server && room.is_open() && self.next_burst_end.is_some_and(|end| end <= now) {
             self.next_burst_end = None;
-            gathered.add(Queued { item: Item::BurstsEnd, failures: 0 });
+            self.offer(room, &mut items, Item::BurstsEnd);
         }
         self.ready.wake(now);
-        if server && gathered.has_room() && !self.ready.is_empty() {
-            gathered.add(Queued { item: Item::Release { turns: self.ready.take(limits.releases) }, failures: 0 });
+        if server && room.is_open() && !self.ready.is_empty() {
+            let turns = self.ready.take(releases);
+            self.offer(room, &mut items, Item::Release { turns });
         }
-        if gathered.has_room() && self.shared.duty == Duty::Server {
-            let keys = self.schedules.take_due(now, limits.timer_page);
+        if server && room.is_open() {
+            let keys = self.schedules.take_due(now, timer_page);
             if !keys.is_empty() {
-                gathered.add(Queued { item: Item::Schedules { keys }, failures: 0 });
+                self.offer(room, &mut items, Item::Schedules { keys });
             }
         }
-        while gathered.has_room() {
+        while room.is_open() {
             let Ok(item) = self.incoming.normal.try_recv() else { break };
-            if item.is_alone() {
-                if gathered.items.is_empty() {
-                    self.shared.load.taken(item.bytes());
-                    return vec![Queued { item, failures: 0 }];
-                }
+            if item.is_alone() && !room.is_untouched() {
                 self.held_back = Some(item);
-                return gathered.items;
+                return items;
             }
             self.shared.load.taken(item.bytes());
-            gathered.add(Queued { item, failures: 0 });
+            self.offer(room, &mut items, item);
         }
-        for _ in 0..limits.low_lane_items {
-            if !gathered.has_room() {
-                break;
-            }
+        while room.is_open() && room.low > 0 {
             let Ok(item) = self.incoming.low.try_recv() else { break };
+            room.low -= 1;
             self.shared.load.taken(item.bytes());
-            gathered.add(Queued { item, failures: 0 });
+            self.offer(room, &mut items, item);
         }
-        gathered.items
+        items
+    }
+
+    /// Takes a message in, or keeps it as the first of the next transaction.
+    fn offer(&mut self, room: &mut Room, items: &mut Vec<Queued<S>>, item: Item<S::Tx>) {
+        if let Err(queued) = room.take(items, Queued { item, failures: 0 }) {
+            self.own.push_back(queued);
+        }
     }
 
     /// Sleeps until a message comes or a moment does.
@@ -181,19 +178,49 @@ enum Lane {
     Outside,
 }
 
-struct Gathered<S: Store> {
-    items: Vec<Queued<S>>,
+/// What a transaction still takes in.
+pub(crate) struct Room {
+    items: usize,
     bytes: usize,
-    limit_items: usize,
-    limit_bytes: usize,
+    /// Of the low lane.
+    low: usize,
+    /// It is decided while another one is committed.
+    is_behind: bool,
+    /// It has taken something in.
+    is_touched: bool,
+    /// What has its turn now goes into another one.
+    is_closed: bool,
 }
 
-impl<S: Store> Gathered<S> {
-    fn has_room(&self) -> bool {
-        self.items.len() < self.limit_items && self.bytes < self.limit_bytes
+impl Room {
+    fn new(limits: &EngineLimits) -> Self {
+        Self { items: limits.batch_items, bytes: limits.batch_bytes, low: limits.low_lane_items, is_behind: false, is_touched: false, is_closed: false }
     }
-    fn add(&mut self, queued: Queued<S>) {
-        self.bytes += queued.item.bytes();
-        self.items.push(queued);
+    /// For one that is decided while another one is committed.
+    pub(crate) fn behind(limits: &EngineLimits) -> Self {
+        Self { is_behind: true, ..Self::new(limits) }
+    }
+    /// Whether more may come.
+    pub(crate) fn is_open(&self) -> bool {
+        self.items > 0 && self.bytes > 0 && !self.is_closed
+    }
+    /// Whether what commits alone may come.
+    fn is_untouched(&self) -> bool {
+        !self.is_touched && !self.is_behind
+    }
+    /// Takes a message in, or gives it back, and takes no other one then.
+    fn take<S: Store>(&mut self, items: &mut Vec<Queued<S>>, queued: Queued<S>) -> Result<(), Queued<S>> {
+        // What failed before is tried alone, so that it cannot take others with it.
+        let alone = queued.failures > 0 || queued.item.is_alone();
+        let fits = if self.is_behind { queued.item.may_be_decided_behind() && !alone } else { !alone || self.is_untouched() };
+        self.is_closed = alone || !fits;
+        if !fits {
+            return Err(queued);
+        }
+        self.is_touched = true;
+        self.items -= 1;
+        self.bytes = self.bytes.saturating_sub(queued.item.bytes());
+        items.push(queued);
+        Ok(())
     }
 }

@@ -11,6 +11,7 @@ mod admission;
 mod advance;
 mod ahead;
 mod batch;
+mod behind;
 mod calls;
 mod changes;
 mod checkpoints;
@@ -23,6 +24,7 @@ mod definitions;
 mod engine;
 mod error;
 mod executor;
+mod follow_up;
 mod forward;
 mod gates;
 mod gather;
@@ -58,6 +60,7 @@ mod time;
 mod timers;
 mod traces;
 mod turn;
+mod unconfirmed;
 
 #[cfg(test)]
 mod simulation;

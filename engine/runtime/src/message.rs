@@ -203,6 +203,10 @@ impl<T: Transaction> Item<T> {
     pub(crate) fn is_alone(&self) -> bool {
         matches!(self, Self::Publish { .. } | Self::SetCurrent { .. } | Self::SetPaused { .. } | Self::SetPause { .. } | Self::Migrate { .. })
     }
+    /// It may be decided while the transaction before its own is committed.
+    pub(crate) fn may_be_decided_behind(&self) -> bool {
+        matches!(self, Self::Outcome { .. } | Self::Start { .. } | Self::Ingest { .. } | Self::Due { .. })
+    }
     /// What is found again in the store by whoever takes the shards over.
     pub(crate) fn is_of_a_lease(&self) -> bool {
         matches!(

@@ -44,6 +44,9 @@ impl Rung {
             NoticeKind::Replies => wanted.replies = true,
         }
     }
+    fn is_silent(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
     fn take(&self) -> Option<Wanted> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -130,6 +133,12 @@ impl<S: Store> Engine<S> {
     pub(crate) fn next_beat(&self) -> Timestamp {
         let expiry = self.sharing.next_expiry.map_or(Timestamp::from_millis(i64::MAX), |expiry| expiry.max(self.sharing.looked_at_expiry));
         self.leases.renew_at().min(expiry).max(self.beat_again_at)
+    }
+
+    /// Whether nobody rang, no beat is due and no shard is to be given back.
+    pub(crate) fn nodes_leave_us_alone(&self) -> bool {
+        let due = self.next_beat() <= self.shared.time.own() || self.sharing.beat_now;
+        self.shared.rung.is_silent() && !due && self.sharing.leaving.is_empty() && (!self.is_in_company() || self.sharing.seems_alone && !self.inbox_waits)
     }
 
     /// Takes shards when there are none, prolongs them in good time otherwise, gives some back when there are more nodes.

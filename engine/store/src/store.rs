@@ -47,6 +47,9 @@ impl Store for SqlStore {
     async fn begin(&self, now: Timestamp) -> Result<Tx, StoreError> {
         Ok(self.database.begin(now).await?)
     }
+    fn begin_behind(&self, now: Timestamp) -> Option<Tx> {
+        self.database.begin_behind(now)
+    }
     async fn check_leases(&self, tx: &mut Tx, leases: &[Lease]) -> Result<(), StoreError> {
         leases::check(tx, self.database.reader(), &self.fences, leases).await
     }

@@ -17,7 +17,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// Begins a write transaction: on SQLite `BEGIN IMMEDIATE`. `now` becomes [`Transaction::now`].
     async fn begin(&self, now: Timestamp) -> Result<Self::Tx, StoreError>;
-    /// Locks and checks the epochs that this transaction relies on (SEMANTICS.md 4). The first mismatch is
+    /// A write transaction that begins once the one before it in this process has ended: what it asks and writes waits until then, and
+    /// whoever awaits that must let the one before go on. `None` where nothing is gained by it.
+    fn begin_behind(&self, _now: Timestamp) -> Option<Self::Tx> {
+        None
+    }
+    /// Locks and checks the epochs that this transaction relies on until it ends (SEMANTICS.md 4). The first mismatch is
     /// [`StoreError::LeaseLost`], told here or by the commit, which then is [`CommitError::Refused`].
     async fn check_leases(&self, tx: &mut Self::Tx, leases: &[Lease]) -> Result<(), StoreError>;
     /// Marks a point to return to. Savepoints nest.

@@ -71,8 +71,8 @@ pub trait Transaction: Send + 'static {
     /// Engine time of this transaction; the same throughout one body.
     fn now(&self) -> Timestamp;
     /// Its turn to write came only now: what had to wait for other writers is of this moment, and not of the one at which it began
-    /// to wait. A store whose writers never wait for those of other nodes does nothing.
-    fn has_its_turn_at(&mut self, _now: Timestamp) {}
+    /// to wait.
+    fn has_its_turn_at(&mut self, now: Timestamp);
     /// A new id; never make one elsewhere.
     fn fresh_id(&mut self) -> uuid::Uuid;
     /// What was emitted and announced so far and not yet taken.

@@ -89,6 +89,11 @@ impl Backend {
         WriteConnection::begin(Arc::clone(&self.writer).lock_owned().await, now).await
     }
 
+    /// A write transaction that waits for the one before it only when it asks or writes something.
+    pub(crate) fn begin_behind(&self, now: Timestamp) -> WriteConnection {
+        WriteConnection::begin_behind(Arc::clone(&self.writer), now)
+    }
+
     /// One statement on a reader. A connection that was cut while it lay idle is noticed here: then once more on a new one.
     pub(crate) async fn read(&self, sql: &'static str, args: Args) -> Result<Vec<crate::Row>, DatabaseError> {
         for again in [true, false] {

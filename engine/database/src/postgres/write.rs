@@ -9,7 +9,11 @@ use super::{
 use crate::{Args, DatabaseError, Row};
 use onward_core::Timestamp;
 use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
-use tokio::{runtime::Handle, sync::OwnedMutexGuard};
+use std::sync::Arc;
+use tokio::{
+    runtime::Handle,
+    sync::{Mutex, OwnedMutexGuard},
+};
 
 /// Milliseconds after which a connection that lies idle may have been cut.
 const FRESH_MS: i64 = 1_000;
@@ -60,8 +64,10 @@ impl Slot {
 /// where there is nothing else, that statement is the whole transaction, and its end is the commit.
 #[derive(Debug)]
 pub(crate) struct WriteConnection {
-    /// `None` once ended.
+    /// `None` once ended, and while another transaction holds it.
     slot: Option<OwnedMutexGuard<Slot>>,
+    /// Where to wait for it, until it is needed for the first time.
+    behind: Option<(Arc<Mutex<Slot>>, Timestamp)>,
     /// `BEGIN` was sent.
     is_open: bool,
     /// Written at the commit, or before somebody looks; group by group. No two of a group may touch the same row.
@@ -79,8 +85,7 @@ impl WriteConnection {
     pub(super) async fn begin(mut slot: OwnedMutexGuard<Slot>, now: Timestamp) -> Result<Self, DatabaseError> {
         let is_fresh = slot.connection.is_some() && now.millis_since(slot.used_at) < FRESH_MS;
         slot.used_at = now;
-        let (left, conditions) = (Vec::new(), Vec::new());
-        let mut begun = Self { slot: Some(slot), is_open: false, left, conditions, lost: None, answers: true, savepoints: 0 };
+        let mut begun = Self::new(Some(slot), None);
         if !is_fresh {
             // A cut is better found by something that may be said twice.
             begun.open().await?;
@@ -88,12 +93,32 @@ impl WriteConnection {
         Ok(begun)
     }
 
+    /// Waits for the connection only when it is needed.
+    pub(super) fn begin_behind(writer: Arc<Mutex<Slot>>, now: Timestamp) -> Self {
+        Self::new(None, Some((writer, now)))
+    }
+
+    fn new(slot: Option<OwnedMutexGuard<Slot>>, behind: Option<(Arc<Mutex<Slot>>, Timestamp)>) -> Self {
+        Self { slot, behind, is_open: false, left: Vec::new(), conditions: Vec::new(), lost: None, answers: true, savepoints: 0 }
+    }
+
+    /// The slot, once whoever holds it has ended; who did has just used the connection, so that it needs no trying out.
+    async fn slot(&mut self) -> Result<&mut Slot, DatabaseError> {
+        if let Some((writer, now)) = &self.behind {
+            let mut slot = Arc::clone(writer).lock_owned().await;
+            slot.used_at = slot.used_at.max(*now);
+            self.slot = Some(slot);
+            self.behind = None;
+        }
+        self.slot.as_deref_mut().ok_or_else(ended)
+    }
+
     /// Sends `BEGIN`, unless it was.
     async fn open(&mut self) -> Result<(), DatabaseError> {
         if self.is_open {
             return Ok(());
         }
-        let slot = self.slot.as_mut().ok_or_else(ended)?;
+        let slot = self.slot().await?;
         // A connection that was cut while it lay idle is noticed here, before anything hangs on it: once more on a new one.
         for again in [true, false] {
             let connection = slot.connection().await?;
@@ -170,7 +195,7 @@ impl WriteConnection {
     }
 
     pub(crate) async fn fetch_all(&mut self, sql: &'static str, args: Args) -> Result<Vec<Row>, DatabaseError> {
-        let connection = if self.may_read_before(sql) { self.slot.as_mut().ok_or_else(ended)?.connection().await? } else { self.connection().await? };
+        let connection = if self.may_read_before(sql) { self.slot().await?.connection().await? } else { self.connection().await? };
         let done = within(WRITE, statement::fetch_all(connection, sql, args)).await;
         self.noting(done)
     }
@@ -246,14 +271,16 @@ impl WriteConnection {
             self.connection().await.map(drop).map_err(refused)?;
         }
         // While it is committed the hold stays with `self`: whoever stops waiting rolls back what is not stored.
-        let connection = self.slot.as_mut().and_then(|slot| slot.connection.as_mut()).ok_or_else(ended)?;
+        let is_open = self.is_open;
+        let slot = self.slot().await?;
+        let connection = if is_open { slot.connection.as_mut().ok_or_else(ended)? } else { slot.connection().await? };
         let is_checked = last.iter().any(|statement| statement.is_condition);
         let refusal = |error: &sqlx::Error| match error {
             sqlx::Error::Database(inner) if is_checked && inner.code().is_some_and(|code| code == DIVISION_BY_ZERO) => refused(DatabaseError::ConditionFailed),
             other => refused(translate(other)),
         };
         let mut done = Ok(());
-        if self.is_open {
+        if is_open {
             if !last.is_empty()
                 && let Err(error) = within(WRITE, statement::execute_together(connection, last)).await
             {
@@ -278,7 +305,7 @@ impl WriteConnection {
                 Err(DatabaseError::CommitUnknown(error.to_string()))
             }
             Err((false, error)) => {
-                if self.is_open {
+                if is_open {
                     slot.roll_back().await;
                 }
                 Err(error)

@@ -17,6 +17,25 @@ use onward_core::{
 const MOST_AT_ONE_MOMENT: u32 = 10_000;
 
 impl<S: Store> FaultyStore<S> {
+    fn count_begin(&self) {
+        let at = self.clock.now();
+        let began = self.plan(|plan| {
+            plan.began = if plan.began.0 == at { (at, plan.began.1 + 1) } else { (at, 1) };
+            plan.began.1
+        });
+        assert!(began <= MOST_AT_ONE_MOMENT, "every run goes on by itself (promise 10): {began} transactions began at {at}, and time stands still");
+    }
+
+    /// A transaction has its turn: what is noted from now on is of this one.
+    fn note_turn(&self) {
+        self.plan(|plan| {
+            plan.ownership.written = ShardSet::EMPTY;
+            plan.late_check = None;
+            plan.late_generation = None;
+            plan.late_inbox = None;
+        });
+    }
+
     /// Commits, and looks whether whoever did owned what it wrote to.
     async fn commit_and_watch(&self, tx: S::Tx) -> Result<(), CommitError> {
         self.inner.commit(tx).await?;
@@ -32,12 +51,7 @@ impl<S: Store + Clone> Store for FaultyStore<S> {
     type Tx = S::Tx;
 
     async fn begin(&self, now: Timestamp) -> Result<S::Tx, StoreError> {
-        let at = self.clock.now();
-        let began = self.plan(|plan| {
-            plan.began = if plan.began.0 == at { (at, plan.began.1 + 1) } else { (at, 1) };
-            plan.began.1
-        });
-        assert!(began <= MOST_AT_ONE_MOMENT, "every run goes on by itself (promise 10): {began} transactions began at {at}, and time stands still");
+        self.count_begin();
         let scripted = self.plan(|plan| std::mem::take(&mut plan.next_begin_fails));
         let thousandths = self.plan(|plan| plan.faults.begin_fails);
         if scripted || self.happens(thousandths) {
@@ -47,16 +61,17 @@ impl<S: Store + Clone> Store for FaultyStore<S> {
             self.clock.sleep_until(self.clock.now().plus_millis(millis)).await;
         }
         let tx = self.inner.begin(now).await?;
-        self.plan(|plan| {
-            plan.ownership.written = ShardSet::EMPTY;
-            plan.late_check = None;
-            plan.late_generation = None;
-            plan.late_inbox = None;
-        });
+        self.note_turn();
         Ok(tx)
+    }
+    fn begin_behind(&self, now: Timestamp) -> Option<S::Tx> {
+        self.inner.begin_behind(now)
     }
     async fn check_leases(&self, tx: &mut S::Tx, leases: &[Lease]) -> Result<(), StoreError> {
         self.maybe_fail_write()?;
+        // One that was begun behind another has its turn now at the latest, and has written nothing of a run before.
+        self.inner.check_leases(tx, &[]).await?;
+        self.note_turn();
         if self.happens(self.plan(|plan| plan.faults.late_checks)) {
             self.plan(|plan| plan.late_check = Some(leases.to_vec()));
             return Ok(());
@@ -224,9 +239,10 @@ impl<S: Store + Clone> Store for FaultyStore<S> {
     }
     async fn write_runs(&self, tx: &mut S::Tx, writes: &[RunWrite]) -> Result<(), StoreError> {
         self.maybe_fail_write()?;
+        self.inner.write_runs(tx, writes).await?;
         let appended = writes.iter().filter(|write| !write.entries.is_empty()).map(|write| write.shard);
         self.plan(|plan| appended.for_each(|shard| plan.ownership.written.insert(shard)));
-        self.inner.write_runs(tx, writes).await
+        Ok(())
     }
     async fn load_runs(&self, tx: &mut S::Tx, ids: &[RunId]) -> Result<Vec<Result<StoredRun, (RunId, StoreError)>>, StoreError> {
         self.inner.load_runs(tx, ids).await

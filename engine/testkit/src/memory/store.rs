@@ -22,10 +22,10 @@ impl MemoryStore {
     /// A small transaction of its own, for what the port does outside the caller's.
     async fn at_once<R>(&self, work: impl FnOnce(&mut State) -> R) -> R {
         let turn = Arc::clone(&self.shared.turn).lock_owned().await;
-        let tx = MemoryTx::new(Arc::clone(&self.shared), turn, Timestamp::default());
-        let result = work(&mut tx.state());
+        let mut tx = MemoryTx::new(Arc::clone(&self.shared), Some(turn), Timestamp::default());
+        let result = work(&mut *tx.state().await);
         // Nobody can end it in between.
-        drop(tx.commit());
+        drop(tx.commit().await);
         result
     }
 }
@@ -40,11 +40,15 @@ impl Store for MemoryStore {
 
     async fn begin(&self, now: Timestamp) -> Result<MemoryTx, StoreError> {
         let turn = Arc::clone(&self.shared.turn).lock_owned().await;
-        Ok(MemoryTx::new(Arc::clone(&self.shared), turn, now))
+        Ok(MemoryTx::new(Arc::clone(&self.shared), Some(turn), now))
+    }
+
+    fn begin_behind(&self, now: Timestamp) -> Option<MemoryTx> {
+        Some(MemoryTx::new(Arc::clone(&self.shared), None, now))
     }
 
     async fn check_leases(&self, tx: &mut MemoryTx, leases: &[Lease]) -> Result<(), StoreError> {
-        let state = tx.state();
+        let state = tx.state().await;
         match nodes::first_lost(state.leases.working(), leases) {
             Some(lost) => Err(StoreError::LeaseLost { shard: lost.shard, expected: lost.epoch }),
             None => Ok(()),
@@ -52,7 +56,7 @@ impl Store for MemoryStore {
     }
 
     async fn savepoint(&self, tx: &mut MemoryTx) -> Result<(), StoreError> {
-        tx.savepoint();
+        tx.savepoint().await;
         Ok(())
     }
 
@@ -61,11 +65,11 @@ impl Store for MemoryStore {
     }
 
     async fn rollback_to_savepoint(&self, tx: &mut MemoryTx) -> Result<(), StoreError> {
-        tx.rollback_to()
+        tx.rollback_to().await
     }
 
     async fn commit(&self, tx: MemoryTx) -> Result<(), CommitError> {
-        tx.commit().map_err(CommitError::Failed)
+        tx.commit().await.map_err(CommitError::Failed)
     }
 
     async fn rollback(&self, tx: MemoryTx) {
@@ -90,12 +94,12 @@ impl Store for MemoryStore {
     }
 
     async fn shards_of(&self, tx: &mut MemoryTx, runs: &[RunId]) -> Result<Vec<(RunId, OrganisationId, Shard)>, StoreError> {
-        let state = tx.state();
+        let state = tx.state().await;
         Ok(runs.iter().filter_map(|run| state.runs.get(run)).map(|row| (row.id, row.organisation, row.shard)).collect())
     }
 
     async fn check_generation(&self, tx: &mut MemoryTx, expected: i64) -> Result<(), StoreError> {
-        let current = tx.state().sequences.get(&GENERATION).copied().unwrap_or(0);
+        let current = tx.state().await.sequences.get(&GENERATION).copied().unwrap_or(0);
         if current == expected { Ok(()) } else { Err(StoreError::GenerationChanged) }
     }
 
@@ -104,7 +108,7 @@ impl Store for MemoryStore {
     }
 
     async fn raise_generation(&self, tx: &mut MemoryTx) -> Result<i64, StoreError> {
-        Ok(tx.state().next(GENERATION))
+        Ok(tx.state().await.next(GENERATION))
     }
 
     async fn notify(&self, tx: &mut MemoryTx, notices: &[Notice]) -> Result<(), StoreError> {
@@ -118,17 +122,17 @@ impl Store for MemoryStore {
 
     async fn keep_reply(&self, tx: &mut MemoryTx, request: uuid::Uuid, answer: &Value) -> Result<(), StoreError> {
         let now = tx.now();
-        tx.state().replies.put(request, (now, answer.clone()));
+        tx.state().await.replies.put(request, (now, answer.clone()));
         Ok(())
     }
 
     async fn replies(&self, tx: &mut MemoryTx, requests: &[uuid::Uuid]) -> Result<Vec<(uuid::Uuid, Value)>, StoreError> {
-        let state = tx.state();
+        let state = tx.state().await;
         Ok(requests.iter().filter_map(|request| Some((*request, state.replies.get(request)?.1.clone()))).collect())
     }
 
     async fn forget_replies(&self, tx: &mut MemoryTx, before: Timestamp) -> Result<u64, StoreError> {
-        let mut state = tx.state();
+        let mut state = tx.state().await;
         let old: Vec<uuid::Uuid> = state.replies.working().iter().filter(|(_, (at, _))| *at < before).map(|(request, _)| *request).collect();
         for request in &old {
             state.replies.remove(request);
@@ -146,7 +150,7 @@ impl Store for MemoryStore {
         language_revision: u32,
     ) -> Result<PublishedVersion, StoreError> {
         let published_at = tx.now();
-        let mut state = tx.state();
+        let mut state = tx.state().await;
         let place = (organisation, workflow.to_owned());
         let key = |version| (organisation, workflow.to_owned(), version);
         if let Some(current) = state.current.get(&place).and_then(|version| state.versions.get(&key(*version)))
@@ -173,7 +177,7 @@ impl Store for MemoryStore {
     }
 
     async fn set_current(&self, tx: &mut MemoryTx, organisation: OrganisationId, workflow: &str, version: Option<u32>) -> Result<(), StoreError> {
-        let mut state = tx.state();
+        let mut state = tx.state().await;
         let place = (organisation, workflow.to_owned());
         match version {
             None => drop(state.current.remove(&place)),
@@ -184,7 +188,7 @@ impl Store for MemoryStore {
     }
 
     async fn set_paused(&self, tx: &mut MemoryTx, organisation: OrganisationId, workflow: &str, paused: bool) -> Result<bool, StoreError> {
-        let mut state = tx.state();
+        let mut state = tx.state().await;
         let of_workflow = (organisation, workflow.to_owned(), 0)..=(organisation, workflow.to_owned(), u32::MAX);
         let versions: Vec<_> = state.versions.working().range(of_workflow).map(|(key, version)| (key.clone(), Arc::clone(version))).collect();
         for (key, version) in &versions {
@@ -215,13 +219,13 @@ impl Store for MemoryStore {
             // Also for a duplicate: a database makes the id before it knows, and the same seed must give the same ids.
             let event_id = EventId(tx.fresh_id());
             let forgotten = now.plus_millis(-limits::DEDUPE_DAYS * DAY_MS);
-            let known = key.and_then(|key| tx.state().event_keys.get(&key).copied()).filter(|(_, taken_in_at)| *taken_in_at > forgotten);
+            let mut state = tx.state().await;
+            let known = key.and_then(|key| state.event_keys.get(&key).copied()).filter(|(_, taken_in_at)| *taken_in_at > forgotten);
             if let Some((first, _)) = known {
                 inserted.push(Inserted::Duplicate(first));
                 continue;
             }
             let event = Event { event_id, taken_in_at: now, body };
-            let mut state = tx.state();
             if let Some(key) = key {
                 state.event_keys.put(key, (event.event_id, now));
             }
@@ -235,7 +239,7 @@ impl Store for MemoryStore {
     }
 
     async fn note_routing(&self, tx: &mut MemoryTx, notes: &[(OrganisationId, EventId, RoutingNote)]) -> Result<(), StoreError> {
-        let mut state = tx.state();
+        let mut state = tx.state().await;
         for (organisation, event, note) in notes {
             if state.events.get(&(*organisation, *event)).is_none() {
                 continue;
@@ -248,12 +252,12 @@ impl Store for MemoryStore {
     }
 
     async fn events(&self, tx: &mut MemoryTx, organisation: OrganisationId, ids: &[EventId]) -> Result<Vec<Event>, StoreError> {
-        let state = tx.state();
+        let state = tx.state().await;
         Ok(ids.iter().filter_map(|id| state.events.get(&(organisation, *id))).map(|event| Event::clone(event)).collect())
     }
 
     async fn runs_of_event(&self, tx: &mut MemoryTx, organisation: OrganisationId, event: EventId) -> Result<Vec<RunId>, StoreError> {
-        let state = tx.state();
+        let state = tx.state().await;
         let notes = state.notes.working().range((organisation, event, 0)..=(organisation, event, usize::MAX));
         Ok(notes
             .filter_map(|(_, note)| match note {
@@ -271,7 +275,7 @@ impl Store for MemoryStore {
         since: Timestamp,
         limit: usize,
     ) -> Result<Vec<Event>, StoreError> {
-        let state = tx.state();
+        let state = tx.state().await;
         let from = (organisation, correlation.hash, since, EventId(uuid::Uuid::nil()));
         let places = state.correlations.working().range(from..).map(|(place, ())| place);
         let places = places.take_while(|place| place.0 == organisation && place.1 == correlation.hash);
@@ -283,7 +287,7 @@ impl Store for MemoryStore {
     }
 
     async fn add_wait_shapes(&self, tx: &mut MemoryTx, shapes: &[(OrganisationId, String, Vec<String>)]) -> Result<(), StoreError> {
-        let mut state = tx.state();
+        let mut state = tx.state().await;
         for shape in shapes {
             state.shapes.put(shape.clone(), ());
         }
@@ -297,7 +301,7 @@ impl Store for MemoryStore {
         correlations: &[Correlation],
         limit: usize,
     ) -> Result<Vec<OpenWait>, StoreError> {
-        let state = tx.state();
+        let state = tx.state().await;
         let mut hashes: Vec<_> = correlations.iter().map(|correlation| correlation.hash).collect();
         hashes.sort_unstable();
         hashes.dedup();
@@ -311,17 +315,17 @@ impl Store for MemoryStore {
     }
 
     async fn write_runs(&self, tx: &mut MemoryTx, writes: &[RunWrite]) -> Result<(), StoreError> {
-        let mut state = tx.state();
+        let mut state = tx.state().await;
         writes.iter().try_for_each(|write| runs::write(&mut state, write))
     }
 
     async fn load_runs(&self, tx: &mut MemoryTx, ids: &[RunId]) -> Result<Vec<Result<StoredRun, (RunId, StoreError)>>, StoreError> {
-        let state = tx.state();
+        let state = tx.state().await;
         Ok(ids.iter().filter_map(|id| runs::load(state.runs.working(), state.history.working(), *id)).collect())
     }
 
     async fn resume_runs(&self, tx: &mut MemoryTx, ids: &[RunId], revision: u32) -> Result<Vec<Result<ResumedRun, (RunId, StoreError)>>, StoreError> {
-        let state = tx.state();
+        let state = tx.state().await;
         let tables = (state.runs.working(), state.history.working(), state.checkpoints.working());
         Ok(ids.iter().filter_map(|id| runs::resume(tables, *id, revision)).collect())
     }
@@ -333,7 +337,7 @@ impl Store for MemoryStore {
     }
 
     async fn keep_checkpoints(&self, tx: &mut MemoryTx, checkpoints: &[Checkpoint]) -> Result<(), StoreError> {
-        let mut state = tx.state();
+        let mut state = tx.state().await;
         for checkpoint in checkpoints {
             // Nobody writes over what is another's.
             if state.checkpoints.get(&checkpoint.run_id).is_none_or(|before| before.organisation == checkpoint.organisation) {
@@ -344,7 +348,7 @@ impl Store for MemoryStore {
     }
 
     async fn drop_checkpoints(&self, tx: &mut MemoryTx, organisation: OrganisationId, runs: &[RunId]) -> Result<(), StoreError> {
-        let mut state = tx.state();
+        let mut state = tx.state().await;
         for run in runs {
             if state.checkpoints.get(run).is_some_and(|checkpoint| checkpoint.organisation == organisation) {
                 state.checkpoints.remove(run);
@@ -361,7 +365,7 @@ impl Store for MemoryStore {
     }
 
     async fn quarantine_run(&self, tx: &mut MemoryTx, organisation: OrganisationId, run: RunId, reason: &str) -> Result<(), StoreError> {
-        let mut state = tx.state();
+        let mut state = tx.state().await;
         if let Some(row) = state.runs.get(&run).filter(|row| row.organisation == organisation) {
             let mut row = onward_core::ports::RunRow::clone(row);
             row.status = RunStatus::Paused;
@@ -372,7 +376,7 @@ impl Store for MemoryStore {
     }
 
     async fn key_state(&self, tx: &mut MemoryTx, organisation: OrganisationId, workflow: &str, key: &str) -> Result<KeyState, StoreError> {
-        let state = tx.state();
+        let state = tx.state().await;
         let from = (organisation, workflow.to_owned(), key.to_owned(), RunId(uuid::Uuid::nil()));
         let live =
             state.live.working().range(from..).map(|(place, ())| place).take_while(|place| place.0 == organisation && place.1 == workflow && place.2 == key);
@@ -393,7 +397,7 @@ impl Store for MemoryStore {
         by: &str,
         proposal: &str,
     ) -> Result<(String, bool), StoreError> {
-        let mut state = tx.state();
+        let mut state = tx.state().await;
         let place = (organisation, workflow.to_owned(), step.to_string(), by.to_owned());
         if let Some(variant) = state.variants.get(&place) {
             return Ok((variant.clone(), true));
@@ -417,12 +421,12 @@ impl Store for MemoryStore {
     }
 
     async fn schedules_of(&self, tx: &mut MemoryTx, organisation: OrganisationId, workflow: &str) -> Result<Vec<ScheduleRow>, StoreError> {
-        let state = tx.state();
+        let state = tx.state().await;
         Ok(state.schedules.working().values().filter(|row| row.organisation == organisation && row.workflow == workflow).cloned().collect())
     }
 
     async fn move_schedule(&self, tx: &mut MemoryTx, before: &ScheduleRow, after: Option<&ScheduleRow>) -> Result<(), StoreError> {
-        let mut state = tx.state();
+        let mut state = tx.state().await;
         let key = (before.organisation, before.workflow.clone(), before.trigger);
         match (state.schedules.get(&key).cloned(), after) {
             (None, _) => {}
@@ -436,7 +440,7 @@ impl Store for MemoryStore {
     }
 
     async fn set_schedules(&self, tx: &mut MemoryTx, organisation: OrganisationId, workflow: &str, rows: &[ScheduleRow]) -> Result<(), StoreError> {
-        let mut state = tx.state();
+        let mut state = tx.state().await;
         let old: Vec<_> = state.schedules.working().keys().filter(|key| key.0 == organisation && key.1 == workflow).cloned().collect();
         for key in old {
             state.schedules.remove(&key);
@@ -456,7 +460,7 @@ impl Store for MemoryStore {
         cause: &str,
         message: &InboxMessage,
     ) -> Result<(), StoreError> {
-        let mut state = tx.state();
+        let mut state = tx.state().await;
         let key = (organisation, cause.to_owned(), message.target(run));
         if state.inbox_keys.get(&key).is_some() {
             return Ok(());
@@ -472,7 +476,7 @@ impl Store for MemoryStore {
 
     async fn inbox(&self, tx: &mut MemoryTx, leases: &[Lease], limit: usize) -> Result<Vec<InboxRow>, StoreError> {
         let ours = shards(leases);
-        let state = tx.state();
+        let state = tx.state().await;
         Ok(state.inbox.working().values().filter(|row| ours.contains(row.shard)).take(limit).cloned().collect())
     }
 
@@ -481,7 +485,7 @@ impl Store for MemoryStore {
     }
 
     async fn remove_inbox(&self, tx: &mut MemoryTx, ids: &[i64]) -> Result<(), StoreError> {
-        let mut state = tx.state();
+        let mut state = tx.state().await;
         for id in ids {
             runs::remove_inbox(&mut state, *id);
         }
@@ -493,7 +497,7 @@ impl Store for MemoryStore {
     }
 
     async fn add_pause(&self, tx: &mut MemoryTx, pause: &Pause) -> Result<(), StoreError> {
-        let mut state = tx.state();
+        let mut state = tx.state().await;
         if state.pauses.get(&pause.scope).is_none() {
             state.pauses.put(pause.scope.clone(), pause.clone());
         }
@@ -501,11 +505,11 @@ impl Store for MemoryStore {
     }
 
     async fn remove_pause(&self, tx: &mut MemoryTx, scope: &PauseScope) -> Result<bool, StoreError> {
-        Ok(tx.state().pauses.remove(scope).is_some())
+        Ok(tx.state().await.pauses.remove(scope).is_some())
     }
 
     async fn paused_runs(&self, tx: &mut MemoryTx, after: Option<RunId>, limit: usize) -> Result<Vec<(RunId, Value)>, StoreError> {
-        let state = tx.state();
+        let state = tx.state().await;
         let paused = state.runs.working().values().filter(|row| row.status == RunStatus::Paused && after.is_none_or(|after| row.id > after));
         Ok(paused.take(limit).map(|row| (row.id, row.waiting_on.clone())).collect())
     }
@@ -531,28 +535,28 @@ impl Store for MemoryStore {
     }
 
     async fn set_rollout(&self, tx: &mut MemoryTx, state: &RolloutState) -> Result<(), StoreError> {
-        tx.state().rollouts.put((state.organisation, state.workflow.clone()), state.clone());
+        tx.state().await.rollouts.put((state.organisation, state.workflow.clone()), state.clone());
         Ok(())
     }
 
     async fn remove_rollout(&self, tx: &mut MemoryTx, organisation: OrganisationId, workflow: &str) -> Result<(), StoreError> {
-        tx.state().rollouts.remove(&(organisation, workflow.to_owned()));
+        tx.state().await.rollouts.remove(&(organisation, workflow.to_owned()));
         Ok(())
     }
 
     async fn hold_start(&self, tx: &mut MemoryTx, start: &HeldStart) -> Result<i64, StoreError> {
-        let mut state = tx.state();
+        let mut state = tx.state().await;
         let id = state.next("held");
         held::put(&mut state, HeldStart { id, ..start.clone() });
         Ok(id)
     }
 
     async fn next_held(&self, tx: &mut MemoryTx, organisation: OrganisationId, queue: &HeldQueue) -> Result<Option<HeldStart>, StoreError> {
-        Ok(held::next(&tx.state(), organisation, queue))
+        Ok(held::next(&*tx.state().await, organisation, queue))
     }
 
     async fn held_start(&self, tx: &mut MemoryTx, organisation: OrganisationId, run: RunId) -> Result<Option<HeldStart>, StoreError> {
-        let state = tx.state();
+        let state = tx.state().await;
         let start = state.held_runs.get(&run).and_then(|id| state.held.get(id));
         Ok(start.filter(|start| start.organisation == organisation).map(|start| HeldStart::clone(start)))
     }
@@ -566,7 +570,7 @@ impl Store for MemoryStore {
         reason: &str,
         not_before: Option<Timestamp>,
     ) -> Result<(), StoreError> {
-        let mut state = tx.state();
+        let mut state = tx.state().await;
         if let Some(start) = held::remove(&mut state, organisation, id) {
             held::put(&mut state, HeldStart { queue: queue.clone(), reason: reason.to_owned(), not_before, ..HeldStart::clone(&start) });
         }
@@ -579,19 +583,19 @@ impl Store for MemoryStore {
         after: Option<&(OrganisationId, HeldQueue)>,
         limit: usize,
     ) -> Result<Vec<(OrganisationId, HeldQueue)>, StoreError> {
-        held::queues(&tx.state(), after, limit)
+        held::queues(&*tx.state().await, after, limit)
     }
 
     async fn bursts(&self, tx: &mut MemoryTx, limit: usize) -> Result<Vec<(OrganisationId, HeldQueue, Timestamp)>, StoreError> {
-        Ok(held::bursts(&tx.state(), limit))
+        Ok(held::bursts(&*tx.state().await, limit))
     }
 
     async fn count_held(&self, tx: &mut MemoryTx, organisation: OrganisationId, of: Option<(&str, &str)>, most: u64) -> Result<u64, StoreError> {
-        Ok(held::count(&tx.state(), organisation, of, most))
+        Ok(held::count(&*tx.state().await, organisation, of, most))
     }
 
     async fn remove_held(&self, tx: &mut MemoryTx, organisation: OrganisationId, id: i64) -> Result<(), StoreError> {
-        held::remove(&mut tx.state(), organisation, id);
+        held::remove(&mut *tx.state().await, organisation, id);
         Ok(())
     }
 
@@ -604,7 +608,7 @@ impl Store for MemoryStore {
         run: RunId,
         max: u32,
     ) -> Result<bool, StoreError> {
-        let mut state = tx.state();
+        let mut state = tx.state().await;
         let place = (organisation, limit.clone(), run);
         if state.permits.get(&place).is_some() {
             return Ok(true);
@@ -620,7 +624,7 @@ impl Store for MemoryStore {
     }
 
     async fn release_permits(&self, tx: &mut MemoryTx, runs: &[RunId]) -> Result<Vec<(OrganisationId, LimitKey)>, StoreError> {
-        let mut state = tx.state();
+        let mut state = tx.state().await;
         let mut freed = std::collections::BTreeSet::new();
         for run in runs {
             let of_run: Vec<_> = state.permits_of_run.working().keys().filter(|place| place.0 == *run).cloned().collect();
@@ -639,11 +643,11 @@ impl Store for MemoryStore {
     }
 
     async fn rate_used_until(&self, tx: &mut MemoryTx, organisation: OrganisationId, limit: &LimitKey) -> Result<Option<i64>, StoreError> {
-        Ok(tx.state().rates.get(&(organisation, limit.clone())).copied())
+        Ok(tx.state().await.rates.get(&(organisation, limit.clone())).copied())
     }
 
     async fn use_rate(&self, tx: &mut MemoryTx, organisation: OrganisationId, limit: &LimitKey, _shard: Shard, until_micros: i64) -> Result<(), StoreError> {
-        tx.state().rates.put((organisation, limit.clone()), until_micros);
+        tx.state().await.rates.put((organisation, limit.clone()), until_micros);
         Ok(())
     }
 }

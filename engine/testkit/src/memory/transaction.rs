@@ -12,7 +12,8 @@ use tokio::sync::OwnedMutexGuard;
 #[derive(Debug)]
 pub struct MemoryTx {
     shared: Arc<Shared>,
-    number: u64,
+    /// `None`: it waits for its turn with the first thing that it does.
+    number: Option<u64>,
     now: Timestamp,
     outbox: Outbox,
     savepoints: Vec<Savepoint>,
@@ -29,22 +30,35 @@ struct Savepoint {
 }
 
 impl MemoryTx {
-    pub(super) fn new(shared: Arc<Shared>, turn: OwnedMutexGuard<()>, now: Timestamp) -> Self {
-        let number = shared.begun.fetch_add(1, Ordering::Relaxed);
-        *shared.open() = Some((number, turn));
-        Self { shared, number, now, outbox: Outbox::default(), savepoints: Vec::new(), notices: Vec::new(), nowhere: Mutex::default() }
+    pub(super) fn new(shared: Arc<Shared>, turn: Option<OwnedMutexGuard<()>>, now: Timestamp) -> Self {
+        let mut tx = Self { shared, number: None, now, outbox: Outbox::default(), savepoints: Vec::new(), notices: Vec::new(), nowhere: Mutex::default() };
+        if let Some(turn) = turn {
+            tx.open(turn);
+        }
+        tx
+    }
+
+    fn open(&mut self, turn: OwnedMutexGuard<()>) {
+        let number = self.shared.begun.fetch_add(1, Ordering::Relaxed);
+        *self.shared.open() = Some((number, turn));
+        self.number = Some(number);
     }
 
     fn is_open(&self) -> bool {
-        self.shared.open().as_ref().is_some_and(|(number, _)| *number == self.number)
+        self.number.is_some() && self.shared.open().as_ref().map(|(number, _)| *number) == self.number
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    /// What it sees, once it has its turn.
+    pub(super) async fn state(&mut self) -> MutexGuard<'_, State> {
+        if self.number.is_none() {
+            let turn = Arc::clone(&self.shared.turn).lock_owned().await;
+            self.open(turn);
+        }
         if self.is_open() { self.shared.state() } else { self.nowhere.lock().unwrap_or_else(PoisonError::into_inner) }
     }
 
-    pub(super) fn savepoint(&mut self) {
-        let mark = self.state().mark();
+    pub(super) async fn savepoint(&mut self) {
+        let mark = self.state().await.mark();
         self.savepoints.push(Savepoint { mark, outbox: self.outbox.clone(), notices: self.notices.len() });
     }
 
@@ -52,19 +66,20 @@ impl MemoryTx {
         self.savepoints.pop().map(drop).ok_or_else(no_savepoint)
     }
 
-    pub(super) fn rollback_to(&mut self) -> Result<(), StoreError> {
+    pub(super) async fn rollback_to(&mut self) -> Result<(), StoreError> {
         let savepoint = self.savepoints.pop().ok_or_else(no_savepoint)?;
-        self.state().undo_to(&savepoint.mark);
+        self.state().await.undo_to(&savepoint.mark);
         self.outbox = savepoint.outbox;
         self.notices.truncate(savepoint.notices);
         Ok(())
     }
 
-    pub(super) fn commit(mut self) -> Result<(), StoreError> {
+    pub(super) async fn commit(mut self) -> Result<(), StoreError> {
+        drop(self.state().await);
         if !self.is_open() {
             return Err(StoreError::Failed("the transaction was ended from outside".into()));
         }
-        self.state().commit();
+        self.shared.state().commit();
         let notices = std::mem::take(&mut self.notices);
         let mut listeners = self.shared.listeners.lock().unwrap_or_else(PoisonError::into_inner);
         listeners.retain(|listener| notices.iter().all(|notice| listener.send(*notice).is_ok()));
