@@ -166,8 +166,10 @@ impl<S: Store> Engine<S> {
     /// A call's outcome: `finish` and the step's end in one transaction. One that comes late decides nothing.
     pub(crate) async fn call_ended(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, key: CallKey, outcome: Outcome) -> Result<(), StoreError> {
         batch.settled.push(key.clone());
+        // Its run may have stopped waiting for it in this very transaction.
+        let abandoned_here = batch.abandoned.iter().any(|(run_id, step)| *run_id == key.run_id && *step == key.step);
         if let Some(known) = self.calls.get(&key)
-            && known.abandoned
+            && (known.abandoned || abandoned_here)
         {
             let call = known.call.clone();
             self.finish(tx, batch, call.node.as_ref(), &call.context, &call.prepared, outcome).await?;

@@ -32,7 +32,7 @@ pub(crate) fn start_on_own_stack(work: impl FnOnce() + Send + 'static) -> Result
     });
     drop(thread.map_err(|_| Fault::NoThread)?);
     // Nobody but the thread could have closed it, and it waits.
-    drop(detached.send(()));
+    detached.send(()).ok();
     Ok(())
 }
 
