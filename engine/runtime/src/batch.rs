@@ -241,7 +241,7 @@ impl<T: onward_core::ports::Transaction> Batch<T> {
         }
     }
 
-    /// Whether nothing but runs, and what waits for its turn, is otherwise in memory once it is committed.
+    /// Whether nothing but runs, their timers and calls, and what waits for its turn, is otherwise in memory once it is committed.
     pub(crate) fn changes_only_runs(&self) -> bool {
         self.generation.is_none()
             && self.settings_changed.is_empty()
@@ -256,6 +256,7 @@ impl<T: onward_core::ports::Transaction> Batch<T> {
             && self.replied.is_empty()
             && self.requests.is_empty()
             && self.foreign.is_empty()
+            && self.abandoned.is_empty()
     }
 
     pub(crate) fn happen(&mut self, run_id: RunId, happening: Happening) {

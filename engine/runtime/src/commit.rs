@@ -143,6 +143,11 @@ impl<S: Store> Engine<S> {
         let now_ticks = self.shared.clock.ticks();
         self.meters.commit_seconds.record(seconds(now_ticks - ticks));
         if let Some(Err(error)) = end {
+            #[cfg(test)]
+            if self.shared.limits.planted(crate::config::Plant::UnfoundedKept) {
+                self.recover_from(&error.into(), batch, items);
+                return behind;
+            }
             if let Some(behind) = behind {
                 // Before those of this one, which come to stand before them.
                 self.undo(behind, &Unconfirmed::Unfounded).await;

@@ -6,6 +6,7 @@
 //! `ONWARD_SIM_FROM=5000` from another one on; `ONWARD_SIM_SEED=7` plays one.
 
 mod ahead;
+mod behind;
 mod calling;
 mod checkpoints;
 mod checks;
@@ -140,6 +141,16 @@ fn dropped_dedupe_is_found() {
 #[test]
 fn memory_kept_after_an_unconfirmed_commit_is_found() {
     is_found(Plant::MemoryKept, "");
+}
+
+#[test]
+fn what_is_built_on_an_unconfirmed_commit_is_found() {
+    is_found(Plant::UnfoundedKept, "");
+}
+
+#[test]
+fn a_run_that_leaves_memory_while_it_is_decided_further_is_found() {
+    is_found(Plant::FurtherDropped, "");
 }
 
 #[test]

@@ -82,6 +82,7 @@ pub(super) fn nodes(world: &Simulation, ledger: &Arc<Ledger>) -> Vec<Arc<dyn Nod
         outside("test.send", Effect::AtMostOnce, Behaviour::Plain),
         outside("test.message", Effect::AtMostOnce, Behaviour::Preparing),
         outside("test.pay", Effect::AtMostOnce, Behaviour::Reconciling),
+        outside("test.letter", Effect::AtMostOnce, Behaviour::Sure),
     ]
 }
 
@@ -127,6 +128,8 @@ enum Behaviour {
     Plain,
     Reconciling,
     Preparing,
+    /// The same, and nothing ever goes wrong with it.
+    Sure,
 }
 
 /// Calls an outside that is slow, fails before or after the effect, holds, or never answers.
@@ -157,10 +160,10 @@ impl Node<MemoryTx> for Outside {
         &self.descriptor
     }
     fn prepares(&self) -> bool {
-        self.behaviour == Behaviour::Preparing
+        matches!(self.behaviour, Behaviour::Preparing | Behaviour::Sure)
     }
     async fn prepare(&self, tx: &mut MemoryTx, ctx: &StepContext, input: &Value) -> Outcome {
-        if self.chance(100) {
+        if self.behaviour != Behaviour::Sure && self.chance(100) {
             let until = Some(ctx.now.plus_millis(1 + self.world.executor.random_below(7_200_000) as i64));
             return Outcome::Hold { until, reason: "quiet hours".into() };
         }
@@ -170,6 +173,10 @@ impl Node<MemoryTx> for Outside {
     async fn call(&self, ctx: &StepContext, prepared: &Value) -> Outcome {
         let node = &self.descriptor.id;
         self.ledger.called(node, ctx, prepared);
+        if self.behaviour == Behaviour::Sure {
+            self.ledger.effect(node, ctx, prepared, self.world.clock.now());
+            return Outcome::done(json!({ "of": prepared }));
+        }
         let _at_work = self.ledger.begins();
         self.dawdle().await;
         if self.chance(60) {

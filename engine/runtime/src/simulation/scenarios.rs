@@ -363,9 +363,10 @@ steps:
   - { id: heard, wait_for: { event: shout, match: any }, timeout: 1h }
 ";
     let (world, handle) = calm_with(&[early], |world| world.limits.plant = plant);
-    // While the second slow commit is under way, the outcome of `a` and the event gather for the next one.
-    let sending = handle.clone();
-    let (listen, slow, shout) = (event(&world, "listen", "1", json!({})), event(&world, "nothing", "2", json!({})), event(&world, "shout", "3", json!({})));
+    // While the second slow commit is under way, the outcome of `a` and the event gather for the next one: behind one that publishes,
+    // nothing is decided.
+    let (sending, publishing, organisation) = (handle.clone(), handle, world.organisation);
+    let (listen, shout) = (event(&world, "listen", "1", json!({})), event(&world, "shout", "3", json!({})));
     world.store.script([Some(CommitFault::Slow(100)), Some(CommitFault::Slow(100))]);
     let clock = Arc::clone(&world.simulation.clock);
     world.simulation.executor.spawn(Box::pin(async move {
@@ -373,7 +374,11 @@ steps:
             clock.sleep(at).await;
             sending.ingest(vec![event]).await
         };
-        drop(futures_util::future::join3(send(0, listen), send(50, slow), send(150, shout)).await);
+        let publish = async {
+            clock.sleep(50).await;
+            publishing.publish(organisation, None, ECHO).await
+        };
+        drop(futures_util::future::join3(send(0, listen), publish, send(150, shout)).await);
     }));
     pass(&world, 1_000);
     runs(&world, "early")[0].status == RunStatus::Completed

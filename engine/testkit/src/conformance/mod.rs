@@ -51,6 +51,8 @@ behaviours! {
         savepoints_restore_the_outbox,
         time_stands_within_a_transaction,
         writers_take_turns,
+        one_behind_another_waits_for_it,
+        one_behind_another_that_does_nothing_is_nothing,
     }
     leases {
         a_node_takes_free_shards,

@@ -113,3 +113,47 @@ pub async fn writers_take_turns<S: Store>(store: &S) {
     second.await;
     assert!(is_there(store, "second").await);
 }
+
+/// One that was begun behind another waits for it with what it asks and writes, and sees what that stored; where nothing is gained by it,
+/// there is none.
+pub async fn one_behind_another_waits_for_it<S: Store>(store: &S) {
+    let mut first = store.begin(at(0)).await.expect("begin");
+    let Some(mut behind) = store.begin_behind(at(1)) else { return store.rollback(first).await };
+    assert_eq!(behind.now(), at(1));
+    behind.emit(event("emitted"));
+    store.insert_events(&mut first, vec![(event("1"), Vec::new())]).await.expect("insert_events");
+    {
+        let asked = store.insert_events(&mut behind, vec![(event("1"), Vec::new()), (event("2"), Vec::new())]);
+        let mut asked = std::pin::pin!(asked);
+        assert!(futures_util::poll!(&mut asked).is_pending(), "the first one has not ended");
+        store.commit(first).await.expect("commit");
+        let inserted = asked.await.expect("insert_events");
+        assert!(matches!(inserted[..], [Inserted::Duplicate(_), Inserted::Stored(_)]), "{inserted:?}");
+    }
+    assert_eq!(behind.outbox().events.len(), 1);
+    store.commit(behind).await.expect("commit");
+    assert!(matches!(insert(store, at(2), vec![event("2")]).await[..], [Inserted::Duplicate(_)]));
+}
+
+/// Dropped, rolled back or committed before it did anything, it holds nobody up, and nobody waits for it.
+pub async fn one_behind_another_that_does_nothing_is_nothing<S: Store>(store: &S) {
+    let first = store.begin(at(0)).await.expect("begin");
+    let (dropped, undone, kept) = (store.begin_behind(at(1)), store.begin_behind(at(1)), store.begin_behind(at(1)));
+    drop(dropped);
+    if let Some(undone) = undone {
+        store.rollback(undone).await;
+    }
+    store.rollback(first).await;
+    commit_at(store, at(2), async |tx| publish(store, tx, "between").await).await;
+    if let Some(kept) = kept {
+        store.commit(kept).await.expect("commit");
+    }
+    // Writes that need no answer go with the commit; it is the first thing that this one asks for.
+    if let Some(mut writes) = store.begin_behind(at(3)) {
+        let started = RunWrite { row: Some(row(run_id(1), RunStatus::Running)), ..write(run_id(1)) };
+        store.write_runs(&mut writes, &[started]).await.expect("write_runs");
+        store.commit(writes).await.expect("commit");
+        assert_eq!(look(store, async |tx| store.load_runs(tx, &[run_id(1)]).await.expect("load_runs")).await.len(), 1);
+    }
+    assert!(is_there(store, "between").await);
+}

@@ -74,6 +74,8 @@ struct Plan {
     faults: Faults,
     next_commits: VecDeque<Option<CommitFault>>,
     next_begin_fails: bool,
+    /// The next commit takes this many milliseconds, however it ends.
+    next_commit_takes: Option<i64>,
     /// What is checked with the commit.
     late_check: Option<Vec<Lease>>,
     late_generation: Option<i64>,
@@ -110,11 +112,16 @@ impl<S> FaultyStore<S> {
             plan.next_commits.clear();
             plan.next_begin_fails = false;
             plan.next_begin_takes = None;
+            plan.next_commit_takes = None;
         });
     }
     /// What the commits after this do, one by one, before chance has its say; `None` is a good one.
     pub fn script(&self, commits: impl IntoIterator<Item = Option<CommitFault>>) {
         self.plan(|plan| plan.next_commits.extend(commits));
+    }
+    /// The next commit takes this many milliseconds, however it ends.
+    pub fn delay_next_commit(&self, millis: i64) {
+        self.plan(|plan| plan.next_commit_takes = Some(millis));
     }
     /// Leases run by the store's own clock, as on a database server, whatever the nodes' clocks show.
     pub fn keep_time(&self) {
@@ -188,6 +195,15 @@ impl<S> FaultyStore<S> {
         } else {
             None
         }
+    }
+    /// How long a commit takes that ends otherwise than well: as often as not it fails at once.
+    fn commit_takes(&self, fault: Option<CommitFault>) -> i64 {
+        if let Some(scripted) = self.plan(|plan| plan.next_commit_takes.take()) {
+            return scripted;
+        }
+        let slowest = self.plan(|plan| plan.faults.slowest_ms);
+        let fails = !matches!(fault, None | Some(CommitFault::Slow(_)));
+        if fails && self.happens(500) { self.executor.random_below(u64::try_from(slowest).unwrap_or(0)) as i64 } else { 0 }
     }
     fn maybe_fail_write(&self) -> Result<(), StoreError> {
         let thousandths = self.plan(|plan| plan.faults.write_fails);

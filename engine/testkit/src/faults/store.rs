@@ -103,7 +103,12 @@ impl<S: Store + Clone> Store for FaultyStore<S> {
             self.inner.rollback(tx).await;
             return Err(CommitError::Refused(refused));
         }
-        match self.commit_fault() {
+        let fault = self.commit_fault();
+        let takes = self.commit_takes(fault);
+        if takes > 0 {
+            self.clock.sleep_until(self.clock.now().plus_millis(takes)).await;
+        }
+        match fault {
             None => self.commit_and_watch(tx).await,
             Some(CommitFault::Slow(millis)) => {
                 self.clock.sleep_until(self.clock.now().plus_millis(millis)).await;
