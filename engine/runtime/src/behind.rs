@@ -33,7 +33,7 @@ impl<S: Store> Engine<S> {
             let takes = open.failed.is_none() && self.has_no_other_duty();
             let items = if takes { self.gather_into(&mut room) } else { Vec::new() };
             if !items.is_empty() {
-                open.failed = alongside(sent, self.add(&mut open, items)).await.err();
+                open.failed = Box::pin(alongside(sent, self.add(&mut open, items))).await.err();
             } else if takes && room.is_open() {
                 self.wait_behind(sent).await;
             } else {

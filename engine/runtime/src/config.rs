@@ -139,8 +139,6 @@ pub(crate) enum Plant {
     WaitsOfBatchOverlooked,
     /// What was decided behind a commit is written although that commit was not confirmed.
     UnfoundedKept,
-    /// A run that is decided further behind a commit leaves memory with that commit.
-    FurtherDropped,
     /// Where two passes over paused runs meet in one commit, the one that came last goes on, and the other is forgotten.
     LastPassGoesOn,
 }

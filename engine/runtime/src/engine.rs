@@ -119,6 +119,13 @@ pub(crate) struct Queued<S: Store> {
     pub(crate) failures: u32,
 }
 
+impl<S: Store> Queued<S> {
+    /// What failed before is tried alone, so that it cannot take others with it.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.failures > 0 || self.item.is_alone()
+    }
+}
+
 /// The engine: owner of the runs and of the write transaction.
 pub struct Engine<S: Store> {
     pub(crate) shared: Arc<Shared<S>>,

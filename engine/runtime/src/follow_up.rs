@@ -84,8 +84,7 @@ impl<S: Store> Engine<S> {
             self.runs.evict(*run_id);
         }
         let keep = self.shared.limits.resting_runs;
-        #[cfg(test)]
-        let further = further.filter(|_| !self.shared.limits.planted(crate::config::Plant::FurtherDropped));
+        // They stay in memory: what could be read of them meanwhile is older than what is decided.
         for run_id in batch.touched.iter().filter(|run_id| further.is_none_or(|further| !further.contains(run_id))) {
             self.runs.settle(*run_id, keep);
         }

@@ -57,7 +57,9 @@ impl<S: Store> Engine<S> {
         self.own.extend(due.into_iter().map(|delayed: Delayed<S>| Queued { item: delayed.item, failures: delayed.failures }));
         while room.is_open() {
             let Some(own) = self.own.pop_front() else { break };
-            if let Err(own) = room.take(&mut items, own) {
+            if room.fits(&own) {
+                room.take(&mut items, own);
+            } else {
                 self.own.push_front(own);
             }
         }
@@ -113,7 +115,10 @@ impl<S: Store> Engine<S> {
 
     /// Takes a message in, or keeps it as the first of the next transaction.
     fn offer(&mut self, room: &mut Room, items: &mut Vec<Queued<S>>, item: Item<S::Tx>) {
-        if let Err(queued) = room.take(items, Queued { item, failures: 0 }) {
+        let queued = Queued { item, failures: 0 };
+        if room.fits(&queued) {
+            room.take(items, queued);
+        } else {
             self.own.push_back(queued);
         }
     }
@@ -208,19 +213,18 @@ impl Room {
     fn is_untouched(&self) -> bool {
         !self.is_touched && !self.is_behind
     }
-    /// Takes a message in, or gives it back, and takes no other one then.
-    fn take<S: Store>(&mut self, items: &mut Vec<Queued<S>>, queued: Queued<S>) -> Result<(), Queued<S>> {
-        // What failed before is tried alone, so that it cannot take others with it.
-        let alone = queued.failures > 0 || queued.item.is_alone();
-        let fits = if self.is_behind { queued.item.may_be_decided_behind() && !alone } else { !alone || self.is_untouched() };
-        self.is_closed = alone || !fits;
-        if !fits {
-            return Err(queued);
-        }
+    /// Whether it takes this one in. If not, it takes no other one either.
+    fn fits<S: Store>(&mut self, queued: &Queued<S>) -> bool {
+        let fits = if self.is_behind { queued.item.may_be_decided_behind() && !queued.is_alone() } else { !queued.is_alone() || self.is_untouched() };
+        self.is_closed |= !fits;
+        fits
+    }
+    /// Takes in what fits.
+    fn take<S: Store>(&mut self, items: &mut Vec<Queued<S>>, queued: Queued<S>) {
+        self.is_closed |= queued.is_alone();
         self.is_touched = true;
         self.items -= 1;
         self.bytes = self.bytes.saturating_sub(queued.item.bytes());
         items.push(queued);
-        Ok(())
     }
 }

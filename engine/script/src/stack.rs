@@ -51,7 +51,7 @@ mod tests {
         let (done, ended) = mpsc::channel();
         for number in 0..2_000 {
             let done = done.clone();
-            start_on_own_stack(move || drop(done.send(number))).expect("there are threads");
+            start_on_own_stack(move || done.send(number).expect("somebody listens")).expect("there are threads");
         }
         drop(done);
         let mut numbers: Vec<i32> = ended.iter().collect();

@@ -90,7 +90,7 @@ fn what_was_decided_behind_a_commit_that_fails_is_decided_anew() {
 }
 
 #[test]
-fn a_run_that_is_decided_further_stays_in_memory_and_watchers_hear_of_each_commit() {
+fn watchers_hear_of_each_commit_of_a_run_that_is_decided_further() {
     // Runs at rest leave memory at once.
     let (world, handle) = calm_with(&[WAITS], |world| world.limits = EngineLimits { resting_runs: 0, ..world.limits.clone() });
     let mut changes = handle.subscribe();

@@ -149,11 +149,6 @@ fn what_is_built_on_an_unconfirmed_commit_is_found() {
 }
 
 #[test]
-fn a_run_that_leaves_memory_while_it_is_decided_further_is_found() {
-    is_found(Plant::FurtherDropped, "");
-}
-
-#[test]
 fn an_unchecked_epoch_is_found_among_several_nodes() {
     is_found_among_others(Plant::EpochUnchecked, "promise 6");
 }
