@@ -87,7 +87,7 @@ pub(crate) async fn serve(options: Options) -> Result<(), Failure> {
         knows_things: true,
         duty: Duty::Server,
         role: options.role,
-        about: local_url.clone(),
+        about: format!("http://{}", known_as(address)),
         metrics: metrics.render(),
         sandbox: demonstration.as_ref().map(Demonstration::url),
     })
@@ -191,11 +191,31 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     })
 }
 
+/// What tells this server from others, in lists of nodes: every one in a container listens on all addresses, at the same port.
+fn known_as(address: SocketAddr) -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if address.ip().is_unspecified() && !name.is_empty() { format!("{name}:{}", address.port()) } else { address.to_string() }
+}
+
 /// An address that a browser on this machine reaches: "all addresses" is none.
 fn reachable(address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::from(([127, 0, 0, 1], address.port())),
         IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, address.port())),
         _ => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_on_all_addresses_is_known_by_its_machine() {
+        let own = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        assert_eq!(known_as(SocketAddr::from(([10, 0, 0, 7], 8080))), "10.0.0.7:8080");
+        assert_eq!(known_as(SocketAddr::from(([127, 0, 0, 1], 8080))), "127.0.0.1:8080");
+        assert_eq!(known_as(SocketAddr::from(([0, 0, 0, 0], 8080))), format!("{own}:8080"));
+        assert!(!own.is_empty(), "a machine has a name");
     }
 }
