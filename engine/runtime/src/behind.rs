@@ -1,7 +1,7 @@
 //! While a transaction is committed, the next one is decided: the loop and the database work at the same time, and need not take turns.
 //!
 //! It is decided on what the one before it is about to store. So nothing of it is written, and nobody hears of it, before that one is
-//! confirmed; where it is not, everything that was decided behind it is forgotten and decided anew ([`Unconfirmed::Unfounded`]). What it
+//! confirmed; where it is not, everything that was decided behind it is forgotten and decided anew ([`crate::unconfirmed::Unconfirmed::Unfounded`]). What it
 //! asks the store waits until the one before has ended, and so sees what that stored. Only transactions that change nothing but runs are
 //! followed so, and only while the loop has no other duty: definitions, pauses, shards and the like are changed between transactions.
 
@@ -15,7 +15,6 @@ use onward_core::ports::Store;
 use std::{
     future::{Future, poll_fn},
     pin::pin,
-    task::Poll,
 };
 
 impl<S: Store> Engine<S> {
@@ -29,7 +28,7 @@ impl<S: Store> Engine<S> {
         self.look_ahead();
         let mut open = Open::new(tx, self.shared.clock.ticks());
         let mut room = Room::behind(&self.shared.limits);
-        while !poll_fn(|context| Poll::Ready(sent.poll_end(context))).await {
+        while !sent.has_ended().await {
             let takes = open.failed.is_none() && self.has_no_other_duty();
             let items = if takes { self.gather_into(&mut room) } else { Vec::new() };
             if !items.is_empty() {

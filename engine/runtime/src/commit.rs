@@ -55,9 +55,9 @@ impl<S: Store> Sent<S> {
         }
         self.end.is_some()
     }
-    /// Lets it go as far as it can now.
-    async fn goes_on(&mut self) {
-        std::future::poll_fn(|context| Poll::Ready(self.poll_end(context))).await;
+    /// Lets it go as far as it can now; whether it has ended.
+    pub(crate) async fn has_ended(&mut self) -> bool {
+        std::future::poll_fn(|context| Poll::Ready(self.poll_end(context))).await
     }
     /// Waits until it has ended.
     pub(crate) async fn ended(&mut self) {
@@ -141,7 +141,8 @@ impl<S: Store> Engine<S> {
         let store = Arc::clone(&self.shared.store);
         let commit = Box::pin(async move { store.commit(tx).await });
         let mut sent = Sent { commit, end: None, batch, items, answers, ticks };
-        sent.goes_on().await;
+        // Its first statement is on its way before anything else is done.
+        sent.has_ended().await;
         Ok(sent)
     }
 

@@ -65,6 +65,7 @@ impl<S: Store + Clone> Store for FaultyStore<S> {
         Ok(tx)
     }
     fn begin_behind(&self, now: Timestamp) -> Option<S::Tx> {
+        self.count_begin();
         self.inner.begin_behind(now)
     }
     async fn check_leases(&self, tx: &mut S::Tx, leases: &[Lease]) -> Result<(), StoreError> {
