@@ -1,6 +1,7 @@
 //! The one place that names concrete stores and connectors: makes one process of the rooms.
 
 mod clock;
+mod processes;
 
 pub(crate) use clock::LeapingClock;
 
@@ -21,6 +22,7 @@ use onward_database::{Database, DatabaseError, SystemClock, SystemIds, Tx, witho
 use onward_messaging::{Channels, ContactDesk, CrmInventory, CrmRecords, OpenWork};
 use onward_runtime::{Duty, Engine, EngineConfig, EngineHandle, EngineLimits, Registry, TokioExecutor, debug_nodes};
 use onward_store::SqlStore;
+use processes::MachineProcesses;
 use std::{
     env,
     path::{Path, PathBuf},
@@ -194,6 +196,7 @@ async fn furnish(settings: &Settings, database: &Database) -> Result<App, Failur
         node_id: NodeId(ids.fresh(clock.now())),
         role: settings.role,
         about: format!("onward {}, {}", env!("CARGO_PKG_VERSION"), settings.about),
+        processes: Arc::new(MachineProcesses::new()),
         // A file's lock proves whoever had the shards dead; on PostgreSQL they may live elsewhere.
         take_all: database.path().is_some(),
         duty: settings.duty,

@@ -49,6 +49,11 @@ async fn servers_share_the_work_and_the_dead_ones_is_taken_over() {
     let api = second.api(&home).await;
     let of_first = Api::new(&first.url(), api.token());
     api.publish("nap", NAP).await;
+    // As if each ran on a machine of its own, where nobody can tell that it was killed.
+    let database = database(&home).await;
+    let mut tx = database.begin(SystemClock::new().now()).await.unwrap();
+    tx.execute("UPDATE nodes SET process = ''", args![]).await.unwrap();
+    tx.commit().await.unwrap();
     // Published on one, started on the other.
     send(&of_first, 0).await;
     send(&api, EVENTS).await;
@@ -62,6 +67,30 @@ async fn servers_share_the_work_and_the_dead_ones_is_taken_over() {
     let took = clock.now().millis_since(killed);
     println!("nodes: everything had ended {took} ms after the kill (take-over within {TAKE_OVER_MS} ms, then naps of 2 s)");
     assert!(!second.log().contains("panicked"), "{}", second.log());
+}
+
+async fn database(home: &Home) -> Database {
+    Database::open(home.postgres().unwrap().url(), Arc::new(SystemIds::new())).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_that_is_started_again_goes_on_at_once() {
+    let home = Home::on_postgres();
+    let killed = Server::start(&home).await;
+    let api = killed.api(&home).await;
+    api.publish("nap", NAP).await;
+    send(&api, 0).await;
+    killed.kill().await;
+    // Whoever waits for these leases to end waits for an hour.
+    let database = database(&home).await;
+    let mut tx = database.begin(SystemClock::new().now()).await.unwrap();
+    tx.execute("UPDATE leases SET expires_at = expires_at + 3600000", args![]).await.unwrap();
+    tx.commit().await.unwrap();
+    let again = Server::start(&home).await;
+    let api = again.api(&home).await;
+    let ended = eventually("every run ends", || async { outputs(&api).await.filter(|ended| ended.len() == EVENTS) }).await;
+    assert_eq!(ended.into_iter().collect::<BTreeSet<_>>(), (0..EVENTS as u64).collect(), "each event has one run");
+    assert!(again.stop().await.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,7 +149,7 @@ async fn a_server_whose_database_says_nothing_says_that_it_is_not_ready() {
     let home = Home::on_postgres();
     let server = Server::start(&home).await;
     let api = server.api(&home).await;
-    let database = Database::open(home.postgres().unwrap().url(), Arc::new(SystemIds::new())).await.unwrap();
+    let database = database(&home).await;
     let mut tx = database.begin(SystemClock::new().now()).await.unwrap();
     tx.execute("LOCK TABLE pauses IN ACCESS EXCLUSIVE MODE", args![]).await.unwrap();
     assert_eq!(api.ask("/readyz").await.status, 503);

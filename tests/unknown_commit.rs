@@ -114,6 +114,7 @@ impl World {
             node_id: NodeId(ids.fresh(clock.now())),
             role: onward_core::ports::NodeRole::All,
             about: String::new(),
+            processes: Arc::new(onward_core::ports::UnknownProcesses),
             take_all: true,
             duty: Duty::Server,
             limits: EngineLimits::default(),

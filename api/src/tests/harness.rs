@@ -136,6 +136,7 @@ impl Server {
             node_id: NodeId(ids.fresh(clock.now())),
             role: onward_core::ports::NodeRole::All,
             about: String::new(),
+            processes: Arc::new(onward_core::ports::UnknownProcesses),
             take_all: true,
             duty: Duty::Server,
             limits: EngineLimits::default(),

@@ -3,7 +3,7 @@
 use crate::Registry;
 use onward_core::{
     NodeId,
-    ports::{Clock, ContactQuestions, Credentials, Disk, Executor, Ids, Inventory, NodeRole, Records, Segments, Store},
+    ports::{Clock, ContactQuestions, Credentials, Disk, Executor, Ids, Inventory, NodeRole, Processes, Records, Segments, Store},
 };
 use std::sync::Arc;
 
@@ -37,6 +37,8 @@ pub struct EngineConfig<S: Store> {
     pub role: NodeRole,
     /// What it says of itself, for people who look at the list of nodes.
     pub about: String,
+    /// What is known here of its process and of others'.
+    pub processes: Arc<dyn Processes>,
     /// It is alone on its store, and takes shards that another node left behind, expired or not: right on `SQLite`, where the
     /// file lock proves that node dead.
     pub take_all: bool,

@@ -26,7 +26,10 @@ use crate::{
 };
 use onward_core::{
     ErrorCode, NodeId, OrganisationId, RunId, StepError, Timestamp,
-    ports::{Clock, ContactQuestions, Credentials, Disk, Executor, Ids, Inventory, Lease, NodeRole, NoticeKind, Outcome, Records, Segments, ShardSet, Store},
+    ports::{
+        Clock, ContactQuestions, Credentials, Disk, Executor, Ids, Inventory, Lease, NodeRole, NoticeKind, Outcome, Processes, Records, Segments, ShardSet,
+        Store,
+    },
 };
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -61,6 +64,7 @@ pub(crate) struct Shared<S: Store> {
     pub(crate) take_all: bool,
     pub(crate) role: NodeRole,
     pub(crate) about: String,
+    pub(crate) processes: Arc<dyn Processes>,
     pub(crate) duty: Duty,
     pub(crate) limits: EngineLimits,
     pub(crate) definitions: Definitions,
@@ -205,6 +209,7 @@ impl<S: Store> Engine<S> {
             take_all: config.take_all,
             role: config.role,
             about: config.about,
+            processes: config.processes,
             duty: config.duty,
             definitions: Definitions::default(),
             load: Load::default(),

@@ -167,6 +167,7 @@ impl<S: Store> Engine<S> {
             node: self.shared.node_id,
             role: self.shared.role,
             about: &self.shared.about,
+            processes: &*self.shared.processes,
             now: self.now(),
             ttl_ms: self.leases.ttl_ms(),
             give: &give,

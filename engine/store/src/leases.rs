@@ -124,11 +124,15 @@ pub(crate) async fn beat(database: &Database, by_database_clock: bool, beat: &Be
     let mut tx = database.begin(beat.now).await?;
     let now = if by_database_clock { tx.database_clock(beat.now).await? } else { beat.now };
     tx.execute(
-        "INSERT INTO nodes (id, started_at, seen_at, role, takes, about) VALUES ($1, $2, $2, $3, $4, $5)
+        "INSERT INTO nodes (id, started_at, seen_at, role, takes, about, process) VALUES ($1, $2, $2, $3, $4, $5, $6)
             ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, role = excluded.role, takes = excluded.takes, about = excluded.about",
-        args![node, now, beat.role.as_str(), beat.take != Take::Nothing, beat.about],
+        args![node, now, beat.role.as_str(), beat.take != Take::Nothing, beat.about, beat.processes.own()],
     )
     .await?;
+    let (ended, others): (Vec<_>, Vec<_>) = nodes(&mut tx).await?.into_iter().partition(|other| beat.processes.has_ended(&other.process));
+    for dead in &ended {
+        remove(&mut tx, dead.id, now).await?;
+    }
     let forgotten = tx.execute("DELETE FROM nodes WHERE seen_at <= $1", args![now.plus_millis(-FORGOTTEN_MS.max(beat.ttl_ms))]).await?;
     if forgotten > 0 {
         tx.execute("DELETE FROM fences WHERE node NOT IN (SELECT id FROM nodes)", args![]).await?;
@@ -145,7 +149,7 @@ pub(crate) async fn beat(database: &Database, by_database_clock: bool, beat: &Be
     let expires_at = now.plus_millis(beat.ttl_ms);
     tx.execute("UPDATE leases SET expires_at = $2 WHERE node = $1", args![node, expires_at]).await?;
     let (before, fence) = owners_and_fence(&mut tx, node).await?;
-    let living = nodes(&mut tx).await?.into_iter().filter(|other| other.seen_at > now.plus_millis(-beat.ttl_ms)).collect::<Vec<_>>();
+    let living = others.into_iter().filter(|other| other.seen_at > now.plus_millis(-beat.ttl_ms)).collect::<Vec<_>>();
     let (wanted, share) = to_take(beat, now, living.iter().filter(|other| other.takes).count(), &before);
     let (after, fence) = if wanted.is_empty() {
         (before.clone(), fence)
@@ -176,10 +180,17 @@ pub(crate) async fn beat(database: &Database, by_database_clock: bool, beat: &Be
 pub(crate) async fn leave(database: &Database, by_database_clock: bool, node: NodeId, now: Timestamp) -> Result<(), StoreError> {
     let mut tx = database.begin(now).await?;
     let now = if by_database_clock { tx.database_clock(now).await? } else { now };
-    tx.execute("UPDATE leases SET node = NULL, expires_at = $2 WHERE node = $1", args![node, now]).await?;
+    remove(&mut tx, node, now).await?;
+    tx.commit().await.map_err(|error| StoreError::Failed(error.to_string()))
+}
+
+/// Frees what a node owns, and forgets it. What had run out before is unserved since then.
+async fn remove(tx: &mut Tx, node: NodeId, now: Timestamp) -> Result<(), StoreError> {
+    let sql = "UPDATE leases SET node = NULL, expires_at = CASE WHEN expires_at < $2 THEN expires_at ELSE $2 END WHERE node = $1";
+    tx.execute(sql, args![node, now]).await?;
     tx.execute("DELETE FROM nodes WHERE id = $1", args![node]).await?;
     tx.execute("DELETE FROM fences WHERE node = $1", args![node]).await?;
-    tx.commit().await.map_err(|error| StoreError::Failed(error.to_string()))
+    Ok(())
 }
 
 /// Who owns each shard.
@@ -202,12 +213,12 @@ fn owner(row: &Row) -> Result<ShardOwner, DatabaseError> {
 
 /// The nodes, as they were last heard of.
 pub(crate) async fn nodes<Q: Query>(db: &mut Q) -> Result<Vec<NodeRow>, StoreError> {
-    let rows = db.fetch_all("SELECT id, role, takes, about, started_at, seen_at FROM nodes ORDER BY id", args![]).await?;
+    let rows = db.fetch_all("SELECT id, role, takes, about, process, started_at, seen_at FROM nodes ORDER BY id", args![]).await?;
     let node = |row: &Row| {
         let role: String = row.get("role")?;
         let role = NodeRole::parse(&role).unwrap_or_default();
-        let (takes, about) = (row.get("takes")?, row.get("about")?);
-        Ok(NodeRow { id: row.get("id")?, role, takes, about, started_at: row.get("started_at")?, seen_at: row.get("seen_at")? })
+        let (takes, about, process) = (row.get("takes")?, row.get("about")?, row.get("process")?);
+        Ok(NodeRow { id: row.get("id")?, role, takes, about, process, started_at: row.get("started_at")?, seen_at: row.get("seen_at")? })
     };
     Ok(rows.iter().map(node).collect::<Result<_, DatabaseError>>()?)
 }

@@ -1,6 +1,6 @@
 //! Nodes that share one store: who lives, who owns which shards, and how they wake each other.
 
-use super::BoxFuture;
+use super::{BoxFuture, Processes};
 use crate::{NodeId, Shard, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -57,6 +57,8 @@ pub struct NodeRow {
     pub takes: bool,
     /// What it says of itself, for people: where it listens, its version.
     pub about: String,
+    /// What its machine calls its process ([`Processes::own`]).
+    pub process: String,
     /// When it started.
     pub started_at: Timestamp,
     /// When it was last heard of.
@@ -87,7 +89,8 @@ pub enum Take {
     Everything,
 }
 
-/// A sign of life: it prolongs what the node owns, gives some of it back, and takes what is free.
+/// A sign of life: it prolongs what the node owns, gives some of it back, and takes what is free, or was a node's whose process
+/// has surely ended.
 #[derive(Clone, Copy, Debug)]
 pub struct Beat<'a> {
     /// Whose.
@@ -96,6 +99,8 @@ pub struct Beat<'a> {
     pub role: NodeRole,
     /// What it says of itself.
     pub about: &'a str,
+    /// What is known of its process and of others'.
+    pub processes: &'a dyn Processes,
     /// Its clock, for a database without one.
     pub now: Timestamp,
     /// For how long leases are taken and prolonged.
@@ -246,7 +251,7 @@ impl Notices for NoNotices {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::UnknownProcesses, *};
     use uuid::Uuid;
 
     #[test]
@@ -266,7 +271,8 @@ mod tests {
         let (me, other) = (NodeId(Uuid::from_u128(1)), NodeId(Uuid::from_u128(2)));
         let owner = |shard, node, expires_at| ShardOwner { shard: Shard(shard), node, epoch: 1, expires_at: Timestamp::from_millis(expires_at) };
         let owners = [owner(0, Some(me), 9), owner(1, None, 0), owner(2, Some(other), 9), owner(3, Some(other), 5), owner(4, None, 0)];
-        let beat = |take| Beat { node: me, role: NodeRole::All, about: "", now: Timestamp::from_millis(5), ttl_ms: 4, give: &[], take };
+        let beat =
+            |take| Beat { node: me, role: NodeRole::All, about: "", processes: &UnknownProcesses, now: Timestamp::from_millis(5), ttl_ms: 4, give: &[], take };
         let taken = |take, living| to_take(&beat(take), Timestamp::from_millis(5), living, &owners);
         assert_eq!(taken(Take::Share, 2), (vec![Shard(1), Shard(3)], 3), "three are the half of five");
         assert_eq!(taken(Take::Share, 1), (vec![Shard(1), Shard(3), Shard(4)], 5));

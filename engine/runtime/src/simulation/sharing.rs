@@ -102,6 +102,30 @@ fn shards_are_shared_taken_over_and_handed_over() {
 }
 
 #[test]
+fn whoever_starts_where_a_killed_node_ran_need_not_wait_for_its_leases_to_end() {
+    let mut world = shared(None);
+    world.machines = 1;
+    world.limits.lease_ms = 86_400_000;
+    let node = join(&world, NodeRole::All);
+    publish(&world, &node.handle, KEYED);
+    let run = send(&world, &node, "go", "g", "k").run_ids[0];
+    pass(&world, 1_000);
+    node.process.kill();
+    let next = join(&world, NodeRole::All);
+    assert_eq!(counts(&world), [256]);
+    send(&world, &next, "shout", "s", "k");
+    pass(&world, 1_000);
+    assert!(runs(&world, "keyed").iter().any(|row| row.id == run && row.status == RunStatus::Completed));
+    // One that stands still has not ended, for as long as that lasts: nothing of it is taken.
+    next.process.freeze();
+    let third = join(&world, NodeRole::Api);
+    pass(&world, 3_600_000);
+    assert_eq!(world.store.inner().committed_owners().iter().filter(|owner| owner.node.is_none()).count(), 0);
+    next.process.thaw();
+    drop(third);
+}
+
+#[test]
 fn keyed_starts_and_waits_reach_their_owners_from_every_node() {
     let world = shared(None);
     let nodes = [join(&world, NodeRole::All), join(&world, NodeRole::Worker), join(&world, NodeRole::Api)];

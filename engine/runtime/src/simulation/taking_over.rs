@@ -7,7 +7,7 @@ use super::{
 use crate::{EngineError, Ingested, config::Plant};
 use onward_core::{
     NodeId,
-    ports::{Beat, Clock as _, Executor as _, Ids as _, Lane, NodeRole, Store as _, Take, WriteError, write},
+    ports::{Beat, Clock as _, Executor as _, Ids as _, Lane, NodeRole, Store as _, Take, UnknownProcesses, WriteError, write},
 };
 use onward_testkit::MemoryTx;
 use serde_json::json;
@@ -23,7 +23,16 @@ fn after_a_take_over(plant: Option<Plant>) -> AfterTakeOver {
     let (world, handle) = calm_with(&[ECHO], |world| world.limits.plant = plant);
     ingest(&world, &handle, vec![event(&world, "go", "before", json!({}))]).expect("it is taken in");
     let other = NodeId(world.simulation.ids.fresh(world.simulation.clock.now()));
-    let take = Beat { node: other, role: NodeRole::All, about: "", now: world.simulation.clock.now(), ttl_ms: 86_400_000, give: &[], take: Take::Everything };
+    let take = Beat {
+        node: other,
+        role: NodeRole::All,
+        about: "",
+        processes: &UnknownProcesses,
+        now: world.simulation.clock.now(),
+        ttl_ms: 86_400_000,
+        give: &[],
+        take: Take::Everything,
+    };
     world.simulation.executor.block_on(world.store.inner().beat(&take)).expect("taken");
     let event = event(&world, "go", "after", json!({}));
     let written = handle.clone();

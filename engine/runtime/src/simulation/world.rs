@@ -5,13 +5,13 @@ use crate::{Duty, Engine, EngineConfig, EngineHandle, EngineLimits, Registry, co
 use onward_core::{
     ErrorCode, NodeId, OrganisationId, RunId, StepError, Timestamp, Value, async_trait,
     ports::{
-        BoundlessDisk, Clock, Connection, Credentials, Executor, Ids as _, NoInventory, NobodyAsked, NodeRole, RecordRef, Records, SegmentMember, Segments,
-        Transaction as _,
+        BoundlessDisk, Clock, Connection, Credentials, Executor, Ids as _, NoInventory, NobodyAsked, NodeRole, Processes, RecordRef, Records, SegmentMember,
+        Segments, Transaction as _, UnknownProcesses,
     },
 };
 use onward_testkit::{
     Faults, FaultyStore, MemoryStore, MemoryTx, Simulation,
-    simulation::{SimulatedProcess, SkewedClock},
+    simulation::{SimulatedMachine, SimulatedProcess, SkewedClock},
 };
 use std::{
     collections::BTreeMap,
@@ -77,6 +77,8 @@ pub(super) struct World {
     pub(super) limits: EngineLimits,
     /// Engines take what another one left behind, expired or not.
     pub(super) take_all: bool,
+    /// On so many machines nodes run, of which each sees which processes were killed on it; none: nobody sees that.
+    pub(super) machines: u64,
     /// Somebody sets the database's clock now and then.
     pub(super) clock_is_set: bool,
     /// Programs for the checks, compiled once.
@@ -114,6 +116,7 @@ impl World {
             limits,
             // Three of four worlds are shared by several nodes.
             take_all: true,
+            machines: 0,
             clock_is_set: false,
             headquarters: Arc::new(Headquarters(Mutex::new("Asia/Kolkata"))),
             simulation,
@@ -152,17 +155,22 @@ impl World {
 
     pub(super) fn start_for(&self, duty: Duty) -> Handle {
         let clock = self.simulation.clock.clone();
-        self.start_on(clock, self.simulation.executor.clone(), NodeRole::All, duty)
+        self.start_on(clock, self.simulation.executor.clone(), Arc::new(UnknownProcesses), NodeRole::All, duty)
     }
 
     /// A process of its own, with a clock of its own where there are several.
     pub(super) fn start_process(&self, process: &SimulatedProcess, role: NodeRole) -> (Handle, SkewedClock) {
         let ahead_ms = if self.take_all { 0 } else { self.below(7_200_000) as i64 - 3_600_000 };
         let clock = SkewedClock::new(self.simulation.clock.clone(), ahead_ms);
-        (self.start_on(Arc::new(clock.clone()), Arc::new(process.clone()), role, Duty::Server), clock)
+        let executor = self.simulation.executor.clone();
+        let processes: Arc<dyn Processes> = match self.machines {
+            0 => Arc::new(UnknownProcesses),
+            machines => Arc::new(SimulatedMachine::new(executor, self.below(machines), process)),
+        };
+        (self.start_on(Arc::new(clock.clone()), Arc::new(process.clone()), processes, role, Duty::Server), clock)
     }
 
-    fn start_on(&self, clock: Arc<dyn Clock>, executor: Arc<dyn Executor>, role: NodeRole, duty: Duty) -> Handle {
+    fn start_on(&self, clock: Arc<dyn Clock>, executor: Arc<dyn Executor>, processes: Arc<dyn Processes>, role: NodeRole, duty: Duty) -> Handle {
         let node_id = NodeId(self.simulation.ids.fresh(self.simulation.clock.now()));
         Engine::start(EngineConfig {
             store: Arc::new(self.store.of_node(node_id)),
@@ -179,6 +187,7 @@ impl World {
             node_id,
             role,
             about: String::new(),
+            processes,
             take_all: self.take_all,
             duty,
             limits: self.limits.clone(),

@@ -8,7 +8,7 @@ use onward_core::{
     machine::LimitKey,
     ports::{
         Beat, Correlation, HeldQueue, HeldStart, InboxMessage, InboxRow, Lease, NodeRole, OpenWait, RoutingNote, RunRow, RunStatus, RunWrite, Store, Take,
-        Transaction as _,
+        Transaction as _, UnknownProcesses,
     },
 };
 use onward_testkit::{MemoryStore, SeededIds, Simulation};
@@ -324,7 +324,18 @@ async fn committed<S: Store>(store: &S) -> String {
         store.timers_due(&leases, at(99), 999).await,
         store.running_runs(&leases, None, 99).await,
         store.current_versions().await,
-        store.beat(&Beat { node: NodeId(Uuid::nil()), role: NodeRole::All, about: "", now: at(0), ttl_ms: 1, give: &[Shard(1)], take: Take::Share }).await,
+        store
+            .beat(&Beat {
+                node: NodeId(Uuid::nil()),
+                role: NodeRole::All,
+                about: "",
+                processes: &UnknownProcesses,
+                now: at(0),
+                ttl_ms: 1,
+                give: &[Shard(1)],
+                take: Take::Share
+            })
+            .await,
     )
 }
 

@@ -4,7 +4,7 @@ use super::{at, commit, row, run_id, write};
 use crate::SqlStore;
 use onward_core::{
     NodeId, Shard, Timestamp,
-    ports::{Beat, Lease, NodeRole, RunStatus, Standing, Store as _, StoreError, Take},
+    ports::{Beat, Lease, NodeRole, RunStatus, Standing, Store as _, StoreError, Take, UnknownProcesses},
 };
 use onward_database::{Query as _, args};
 
@@ -15,7 +15,7 @@ async fn two() -> (SqlStore, SqlStore) {
 }
 
 async fn beat(store: &SqlStore, who: u128, now: i64, take: Take, give: &[Shard]) -> Standing {
-    let beat = Beat { node: NodeId(run_id(who).0), role: NodeRole::All, about: "", now: at(now), ttl_ms: 1_000, give, take };
+    let beat = Beat { node: NodeId(run_id(who).0), role: NodeRole::All, about: "", processes: &UnknownProcesses, now: at(now), ttl_ms: 1_000, give, take };
     store.beat(&beat).await.unwrap()
 }
 

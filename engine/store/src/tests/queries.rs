@@ -281,6 +281,7 @@ async fn who_is_ahead_who_has_it_and_how_much_waits() {
             node,
             role: onward_core::ports::NodeRole::All,
             about: "",
+            processes: &onward_core::ports::UnknownProcesses,
             now: at(0),
             ttl_ms: 60_000,
             give: &[],

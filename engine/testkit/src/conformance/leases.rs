@@ -3,11 +3,11 @@
 use super::fixture::{at, attempt, node};
 use onward_core::{
     Shard,
-    ports::{Beat, Lease, NodeRole, Standing, Store, StoreError, Take},
+    ports::{Beat, Lease, NodeRole, Processes, Standing, Store, StoreError, Take, UnknownProcesses},
 };
 
 async fn beat<S: Store>(store: &S, who: u128, now: i64, take: Take, give: &[Shard]) -> Standing {
-    let beat = Beat { node: node(who), role: NodeRole::All, about: "here", now: at(now), ttl_ms: 1_000, give, take };
+    let beat = Beat { node: node(who), role: NodeRole::All, about: "here", processes: &UnknownProcesses, now: at(now), ttl_ms: 1_000, give, take };
     store.beat(&beat).await.expect("beat")
 }
 async fn acquire<S: Store>(store: &S, who: u128, now: i64, take: Take) -> Vec<Lease> {
@@ -120,4 +120,40 @@ pub async fn only_living_nodes_that_take_shards_have_a_share<S: Store>(store: &S
     assert_eq!((row.role, row.takes, row.about.as_str(), row.started_at, row.seen_at), (NodeRole::All, true, "here", at(500), at(1_010)));
     acquire(store, 3, 10_000_000, Take::Share).await;
     assert_eq!(store.nodes().await.expect("nodes").len(), 1, "the dead are forgotten");
+}
+
+/// A process of this name, on a machine on which these others have ended.
+#[derive(Debug)]
+struct Machine {
+    own: &'static str,
+    ended: &'static [&'static str],
+}
+
+impl Processes for Machine {
+    fn own(&self) -> &'static str {
+        self.own
+    }
+    fn has_ended(&self, name: &str) -> bool {
+        self.ended.contains(&name)
+    }
+}
+
+async fn beat_on<S: Store>(store: &S, who: u128, now: i64, processes: &Machine) -> Standing {
+    let beat = Beat { node: node(who), role: NodeRole::All, about: "here", processes, now: at(now), ttl_ms: 1_000, give: &[], take: Take::Share };
+    store.beat(&beat).await.expect("beat")
+}
+
+/// Whoever knows that a node's process has ended takes its shards at once; who does not know it waits for the leases' end.
+pub async fn shards_of_a_process_that_ended_are_free<S: Store>(store: &S) {
+    let before = beat_on(store, 1, 0, &Machine { own: "a", ended: &[] }).await.leases;
+    assert_eq!(beat_on(store, 2, 10, &Machine { own: "b", ended: &["c", ""] }).await.leases, [], "of others it knows that they ended");
+    let successor = beat_on(store, 3, 20, &Machine { own: "d", ended: &["a", "b"] }).await;
+    assert_eq!((successor.leases.len(), successor.share, successor.company), (before.len(), before.len(), false), "nobody else lives");
+    assert!(successor.leases[0].epoch > before[0].epoch);
+    assert!(successor.unserved_since.values().all(|since| *since == at(20)), "until then they were served, as far as anybody knows");
+    assert!(matches!(check(store, &before).await, Err(StoreError::LeaseLost { .. })));
+    assert_eq!(store.nodes().await.expect("nodes").into_iter().map(|row| row.process).collect::<Vec<_>>(), ["d"]);
+    // Long after it died, what it owned is unserved since its leases ended.
+    let late = beat_on(store, 4, 5_000, &Machine { own: "e", ended: &["d"] }).await;
+    assert!(late.leases.len() == before.len() && late.unserved_since.values().all(|since| *since == at(1_020)));
 }

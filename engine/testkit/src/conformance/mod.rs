@@ -63,6 +63,7 @@ behaviours! {
         a_lease_may_be_named_twice,
         a_beat_prolongs_a_lease,
         shards_of_a_node_that_left_are_free,
+        shards_of_a_process_that_ended_are_free,
         shards_are_shared,
         only_living_nodes_that_take_shards_have_a_share,
     }

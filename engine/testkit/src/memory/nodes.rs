@@ -40,7 +40,12 @@ pub(super) fn beat(state: &mut State, beat: &Beat<'_>) -> Standing {
     let expires_at = now.plus_millis(beat.ttl_ms);
     let started_at = state.nodes.get(&node).map_or(now, |known| known.started_at);
     let takes = beat.take != Take::Nothing;
-    state.nodes.put(node, NodeRow { id: node, role: beat.role, takes, about: beat.about.to_owned(), started_at, seen_at: now });
+    let (about, process) = (beat.about.to_owned(), beat.processes.own().to_owned());
+    state.nodes.put(node, NodeRow { id: node, role: beat.role, takes, about, process, started_at, seen_at: now });
+    let ended: Vec<NodeId> = state.nodes.working().values().filter(|other| beat.processes.has_ended(&other.process)).map(|other| other.id).collect();
+    for dead in ended {
+        leave(state, dead, now);
+    }
     let forgotten: Vec<NodeId> =
         state.nodes.working().values().filter(|node| node.seen_at <= now.plus_millis(-FORGOTTEN_MS.max(beat.ttl_ms))).map(|node| node.id).collect();
     for node in forgotten {
@@ -82,7 +87,7 @@ fn keep(state: &mut State, owner: &ShardOwner) {
 
 pub(super) fn leave(state: &mut State, node: NodeId, now: Timestamp) {
     for owner in owners(state.leases.working()).into_iter().filter(|owner| owner.node == Some(node)) {
-        state.leases.put(owner.shard, LeaseRow { node: None, epoch: owner.epoch, expires_at: now });
+        state.leases.put(owner.shard, LeaseRow { node: None, epoch: owner.epoch, expires_at: owner.expires_at.min(now) });
     }
     state.nodes.remove(&node);
 }

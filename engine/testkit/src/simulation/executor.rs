@@ -35,6 +35,8 @@ struct Tasks {
     /// Of which process a task is; not there: of nobody's.
     process: BTreeMap<u64, u64>,
     processes: u64,
+    /// Those that were killed.
+    killed: BTreeSet<u64>,
     /// Processes that stand still.
     frozen: BTreeSet<u64>,
 }
@@ -58,6 +60,7 @@ impl SimulatedProcess {
     }
     /// Drops its tasks where they stand.
     pub fn kill(&self) {
+        lock(&self.executor.tasks).killed.insert(self.number);
         loop {
             let dead: Vec<_> = {
                 let mut tasks = lock(&self.executor.tasks);
@@ -77,6 +80,10 @@ impl SimulatedProcess {
                 return;
             }
         }
+    }
+    /// Its number among the processes, from 1.
+    pub fn number(&self) -> u64 {
+        self.number
     }
     /// Its tasks stand still, whatever wakes them.
     pub fn freeze(&self) {
@@ -128,6 +135,11 @@ impl SimulatedExecutor {
     /// Which tasks were polled when, in one number: the same for two plays that went the same way.
     pub fn trace(&self) -> u64 {
         self.trace.load(Ordering::Relaxed)
+    }
+
+    /// Whether the process of this number was killed.
+    pub fn was_killed(&self, process: u64) -> bool {
+        lock(&self.tasks).killed.contains(&process)
     }
 
     /// How many tasks live.

@@ -3,10 +3,12 @@
 mod clock;
 mod executor;
 mod ids;
+mod machine;
 
 pub use clock::{SimulatedClock, SkewedClock};
 pub use executor::{SimulatedExecutor, SimulatedProcess};
 pub use ids::SeededIds;
+pub use machine::SimulatedMachine;
 
 use onward_core::Timestamp;
 use std::sync::Arc;
