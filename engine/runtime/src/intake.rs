@@ -66,9 +66,9 @@ impl<S: Store> Engine<S> {
                 }
             }
         }
-        let notes = std::mem::take(&mut batch.notes);
-        if !notes.is_empty() {
-            store.note_routing(tx, &notes).await?;
+        // Of what comes twice, the first may be of this very batch; all other notes go with what is written last.
+        if !duplicates.is_empty() && !batch.notes.is_empty() {
+            store.note_routing(tx, &std::mem::take(&mut batch.notes)).await?;
         }
         for (organisation, event_id, told) in duplicates {
             if let Some(told) = told {

@@ -54,29 +54,26 @@ pub(crate) async fn insert(tx: &mut Tx, events: Vec<(NewEvent, Vec<Correlation>)
         inserted.push(Inserted::Stored(Event { event_id, taken_in_at: now, body }));
     }
     if !bodies.is_empty() {
-        tx.execute(
+        tx.leave(
             "INSERT INTO events (organisation, id, taken_in_at, type, source, external_id, subject, time, cause, depth, data)
                 SELECT r.organisation, r.id, r.taken_in_at, r.type, r.source, r.external_id, r.subject, r.time, r.cause, r.depth, r.data
                 FROM {$1: organisation uuid, id uuid, taken_in_at bigint, type text, source text, external_id text, subject text, time bigint,
                     cause uuid, depth bigint, data json} AS r",
             args![bodies],
-        )
-        .await?;
+        )?;
     }
     if !large.is_empty() {
-        tx.execute(
+        tx.leave(
             "INSERT INTO event_payloads (organisation, event, data) SELECT r.organisation, r.event, r.data FROM {$1: organisation uuid, event uuid, data json} AS r",
             args![large],
-        )
-        .await?;
+        )?;
     }
     if !correlated.is_empty() {
-        tx.execute(
+        tx.leave(
             "INSERT INTO event_correlations (organisation, hash, taken_in_at, event) SELECT r.organisation, r.hash, r.taken_in_at, r.event
                 FROM {$1: organisation uuid, hash bytes, taken_in_at bigint, event uuid} AS r WHERE true ON CONFLICT DO NOTHING",
             args![correlated],
-        )
-        .await?;
+        )?;
     }
     Ok(inserted)
 }
@@ -130,9 +127,9 @@ pub(crate) fn note(tx: &mut Tx, notes: &[(OrganisationId, EventId, RoutingNote)]
         rows.push(args![place, organisation, event, kind, run, to_json(note)?]);
     }
     tx.leave(
+        // That the event is its organisation's is looked at by whoever reads: it may be stored by this very statement.
         "INSERT INTO event_notes (organisation, event, kind, run, note) SELECT r.organisation, r.event, r.kind, r.run, r.note
-            FROM {$1: place bigint, organisation uuid, event uuid, kind text, run uuid, note json} AS r
-            CROSS JOIN events e WHERE e.organisation = r.organisation AND e.id = r.event ORDER BY r.place",
+            FROM {$1: place bigint, organisation uuid, event uuid, kind text, run uuid, note json} AS r ORDER BY r.place",
         args![rows],
     )?;
     Ok(())
@@ -160,8 +157,9 @@ pub(crate) async fn by_ids<Q: Query>(db: &mut Q, organisation: OrganisationId, i
 }
 
 pub(crate) async fn runs_of(tx: &mut Tx, organisation: OrganisationId, event: EventId) -> Result<Vec<RunId>, StoreError> {
-    let rows =
-        tx.fetch_all("SELECT run FROM event_notes WHERE organisation = $1 AND event = $2 AND kind = 'started' ORDER BY id", args![organisation, event]).await?;
+    let sql = "SELECT n.run FROM events e JOIN event_notes n ON n.organisation = e.organisation AND n.event = e.id
+        WHERE e.organisation = $1 AND e.id = $2 AND n.kind = 'started' ORDER BY n.id";
+    let rows = tx.fetch_all(sql, args![organisation, event]).await?;
     Ok(rows.iter().map(|row| row.get("run")).collect::<Result<_, _>>()?)
 }
 
