@@ -93,6 +93,10 @@ impl Args {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+    /// The rows of all lists among them.
+    pub(crate) fn rows(&self) -> u64 {
+        self.0.iter().map(|arg| if let Arg::Rows(rows) = arg { rows.len() as u64 } else { 0 }).sum()
+    }
 }
 
 /// The arguments of a statement: `args![organisation, name, Some(5_i64)]`.

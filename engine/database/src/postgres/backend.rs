@@ -5,7 +5,7 @@ use super::{
     errors::translate,
     listener::Listener,
     readers::{Borrowed, Readers},
-    statement,
+    statement, statistics,
     write::{Slot, WriteConnection},
 };
 use crate::{Args, DatabaseError, Report, migrations};
@@ -76,6 +76,9 @@ impl Backend {
         migrations::postgres().run_direct(None, &mut connection, false).await.map_err(|error| migrations::refused(&error))?;
         if let Err(error) = sqlx::raw_sql(CLEAR_EARLY).execute(&mut connection).await {
             tracing::warn!(%error, "the tables' autovacuum settings cannot be set; deleted rows are cleared away later than is good");
+        }
+        if let Err(error) = statistics::gather_at_start(&mut connection).await {
+            tracing::warn!(%error, "statistics of the tables cannot be gathered; statements may be slow until autovacuum does");
         }
         sqlx::raw_sql("RESET statement_timeout; RESET lock_timeout").execute(&mut connection).await.map_err(|error| translate(&error))?;
         let readers = Readers::new(options.options(READER));

@@ -7,6 +7,7 @@ mod listener;
 mod readers;
 mod row;
 mod statement;
+mod statistics;
 mod write;
 
 pub(crate) use backend::{Backend, ReadTransaction};

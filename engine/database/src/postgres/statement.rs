@@ -67,6 +67,10 @@ pub(super) struct Left {
 }
 
 impl Left {
+    /// The rows that it is about, as far as its lists say.
+    pub(super) fn rows(&self) -> u64 {
+        self.args.rows().max(1)
+    }
     /// The table that it writes to: it begins with `INSERT INTO`, `UPDATE` or `DELETE FROM`.
     pub(super) fn table(&self) -> Option<&'static str> {
         self.sql.split_whitespace().find(|word| !["INSERT", "INTO", "UPDATE", "DELETE", "FROM"].contains(word))

@@ -5,6 +5,7 @@ use super::{
     bounds::{ANSWER, WRITE, within},
     errors::{commit_may_have_happened, translate},
     statement::{self, Left},
+    statistics::Growth,
 };
 use crate::{Args, DatabaseError, Row};
 use onward_core::Timestamp;
@@ -25,11 +26,12 @@ pub(super) struct Slot {
     connection: Option<PgConnection>,
     /// When a transaction last began on it.
     used_at: Timestamp,
+    growth: Growth,
 }
 
 impl Slot {
     pub(super) fn new(options: PgConnectOptions, connection: PgConnection) -> Self {
-        Self { options, connection: Some(connection), used_at: Timestamp::MIN }
+        Self { options, connection: Some(connection), used_at: Timestamp::MIN, growth: Growth::new() }
     }
 
     /// The connection with no transaction open; made anew when the last one was given up.
@@ -79,6 +81,8 @@ pub(crate) struct WriteConnection {
     /// Whether the connection itself still answers.
     answers: bool,
     savepoints: usize,
+    /// Rows, as far as is known.
+    written: u64,
 }
 
 impl WriteConnection {
@@ -99,7 +103,7 @@ impl WriteConnection {
     }
 
     fn new(slot: Option<OwnedMutexGuard<Slot>>, behind: Option<(Arc<Mutex<Slot>>, Timestamp)>) -> Self {
-        Self { slot, behind, is_open: false, left: Vec::new(), conditions: Vec::new(), lost: None, answers: true, savepoints: 0 }
+        Self { slot, behind, is_open: false, left: Vec::new(), conditions: Vec::new(), lost: None, answers: true, savepoints: 0, written: 0 }
     }
 
     /// The slot, once whoever holds it has ended; who did has just used the connection, so that it needs no trying out.
@@ -162,6 +166,7 @@ impl WriteConnection {
     /// Leaves a statement to the commit. `apart`: it touches no row that one left before touches, though it writes to the same table.
     pub(crate) fn leave(&mut self, sql: &'static str, args: Args, apart: bool) {
         let statement = Left { sql, args, is_condition: false };
+        self.written += statement.rows();
         match self.left.last_mut() {
             Some(group) if apart || group.iter().all(|other| other.table() != statement.table()) => group.push(statement),
             _ => self.left.push(vec![statement]),
@@ -203,6 +208,7 @@ impl WriteConnection {
     pub(crate) async fn execute(&mut self, sql: &'static str, args: Args) -> Result<u64, DatabaseError> {
         let connection = self.connection().await?;
         let done = within(WRITE, statement::execute(connection, sql, args)).await;
+        self.written += done.as_ref().copied().unwrap_or_default();
         self.noting(done)
     }
 
@@ -299,7 +305,10 @@ impl WriteConnection {
         }
         let mut slot = self.slot.take().ok_or_else(ended)?;
         match done {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                drop(slot.growth.wrote(self.written, &slot.options));
+                Ok(())
+            }
             Err((true, error)) => {
                 slot.connection = None;
                 Err(DatabaseError::CommitUnknown(error.to_string()))
