@@ -168,7 +168,7 @@ async fn store(app: &App, delivery: Delivery) -> Result<Option<Received>, Proble
             }
             let received = receive::receive(tx, *organisation, receiver, items).await?;
             let quarantined = (received.quarantined > 0).then_some("it names an account that no connection has");
-            raw::store_raw(tx, *organisation, receiver.id, &receiver.connector, bytes, quarantined).await?;
+            raw::store_raw(tx, *organisation, receiver.id, &receiver.connector, bytes, quarantined)?;
             Ok(Some(received))
         })
     })

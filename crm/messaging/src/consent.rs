@@ -54,18 +54,18 @@ pub async fn record(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, co
         return Ok(false);
     }
     let Some(person) = contacts::set_opt_out(tx, organisation, contact, said.channel, said.category, !said.granted).await? else { return Ok(false) };
-    announce(tx, organisation, actor, &person, said).await?;
+    announce(tx, organisation, actor, &person, said)?;
     Ok(true)
 }
 
-async fn announce(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, person: &Contact, said: &Statement<'_>) -> Result<(), CrmError> {
+fn announce(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, person: &Contact, said: &Statement<'_>) -> Result<(), CrmError> {
     let what = match (said.category, said.channel) {
         ("all", "*") => "all messages".to_owned(),
         ("all", channel) => format!("all messages on {channel}"),
         (category, channel) => format!("{category} messages on {channel}"),
     };
     let line = if said.granted { format!("Agreed again to {what}") } else { format!("Refused {what}") };
-    timeline::add(tx, organisation, person.id, actor, ItemKind::Consent, &line, None).await?;
+    timeline::add(tx, organisation, person.id, actor, ItemKind::Consent, &line, None)?;
     let mut data = contact_facts(person, actor);
     data.insert("channel".into(), said.channel.into());
     data.insert("category".into(), said.category.into());

@@ -287,7 +287,7 @@ pub async fn assign(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id
     };
     conversation.assigned_user = user;
     conversation.assigned_team = team;
-    timeline::add(tx, organisation, conversation.contact_id, actor, ItemKind::Event, &whom, Some(id.0)).await?;
+    timeline::add(tx, organisation, conversation.contact_id, actor, ItemKind::Event, &whom, Some(id.0))?;
     let mut data = conversation.facts(actor, tx.now());
     data.insert("user".into(), conversation.assigned_user.map(|user| user.to_string()).into());
     data.insert("team".into(), conversation.assigned_team.clone().into());
@@ -307,7 +307,7 @@ pub async fn close(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id:
     conversation.status = ConversationStatus::Closed;
     conversation.closed_at = Some(now);
     conversation.unread = 0;
-    timeline::add(tx, organisation, conversation.contact_id, actor, ItemKind::Event, "Conversation closed", Some(id.0)).await?;
+    timeline::add(tx, organisation, conversation.contact_id, actor, ItemKind::Event, "Conversation closed", Some(id.0))?;
     let data = conversation.facts(actor, now);
     emit(tx, organisation, actor, "conversation.closed", id, data);
     Ok(conversation)

@@ -33,7 +33,7 @@ impl RawDelivery {
 
 /// Keeps the raw body of a delivery; the same bytes on the same connection are kept once. Called in the transaction that
 /// receives it, and with `quarantined` for one that nobody can take apart.
-pub async fn store_raw(
+pub fn store_raw(
     tx: &mut Tx,
     organisation: OrganisationId,
     connection: ConnectionId,
@@ -43,13 +43,11 @@ pub async fn store_raw(
 ) -> Result<(), DatabaseError> {
     let id = tx.fresh_id();
     let now = tx.now();
-    tx.execute(
+    tx.leave(
         "INSERT INTO raw_deliveries (organisation, id, connection_id, connector, received_at, digest, body, quarantined)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (organisation, connection_id, digest) DO NOTHING",
         args![organisation, id, connection, connector, now, digest::short(&[body]), body.to_vec(), quarantined],
     )
-    .await?;
-    Ok(())
 }
 
 /// What waits for somebody to look at it, newest first.

@@ -114,7 +114,7 @@ pub(crate) fn emit_company(tx: &mut Tx, organisation: OrganisationId, actor: &Ac
 }
 
 /// Emits an event about a deal, notes it on the contact's timeline and tells those who watch. `more` joins the event's data.
-pub(crate) async fn emit_deal(
+pub(crate) fn emit_deal(
     tx: &mut Tx,
     organisation: OrganisationId,
     actor: &Actor,
@@ -123,7 +123,7 @@ pub(crate) async fn emit_deal(
     line: &str,
     more: Object,
 ) -> Result<(), DatabaseError> {
-    note(tx, organisation, deal.contact_id, actor, ItemKind::Deal, line, deal.id.0).await?;
+    note(tx, organisation, deal.contact_id, actor, ItemKind::Deal, line, deal.id.0)?;
     let mut data = facts(
         tx,
         actor,
@@ -145,7 +145,7 @@ pub(crate) async fn emit_deal(
 }
 
 /// Emits an event about a task, notes it on the contact's timeline where there is a line, and tells those who watch.
-pub(crate) async fn emit_task(
+pub(crate) fn emit_task(
     tx: &mut Tx,
     organisation: OrganisationId,
     actor: &Actor,
@@ -154,7 +154,7 @@ pub(crate) async fn emit_task(
     line: Option<&str>,
 ) -> Result<(), DatabaseError> {
     if let Some(line) = line {
-        note(tx, organisation, task.contact_id, actor, ItemKind::Task, line, task.id.0).await?;
+        note(tx, organisation, task.contact_id, actor, ItemKind::Task, line, task.id.0)?;
     }
     let data = facts(
         tx,
@@ -179,7 +179,7 @@ pub(crate) fn announce(tx: &mut Tx, organisation: OrganisationId, topic: &'stati
     tx.announce(Change { organisation, topic: topic.into(), id: id.to_string(), data: serde_json::json!({ "event": event }) });
 }
 
-async fn note(
+fn note(
     tx: &mut Tx,
     organisation: OrganisationId,
     contact: Option<ContactId>,
@@ -189,7 +189,7 @@ async fn note(
     subject: uuid::Uuid,
 ) -> Result<(), DatabaseError> {
     if let Some(contact) = contact {
-        timeline::add(tx, organisation, contact, actor, kind, line, Some(subject)).await?;
+        timeline::add(tx, organisation, contact, actor, kind, line, Some(subject))?;
     }
     Ok(())
 }

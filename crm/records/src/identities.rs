@@ -1,8 +1,8 @@
 //! Identities: a contact's addresses on channel accounts.
 
 use crate::ContactId;
-use onward_core::{ConnectionId, OrganisationId, Value, ports::Transaction};
-use onward_database::{DatabaseError, Query, Rows, Tx, args};
+use onward_core::{ConnectionId, OrganisationId, Timestamp, Value, ports::Transaction};
+use onward_database::{Args, DatabaseError, Query, Rows, Tx, args};
 
 /// What makes an identity unique within an organisation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,16 +43,22 @@ pub async fn attach(tx: &mut Tx, organisation: OrganisationId, contact: ContactI
     if keys.is_empty() {
         return Ok(0);
     }
-    let now = tx.now();
+    tx.execute(ATTACH, attached(tx.now(), organisation, contact, keys, username)).await
+}
+
+/// The same for a contact that is new; which of them somebody had is not told.
+pub(crate) fn give(tx: &mut Tx, organisation: OrganisationId, contact: ContactId, keys: &[IdentityKey]) -> Result<(), DatabaseError> {
+    tx.leave(ATTACH, attached(tx.now(), organisation, contact, keys, None))
+}
+
+const ATTACH: &str = "INSERT INTO identities (organisation, channel, connection_id, external_id, contact_id, strength, username, created_at)
+    SELECT $1, k.channel, k.connection_id, k.external_id, $2, k.strength, $3, $4
+    FROM {$5: channel text, connection_id uuid, external_id text, strength bigint} AS k WHERE true
+    ON CONFLICT (organisation, channel, connection_id, external_id) DO NOTHING";
+
+fn attached(now: Timestamp, organisation: OrganisationId, contact: ContactId, keys: &[IdentityKey], username: Option<&str>) -> Args {
     let rows: Rows = keys.iter().zip(0_u16..).map(|(key, strength)| args![&key.channel, key.connection_id, &key.external_id, strength]).collect();
-    tx.execute(
-        "INSERT INTO identities (organisation, channel, connection_id, external_id, contact_id, strength, username, created_at)
-         SELECT $1, k.channel, k.connection_id, k.external_id, $2, k.strength, $3, $4
-         FROM {$5: channel text, connection_id uuid, external_id text, strength bigint} AS k WHERE true
-         ON CONFLICT (organisation, channel, connection_id, external_id) DO NOTHING",
-        args![organisation, contact, username, now, rows],
-    )
-    .await
+    args![organisation, contact, username, now, rows]
 }
 
 /// Notes that a person moved from one address to another on the same account; the new one belongs to the same contact

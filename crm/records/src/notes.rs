@@ -18,7 +18,7 @@ pub async fn add(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, conta
         return Err(CrmError::invalid("text", format!("a note has at most {} characters", timeline::NOTE_CHARACTERS)));
     }
     let contact = contacts::get(tx, organisation, contact).await?.ok_or_else(|| CrmError::not_found("contact", contact))?.id;
-    let id = timeline::add(tx, organisation, contact, actor, ItemKind::Note, text, None).await?;
+    let id = timeline::add(tx, organisation, contact, actor, ItemKind::Note, text, None)?;
     tx.announce(Change { organisation, topic: "contact".into(), id: contact.to_string(), data: serde_json::json!({ "event": "note.added" }) });
     Ok(id)
 }

@@ -57,7 +57,7 @@ pub async fn remove(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, co
 
 async fn changed(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, person: &mut Contact, text: &str) -> Result<(), CrmError> {
     contacts::note_updated(tx, organisation, person).await?;
-    timeline::add(tx, organisation, person.id, actor, ItemKind::Tag, text, None).await?;
+    timeline::add(tx, organisation, person.id, actor, ItemKind::Tag, text, None)?;
     events::emit(tx, organisation, actor, "contact.updated", person, &["tags".to_owned()]);
     Ok(())
 }

@@ -84,7 +84,7 @@ impl Item {
 }
 
 /// Adds an item that happened now.
-pub async fn add(
+pub fn add(
     tx: &mut Tx,
     organisation: OrganisationId,
     contact: ContactId,
@@ -99,12 +99,11 @@ pub async fn add(
     let (run_id, step) = actor.run().unzip();
     let longest = if kind == ItemKind::Note { NOTE_CHARACTERS } else { TEXT_CHARACTERS };
     let short: String = text.chars().take(longest).collect();
-    tx.execute(
+    tx.leave(
         "INSERT INTO timeline (organisation, contact_id, id, at, kind, text, author_kind, author_id, run_id, step, subject_id)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         args![organisation, contact, id, now, kind.as_str(), short, author.kind.as_str(), author.id, run_id, step, subject],
-    )
-    .await?;
+    )?;
     Ok(id)
 }
 

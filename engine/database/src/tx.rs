@@ -56,6 +56,14 @@ impl Tx {
         self.leave_to_commit(sql, args, true)
     }
 
+    /// Asks what surely reads no table to which a statement was left, so that those need not be written first.
+    pub async fn fetch_apart(&mut self, sql: &'static str, args: Args) -> Result<Vec<Row>, DatabaseError> {
+        match &mut self.connection {
+            Connection::Sqlite(connection) => connection.fetch_all(sql, &args),
+            Connection::Postgres(connection) => connection.fetch_apart(sql, args).await,
+        }
+    }
+
     fn leave_to_commit(&mut self, sql: &'static str, args: Args, apart: bool) -> Result<(), DatabaseError> {
         match &mut self.connection {
             Connection::Sqlite(connection) => connection.execute(sql, &args).map(drop),

@@ -59,7 +59,7 @@ pub async fn tag(
             parts.push(format!("{what}: {}", list.join(", ")));
         }
     }
-    timeline::add(tx, organisation, conversation.contact_id, actor, ItemKind::Tag, &format!("Conversation {}", parts.join("; ")), Some(id.0)).await?;
+    timeline::add(tx, organisation, conversation.contact_id, actor, ItemKind::Tag, &format!("Conversation {}", parts.join("; ")), Some(id.0))?;
     let mut data = conversation.facts(actor, tx.now());
     data.insert("tags".into(), conversation.tags.clone().into());
     data.insert("added".into(), added.into());

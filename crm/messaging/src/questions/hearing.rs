@@ -35,11 +35,14 @@ pub(crate) async fn hear(
         // STOP is never meant for the question.
         None if consent::read_text(text).is_some() => None,
         None => {
-            tx.fetch_optional(
+            // What was left says how far the conversation is, nothing of questions.
+            tx.fetch_apart(
                 columns!("AND contact_id = $2 AND connection_id = $3 AND sent_at IS NOT NULL AND answer IS NULL AND NOT for_person ORDER BY sent_at DESC, id DESC LIMIT 1"),
                 args![organisation, contact, connection],
             )
             .await?
+            .into_iter()
+            .next()
         }
     };
     let Some(question) = row.as_ref().map(Question::from_row).transpose()? else { return Ok(()) };

@@ -42,7 +42,7 @@ impl Scope<'_> {
                 }
                 match found {
                     Some(known) => known,
-                    None => self.find_or_create(tx, &message.sender).await?,
+                    None => self.create(tx, &message.sender).await?,
                 }
             }
         };
@@ -58,9 +58,9 @@ impl Scope<'_> {
         if !self.insert(tx, &stored, message).await? {
             return Ok(Kind::Duplicate);
         }
-        self.touch_conversation(tx, &stored, message).await?;
+        self.touch_conversation(tx, &stored, message)?;
         let line = messages::short(&message.kind, message.text.as_deref().unwrap_or_default());
-        timeline::add(tx, self.organisation, contact, &actor, ItemKind::Message, &line, Some(stored.id.0)).await?;
+        timeline::add(tx, self.organisation, contact, &actor, ItemKind::Message, &line, Some(stored.id.0))?;
         self.tell_message(tx, &stored, message, &line);
         if !message.outbound {
             self.hear_consent(tx, contact, message).await?;
@@ -136,23 +136,21 @@ impl Scope<'_> {
         Ok(inserted > 0)
     }
 
-    async fn touch_conversation(self, tx: &mut Tx, stored: &Stored, message: &IncomingMessage) -> Result<(), CrmError> {
+    fn touch_conversation(self, tx: &mut Tx, stored: &Stored, message: &IncomingMessage) -> Result<(), CrmError> {
         let now = tx.now();
         let line = messages::short(&message.kind, message.text.as_deref().unwrap_or_default());
         if message.outbound {
-            tx.execute(
+            tx.leave(
                 "UPDATE conversations SET last_outbound_at = $3, last_message_at = $3, last_text = $4 WHERE organisation = $1 AND id = $2",
                 args![self.organisation, stored.conversation, now, line],
-            )
-            .await?;
+            )?;
         } else {
-            tx.execute(
+            tx.leave(
                 "UPDATE conversations SET last_inbound_at = CASE WHEN last_inbound_at > $3 THEN last_inbound_at ELSE $3 END,
                         last_message_at = $4, last_text = $5, unread = unread + 1
                  WHERE organisation = $1 AND id = $2",
                 args![self.organisation, stored.conversation, window_opened_at(message.at, now), now, line],
-            )
-            .await?;
+            )?;
         }
         Ok(())
     }
@@ -233,7 +231,7 @@ impl Scope<'_> {
         };
         let stored = Stored { id: row.get("id")?, contact: row.get("contact_id")?, conversation: row.get("conversation_id")? };
         let line = messages::short(&message.kind, message.text.as_deref().unwrap_or_default());
-        self.changed(tx, &stored, message, "message.edited", &format!("Message edited: {line}")).await
+        self.changed(tx, &stored, message, "message.edited", &format!("Message edited: {line}"))
     }
 
     pub(super) async fn revoked(self, tx: &mut Tx, message: &IncomingMessage) -> Result<Kind, CrmError> {
@@ -253,12 +251,12 @@ impl Scope<'_> {
             return Ok(Kind::Raw);
         };
         let stored = Stored { id: row.get("id")?, contact: row.get("contact_id")?, conversation: row.get("conversation_id")? };
-        self.changed(tx, &stored, message, "message.revoked", "Message taken back").await
+        self.changed(tx, &stored, message, "message.revoked", "Message taken back")
     }
 
-    async fn changed(self, tx: &mut Tx, stored: &Stored, message: &IncomingMessage, kind: &'static str, line: &str) -> Result<Kind, CrmError> {
+    fn changed(self, tx: &mut Tx, stored: &Stored, message: &IncomingMessage, kind: &'static str, line: &str) -> Result<Kind, CrmError> {
         let actor = if message.outbound { self.actor() } else { Actor::Contact { id: stored.contact.0 } };
-        timeline::add(tx, self.organisation, stored.contact, &actor, ItemKind::Message, line, Some(stored.id.0)).await?;
+        timeline::add(tx, self.organisation, stored.contact, &actor, ItemKind::Message, line, Some(stored.id.0))?;
         let at = message.at.unwrap_or_else(|| tx.now());
         let mut data = self.facts(stored, author(stored.contact, message), at);
         data.insert("external_id".into(), message.context_id.clone().into());

@@ -5,7 +5,7 @@ use crate::ConversationId;
 use onward_accounts::CrmError;
 use onward_connectors::incoming::Sender;
 use onward_core::{Timestamp, ports::Transaction};
-use onward_database::{Query as _, Rows, Tx, args};
+use onward_database::{Query as _, Tx, args};
 use onward_records::{
     ContactChange, ContactId, IdentityKey, addresses, contacts, identities,
     timeline::{self, ItemKind},
@@ -30,7 +30,8 @@ impl Scope<'_> {
         sender.external_ids.iter().filter(|id| !id.is_empty()).map(|id| self.key(id)).collect()
     }
 
-    /// The contact who has one of the sender's addresses, with their open conversation. One statement when all is known.
+    /// The contact who has one of the sender's addresses, with their open conversation. One short statement an address: for all in
+    /// one, PostgreSQL would plan anew each time, which takes ten times as long as looking.
     ///
     /// Several addresses of one sender belong to one contact (MESSAGING-POLICY R2): those that nobody has become theirs.
     /// Where they belong to different contacts, both keep what they have, the strongest counts, and their timeline says so.
@@ -39,17 +40,19 @@ impl Scope<'_> {
         if keys.is_empty() {
             return Ok(None);
         }
-        let wanted: Rows = keys.iter().zip(0_u32..).map(|(key, at)| args![&key.external_id, at]).collect();
-        let rows = tx
-            .fetch_all(
-                "SELECT k.n, i.contact_id, v.id AS conversation_id, v.last_inbound_at FROM {$2: external_id text, n bigint} AS k
-                 CROSS JOIN identities AS i
-                 LEFT JOIN conversations AS v ON v.organisation = $1 AND v.contact_id = i.contact_id AND v.connection_id = $4 AND v.status = 'open'
-                 WHERE i.organisation = $1 AND i.channel = $3 AND i.connection_id = $4 AND i.external_id = k.external_id
-                 ORDER BY k.n",
-                args![self.organisation, wanted, &self.receiver.connector, self.receiver.id],
-            )
-            .await?;
+        let mut rows = Vec::with_capacity(keys.len());
+        for key in &keys {
+            let found = tx
+                .fetch_optional(
+                    "SELECT i.contact_id, v.id AS conversation_id, v.last_inbound_at FROM identities AS i
+                     LEFT JOIN conversations AS v ON v.organisation = i.organisation AND v.contact_id = i.contact_id AND v.connection_id = i.connection_id
+                        AND v.status = 'open'
+                     WHERE i.organisation = $1 AND i.channel = $2 AND i.connection_id = $3 AND i.external_id = $4",
+                    args![self.organisation, &key.channel, key.connection_id, &key.external_id],
+                )
+                .await?;
+            rows.extend(found);
+        }
         let Some(first) = rows.first() else { return Ok(None) };
         let known = Known { contact: first.get("contact_id")?, conversation: first.get("conversation_id")?, last_inbound_at: first.get("last_inbound_at")? };
         if rows.len() < keys.len() {
@@ -66,9 +69,14 @@ impl Scope<'_> {
 
     /// The contact of a sender, made when nobody is known.
     pub(super) async fn find_or_create(self, tx: &mut Tx, sender: &Sender) -> Result<Known, CrmError> {
-        if let Some(known) = self.find(tx, sender).await? {
-            return Ok(known);
+        match self.find(tx, sender).await? {
+            Some(known) => Ok(known),
+            None => self.create(tx, sender).await,
         }
+    }
+
+    /// A contact of a sender whom nobody knows by these addresses; where somebody has their number or mail, it is that one.
+    pub(super) async fn create(self, tx: &mut Tx, sender: &Sender) -> Result<Known, CrmError> {
         let change = ContactChange {
             identities: self.keys(sender),
             name: sender.name.clone().or_else(|| sender.username.clone()),
@@ -99,7 +107,7 @@ impl Scope<'_> {
             .await?;
         if said.is_none() {
             let text = format!("Another contact ({other}) has an address of the same sender; merge the two if they are one person");
-            timeline::add(tx, self.organisation, contact, &self.actor(), ItemKind::Event, &text, Some(other.0)).await?;
+            timeline::add(tx, self.organisation, contact, &self.actor(), ItemKind::Event, &text, Some(other.0))?;
         }
         Ok(())
     }
@@ -119,7 +127,7 @@ impl Scope<'_> {
             }
             let now = tx.now();
             let text = format!("Moved to another address on {} ({now})", self.receiver.connector);
-            timeline::add(tx, self.organisation, contact, &self.actor(), ItemKind::Event, &text, None).await?;
+            timeline::add(tx, self.organisation, contact, &self.actor(), ItemKind::Event, &text, None)?;
         }
         Ok(found)
     }

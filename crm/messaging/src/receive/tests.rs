@@ -246,9 +246,9 @@ async fn raw_bodies_are_kept_once_and_quarantined_ones_are_shown() {
     let mut world = World::new().await;
     let (organisation, id) = (world.organisation, world.receiver.id);
     for _ in 0..2 {
-        raw::store_raw(&mut world.tx, organisation, id, "whatsapp", b"{}", None).await.unwrap();
+        raw::store_raw(&mut world.tx, organisation, id, "whatsapp", b"{}", None).unwrap();
     }
-    raw::store_raw(&mut world.tx, organisation, id, "whatsapp", &[0xff, 0], Some("not JSON")).await.unwrap();
+    raw::store_raw(&mut world.tx, organisation, id, "whatsapp", &[0xff, 0], Some("not JSON")).unwrap();
     let count: i64 = world.tx.fetch_one("SELECT count(*) AS n FROM raw_deliveries", args![]).await.unwrap().get("n").unwrap();
     assert_eq!(count, 2);
     let shown = raw::quarantined(&mut world.tx, organisation, None, 10).await.unwrap();

@@ -359,7 +359,7 @@ impl Draft<'_> {
             }
             IfDenied::Skip => {
                 let line = format!("Message not sent: {text}");
-                timeline::add(tx, self.ctx.organisation, self.contact.id, self.actor, ItemKind::Message, &line, None).await?;
+                timeline::add(tx, self.ctx.organisation, self.contact.id, self.actor, ItemKind::Message, &line, None)?;
                 nothing(verdict.word())
             }
             IfDenied::Hold => {

@@ -71,7 +71,7 @@ impl Draft<'_> {
             args![organisation, conversation, now, &line],
         )
         .await?;
-        timeline::add(tx, organisation, self.contact.id, self.actor, ItemKind::Message, &line, Some(self.id.0)).await?;
+        timeline::add(tx, organisation, self.contact.id, self.actor, ItemKind::Message, &line, Some(self.id.0))?;
         tx.announce(Change {
             organisation,
             topic: "message".into(),

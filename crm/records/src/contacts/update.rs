@@ -104,10 +104,10 @@ pub(super) async fn store(
     if before.phones != after.phones || before.emails != after.emails {
         let kept = |old: &[String], new: &[String]| new.starts_with(old);
         if kept(&before.phones, &after.phones) && kept(&before.emails, &after.emails) {
-            upsert::add_addresses(tx, organisation, &after, before.phones.len(), before.emails.len()).await?;
+            upsert::add_addresses(tx, organisation, &after, before.phones.len(), before.emails.len())?;
         } else {
             tx.execute("DELETE FROM contact_addresses WHERE organisation = $1 AND contact_id = $2", args![organisation, after.id]).await?;
-            upsert::add_addresses(tx, organisation, &after, 0, 0).await?;
+            upsert::add_addresses(tx, organisation, &after, 0, 0)?;
         }
     }
     let added: Vec<String> = after.tags.iter().filter(|tag| !before.tags.contains(tag)).cloned().collect();
@@ -115,14 +115,14 @@ pub(super) async fn store(
     tags::insert(tx, organisation, after.id, &added).await?;
     tags::delete(tx, organisation, after.id, &removed).await?;
     if !added.is_empty() {
-        timeline::add(tx, organisation, after.id, actor, ItemKind::Tag, &format!("Tagged: {}", added.join(", ")), None).await?;
+        timeline::add(tx, organisation, after.id, actor, ItemKind::Tag, &format!("Tagged: {}", added.join(", ")), None)?;
     }
     if !removed.is_empty() {
-        timeline::add(tx, organisation, after.id, actor, ItemKind::Tag, &format!("Tags removed: {}", removed.join(", ")), None).await?;
+        timeline::add(tx, organisation, after.id, actor, ItemKind::Tag, &format!("Tags removed: {}", removed.join(", ")), None)?;
     }
     let fields: Vec<&str> = changed.iter().map(String::as_str).filter(|name| *name != "tags").collect();
     if !fields.is_empty() {
-        timeline::add(tx, organisation, after.id, actor, ItemKind::Field, &format!("Changed: {}", fields.join(", ")), None).await?;
+        timeline::add(tx, organisation, after.id, actor, ItemKind::Field, &format!("Changed: {}", fields.join(", ")), None)?;
     }
     if attached {
         after = get(tx, organisation, after.id).await?.ok_or_else(|| CrmError::not_found("contact", after.id))?;

@@ -146,7 +146,7 @@ async fn create(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, change
     if contact.name.is_empty() {
         contact.name = join_name(&contact.first_name, &contact.last_name);
     }
-    tx.execute(
+    tx.leave(
         "INSERT INTO contacts (organisation, id, name, first_name, last_name, timezone, language, fields, company_id, created_at, updated_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)",
         args![
@@ -161,27 +161,20 @@ async fn create(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, change
             contact.company_id,
             now
         ],
-    )
-    .await?;
-    add_addresses(tx, organisation, &contact, 0, 0).await?;
+    )?;
+    add_addresses(tx, organisation, &contact, 0, 0)?;
     tags::insert(tx, organisation, contact.id, &contact.tags).await?;
     if !change.identities.is_empty() {
-        identities::attach(tx, organisation, contact.id, &change.identities, None).await?;
+        identities::give(tx, organisation, contact.id, &change.identities)?;
         contact = get(tx, organisation, contact.id).await?.ok_or_else(|| CrmError::not_found("contact", contact.id))?;
     }
-    timeline::add(tx, organisation, contact.id, actor, ItemKind::Event, "Contact created", None).await?;
+    timeline::add(tx, organisation, contact.id, actor, ItemKind::Event, "Contact created", None)?;
     events::emit(tx, organisation, actor, "contact.created", &contact, &[]);
     Ok(Upserted { contact, created: true, changed: Vec::new() })
 }
 
 /// Stores the addresses from these places on.
-pub(super) async fn add_addresses(
-    tx: &mut Tx,
-    organisation: OrganisationId,
-    contact: &Contact,
-    phones_from: usize,
-    emails_from: usize,
-) -> Result<(), DatabaseError> {
+pub(super) fn add_addresses(tx: &mut Tx, organisation: OrganisationId, contact: &Contact, phones_from: usize, emails_from: usize) -> Result<(), DatabaseError> {
     let mut rows = Rows::new();
     for (kind, list, from) in [(AddressKind::Phone, &contact.phones, phones_from), (AddressKind::Email, &contact.emails, emails_from)] {
         for (value, position) in list.iter().zip(0_u32..).skip(from) {
@@ -191,12 +184,10 @@ pub(super) async fn add_addresses(
     if rows.is_empty() {
         return Ok(());
     }
-    tx.execute(
+    tx.leave(
         "INSERT INTO contact_addresses (organisation, kind, value, contact_id, position)
          SELECT $1, k.kind, k.value, $2, k.position FROM {$3: kind text, value text, position bigint} AS k WHERE true
          ON CONFLICT (organisation, kind, value, contact_id) DO UPDATE SET position = excluded.position",
         args![organisation, contact.id, rows],
     )
-    .await?;
-    Ok(())
 }

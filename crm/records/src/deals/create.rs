@@ -78,7 +78,7 @@ pub async fn create(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, ne
     )
     .await?;
     let line = format!("Deal created: {} ({})", deal.title, deal.stage);
-    events::emit_deal(tx, organisation, actor, "deal.created", &deal, &line, onward_core::Object::new()).await?;
+    events::emit_deal(tx, organisation, actor, "deal.created", &deal, &line, onward_core::Object::new())?;
     let deed = audit::Deed { action: "deal.created", subject: "deal", subject_id: deal.id.to_string(), before: Value::Null, after: deal.to_value() };
     audit::record_by_person(tx, organisation, actor, deed).await?;
     Ok(deal)

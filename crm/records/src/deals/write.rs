@@ -177,7 +177,7 @@ async fn store(
         ],
     )
     .await?;
-    events::emit_deal(tx, organisation, actor, kind, &after, line, more).await?;
+    events::emit_deal(tx, organisation, actor, kind, &after, line, more)?;
     let deed = audit::Deed { action: kind, subject: "deal", subject_id: after.id.to_string(), before: before.to_value(), after: after.to_value() };
     audit::record_by_person(tx, organisation, actor, deed).await?;
     Ok(after)

@@ -61,7 +61,7 @@ pub async fn create(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, ne
     )
     .await?;
     let line = format!("Task: {}", task.title);
-    events::emit_task(tx, organisation, actor, "task.created", &task, Some(&line)).await?;
+    events::emit_task(tx, organisation, actor, "task.created", &task, Some(&line))?;
     let deed = audit::Deed { action: "task.created", subject: "task", subject_id: task.id.to_string(), before: Value::Null, after: task.to_value() };
     audit::record_by_person(tx, organisation, actor, deed).await?;
     Ok(task)
@@ -139,7 +139,7 @@ pub async fn note_overdue(tx: &mut Tx, organisation: OrganisationId, limit: u32)
         told += 1;
         let line = format!("Task overdue: {}", task.title);
         let task = Task { overdue_at: Some(now), ..task.clone() };
-        events::emit_task(tx, organisation, &Actor::System, "task.overdue", &task, Some(&line)).await?;
+        events::emit_task(tx, organisation, &Actor::System, "task.overdue", &task, Some(&line))?;
     }
     Ok(told)
 }
@@ -159,7 +159,7 @@ async fn store(
 ) -> Result<Task, CrmError> {
     after.updated_at = tx.now();
     write_row(tx, organisation, &after).await?;
-    events::emit_task(tx, organisation, actor, kind, &after, line).await?;
+    events::emit_task(tx, organisation, actor, kind, &after, line)?;
     let deed = audit::Deed { action: kind, subject: "task", subject_id: after.id.to_string(), before: before.to_value(), after: after.to_value() };
     audit::record_by_person(tx, organisation, actor, deed).await?;
     Ok(after)

@@ -81,6 +81,8 @@ pub(crate) struct WriteConnection {
     /// Whether the connection itself still answers.
     answers: bool,
     savepoints: usize,
+    /// The innermost one is not wanted any more, and was not told so yet: with the next one it costs no journey of its own.
+    release_is_due: bool,
     /// Rows, as far as is known.
     written: u64,
 }
@@ -103,7 +105,18 @@ impl WriteConnection {
     }
 
     fn new(slot: Option<OwnedMutexGuard<Slot>>, behind: Option<(Arc<Mutex<Slot>>, Timestamp)>) -> Self {
-        Self { slot, behind, is_open: false, left: Vec::new(), conditions: Vec::new(), lost: None, answers: true, savepoints: 0, written: 0 }
+        Self {
+            slot,
+            behind,
+            is_open: false,
+            left: Vec::new(),
+            conditions: Vec::new(),
+            lost: None,
+            answers: true,
+            savepoints: 0,
+            release_is_due: false,
+            written: 0,
+        }
     }
 
     /// The slot, once whoever holds it has ended; who did has just used the connection, so that it needs no trying out.
@@ -205,6 +218,14 @@ impl WriteConnection {
         self.noting(done)
     }
 
+    /// The same of a statement that reads nothing of what was left.
+    pub(crate) async fn fetch_apart(&mut self, sql: &'static str, args: Args) -> Result<Vec<Row>, DatabaseError> {
+        let left = std::mem::take(&mut self.left);
+        let done = self.fetch_all(sql, args).await;
+        self.left = left;
+        done
+    }
+
     pub(crate) async fn execute(&mut self, sql: &'static str, args: Args) -> Result<u64, DatabaseError> {
         let connection = self.connection().await?;
         let done = within(WRITE, statement::execute(connection, sql, args)).await;
@@ -229,14 +250,21 @@ impl WriteConnection {
 
     pub(crate) async fn savepoint(&mut self) -> Result<(), DatabaseError> {
         // One name for all: the innermost savepoint of a name is the one that RELEASE and ROLLBACK TO mean.
-        self.run("SAVEPOINT s").await?;
+        self.run(if self.release_is_due { "RELEASE s; SAVEPOINT s" } else { "SAVEPOINT s" }).await?;
+        self.release_is_due = false;
         self.savepoints += 1;
         Ok(())
     }
 
     pub(crate) async fn release(&mut self) -> Result<(), DatabaseError> {
         self.expect_savepoint()?;
-        self.run("RELEASE s").await?;
+        if self.release_is_due {
+            self.run("RELEASE s").await?;
+        } else {
+            // What was left within it fails within it.
+            self.connection().await?;
+        }
+        self.release_is_due = true;
         self.savepoints -= 1;
         Ok(())
     }
@@ -247,8 +275,11 @@ impl WriteConnection {
         if self.answers {
             self.lost = None;
         }
-        self.run("ROLLBACK TO s").await?;
-        self.run("RELEASE s").await?;
+        // All of it was left since: whoever sets a savepoint has what was left before written.
+        self.left.clear();
+        // A failed transaction takes a RELEASE only once it was gone back.
+        self.run(if self.release_is_due { "ROLLBACK TO s; RELEASE s; ROLLBACK TO s; RELEASE s" } else { "ROLLBACK TO s; RELEASE s" }).await?;
+        self.release_is_due = false;
         self.savepoints -= 1;
         Ok(())
     }
