@@ -74,6 +74,8 @@ async fn who_looks_sees_what_was_left() {
     let row = tx.fetch_one("SELECT n FROM things WHERE name = 'a'", args![]).await.unwrap();
     assert_eq!(row.get::<i64>("n").unwrap(), 2);
     tx.leave(INSERT, args!["b", 1]).unwrap();
+    let apart = tx.fetch_apart("SELECT 7 AS n", args![]).await.unwrap();
+    assert_eq!(apart[0].get::<i64>("n").unwrap(), 7);
     assert_eq!(tx.execute("DELETE FROM things WHERE n > 0", args![]).await.unwrap(), 2);
     tx.leave(INSERT, args!["c", 1]).unwrap();
     tx.savepoint().await.unwrap();

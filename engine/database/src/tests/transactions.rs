@@ -78,6 +78,42 @@ async fn savepoints_nest_and_restore_the_outbox() {
 }
 
 #[tokio::test]
+async fn what_was_released_goes_with_the_savepoint_around_it() {
+    for fails in [false, true] {
+        let database = playground().await;
+        let mut tx = database.begin(NOW).await.unwrap();
+        add(&mut tx, "before").await;
+        tx.savepoint().await.unwrap();
+        add(&mut tx, "outer").await;
+        for inner in ["one", "two"] {
+            tx.savepoint().await.unwrap();
+            add(&mut tx, inner).await;
+            tx.release().await.unwrap();
+        }
+        if fails {
+            tx.execute("INSERT INTO things (name) VALUES ('before')", args![]).await.unwrap_err();
+        }
+        tx.leave("INSERT INTO things (name) VALUES ($1)", args!["left"]).unwrap();
+        tx.rollback_to().await.unwrap();
+        // Released, and another after it; and one that is gone back to after one that was released.
+        tx.savepoint().await.unwrap();
+        add(&mut tx, "after").await;
+        tx.release().await.unwrap();
+        tx.savepoint().await.unwrap();
+        add(&mut tx, "undone").await;
+        tx.rollback_to().await.unwrap();
+        tx.savepoint().await.unwrap();
+        tx.savepoint().await.unwrap();
+        add(&mut tx, "last").await;
+        tx.release().await.unwrap();
+        tx.release().await.unwrap();
+        assert!(tx.release().await.is_err());
+        tx.commit().await.unwrap();
+        assert_eq!(names(&database).await, ["after", "before", "last"], "fails: {fails}");
+    }
+}
+
+#[tokio::test]
 async fn a_full_disk_is_named_and_passes() {
     let database = with_things(sqlite().await).await;
     let mut tx = database.begin(NOW).await.unwrap();
