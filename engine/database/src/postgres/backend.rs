@@ -77,10 +77,8 @@ impl Backend {
         if let Err(error) = sqlx::raw_sql(CLEAR_EARLY).execute(&mut connection).await {
             tracing::warn!(%error, "the tables' autovacuum settings cannot be set; deleted rows are cleared away later than is good");
         }
-        if let Err(error) = statistics::gather_at_start(&mut connection).await {
-            tracing::warn!(%error, "statistics of the tables cannot be gathered; statements may be slow until autovacuum does");
-        }
         sqlx::raw_sql("RESET statement_timeout; RESET lock_timeout").execute(&mut connection).await.map_err(|error| translate(&error))?;
+        statistics::gather_at_start(&mut connection, &writer).await?;
         let readers = Readers::new(options.options(READER));
         Ok(Self { writer: Arc::new(Mutex::new(Slot::new(writer, connection))), readers, name })
     }

@@ -59,28 +59,40 @@ impl Growth {
 
 async fn gather(options: &PgConnectOptions) -> Result<(), DatabaseError> {
     let mut connection = connect(options).await?;
-    let gathered = gather_where_grown(&mut connection, 1).await;
-    drop(within(WRITE, connection.close()).await);
-    gathered
+    let todo = grown(&mut connection, 1).await?;
+    analyse(connection, todo).await
 }
 
-/// The same at a start, where a database may have been restored: its tables come without statistics.
-pub(super) async fn gather_at_start(connection: &mut PgConnection) -> Result<(), DatabaseError> {
-    gather_where_grown(connection, WORTH_A_START).await
+/// The same at a start, where a database may have been restored: its tables come without statistics. That it fails is no reason not to
+/// start, as long as this connection answers.
+pub(super) async fn gather_at_start(connection: &mut PgConnection, options: &PgConnectOptions) -> Result<(), DatabaseError> {
+    let todo = grown(connection, WORTH_A_START).await?;
+    if todo.is_empty() {
+        return Ok(());
+    }
+    // On a connection of its own, which may be given up while it is at work.
+    let analysed = async { analyse(connect(options).await?, todo).await };
+    if let Err(error) = analysed.await {
+        tracing::warn!(%error, "statistics of the tables cannot be gathered; statements may be slow until autovacuum does");
+    }
+    Ok(())
 }
 
-/// Gathers statistics of tables that have more than these pages, and twice as many as when this was last done, by whomever.
-async fn gather_where_grown(connection: &mut PgConnection, pages: i64) -> Result<(), DatabaseError> {
+async fn analyse(mut connection: PgConnection, todo: Vec<String>) -> Result<(), DatabaseError> {
+    for statement in todo {
+        within(WRITE, sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection)).await.map_err(|error| translate(&error))?;
+    }
+    within(WRITE, connection.close()).await.map_err(|error| translate(&error))
+}
+
+/// What is to be done for tables that have more than these pages, and twice as many as when they were last analysed, by whomever.
+async fn grown(connection: &mut PgConnection, pages: i64) -> Result<Vec<String>, DatabaseError> {
     let sql = "SELECT format('ANALYZE %s', c.oid::regclass) AS todo FROM pg_class AS c
         WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace
             AND pg_relation_size(c.oid) / current_setting('block_size')::bigint > 2 * greatest(c.relpages, 0)
             AND pg_relation_size(c.oid) / current_setting('block_size')::bigint > $1
         ORDER BY c.relname";
-    for row in within(WRITE, statement::fetch_all(connection, sql, args![pages])).await? {
-        let todo: String = row.get("todo")?;
-        within(WRITE, sqlx::raw_sql(AssertSqlSafe(todo)).execute(&mut *connection)).await.map_err(|error| translate(&error))?;
-    }
-    Ok(())
+    within(WRITE, statement::fetch_all(connection, sql, args![pages])).await?.iter().map(|row| row.get("todo")).collect()
 }
 
 #[cfg(test)]
