@@ -56,7 +56,7 @@ impl Tx {
         self.leave_to_commit(sql, args, true)
     }
 
-    /// Asks what surely reads no table to which a statement was left, so that those need not be written first.
+    /// Asks with a statement that only reads, and surely no table to which one was left: what was left need not be written first.
     pub async fn fetch_apart(&mut self, sql: &'static str, args: Args) -> Result<Vec<Row>, DatabaseError> {
         match &mut self.connection {
             Connection::Sqlite(connection) => connection.fetch_all(sql, &args),

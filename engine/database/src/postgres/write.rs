@@ -218,12 +218,19 @@ impl WriteConnection {
         self.noting(done)
     }
 
-    /// The same of a statement that reads nothing of what was left.
+    /// The same of a statement that only reads, and nothing of what was left.
     pub(crate) async fn fetch_apart(&mut self, sql: &'static str, args: Args) -> Result<Vec<Row>, DatabaseError> {
-        let left = std::mem::take(&mut self.left);
-        let done = self.fetch_all(sql, args).await;
-        self.left = left;
-        done
+        if let Some(reason) = &self.lost {
+            return Err(DatabaseError::TransactionLost(reason.clone()));
+        }
+        let connection = if self.is_open {
+            self.slot.as_mut().and_then(|slot| slot.connection.as_mut()).ok_or_else(ended)?
+        } else {
+            // As before a BEGIN: what is committed is what it sees.
+            self.slot().await?.connection().await?
+        };
+        let done = within(WRITE, statement::fetch_all(connection, sql, args)).await;
+        self.noting(done)
     }
 
     pub(crate) async fn execute(&mut self, sql: &'static str, args: Args) -> Result<u64, DatabaseError> {
