@@ -140,6 +140,17 @@ impl Tx {
         }
     }
 
+    /// The same in microseconds since 1970; `None` where the database has no clock of its own.
+    pub async fn database_clock_micros(&mut self) -> Result<Option<i64>, DatabaseError> {
+        match &mut self.connection {
+            Connection::Sqlite(_) => Ok(None),
+            Connection::Postgres(connection) => {
+                let rows = connection.fetch_all("SELECT floor(extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now", Args::new()).await?;
+                rows.first().ok_or(DatabaseError::NoRow)?.get("now").map(Some)
+            }
+        }
+    }
+
     /// Marks a point to return to; savepoints nest.
     pub async fn savepoint(&mut self) -> Result<(), DatabaseError> {
         match &mut self.connection {

@@ -12,6 +12,8 @@ use std::sync::{
 
 /// An answer that took longer says too little of when it was given.
 const LONGEST_TRIP_MS: i64 = 100;
+/// Of a millisecond.
+const MICROS: i64 = 1_000;
 
 /// The node's own clock, and by how much the database's is ahead of it.
 ///
@@ -21,26 +23,28 @@ pub(crate) struct EngineTime {
     clock: Arc<dyn Clock>,
     /// What the node's clock showed at first, and its ticks then.
     origin: (Timestamp, i64),
-    ahead_ms: Arc<AtomicI64>,
+    /// In microseconds.
+    ahead: Arc<AtomicI64>,
     known: Arc<AtomicBool>,
 }
 
 impl EngineTime {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         let origin = (clock.now(), clock.ticks());
-        Self { clock, origin, ahead_ms: Arc::default(), known: Arc::default() }
+        Self { clock, origin, ahead: Arc::default(), known: Arc::default() }
     }
     /// The node's monotonic clock: for what must not move when the estimate does, or when somebody sets the node's clock. A lease
     /// that is counted by a clock that was put back would not end (SEMANTICS.md 4).
     pub(crate) fn own(&self) -> Timestamp {
-        self.origin.0.plus_millis((self.clock.ticks() - self.origin.1) / 1_000)
+        Timestamp::from_millis(self.own_micros().div_euclid(MICROS))
+    }
+    fn own_micros(&self) -> i64 {
+        self.origin.0.as_millis() * MICROS + self.clock.ticks() - self.origin.1
     }
     /// Engine time when the node's monotonic clock shows this.
     pub(crate) fn of_own(&self, own: Timestamp) -> Timestamp {
-        own.plus_millis(self.ahead())
-    }
-    fn ahead(&self) -> i64 {
-        if self.is_known() { self.ahead_ms.load(Ordering::Acquire) } else { self.clock.now().millis_since(self.own()) }
+        let ahead = if self.is_known() { self.ahead.load(Ordering::Acquire) } else { self.clock.now().millis_since(self.own()) * MICROS };
+        Timestamp::from_millis((own.as_millis() * MICROS + ahead).div_euclid(MICROS))
     }
     fn is_known(&self) -> bool {
         self.known.load(Ordering::Acquire)
@@ -52,14 +56,23 @@ impl EngineTime {
             return;
         }
         let middle = sent_at.plus_millis(received_at.millis_since(sent_at) / 2);
-        self.ahead_ms.store(database.millis_since(middle), Ordering::Release);
+        self.ahead.store(database.millis_since(middle) * MICROS, Ordering::Release);
+        self.known.store(true, Ordering::Release);
+    }
+    /// The database's clock showed these microseconds since 1970 a moment ago, and not later: engine time is never ahead of it, and
+    /// behind by no more than the answer's way here.
+    pub(crate) fn follow(&self, asked_at: Timestamp, database: i64) {
+        if self.own().millis_since(asked_at) > LONGEST_TRIP_MS {
+            return;
+        }
+        self.ahead.store(database - self.own_micros(), Ordering::Release);
         self.known.store(true, Ordering::Release);
     }
 }
 
 impl Clock for EngineTime {
     fn now(&self) -> Timestamp {
-        if self.is_known() { self.of_own(self.own()) } else { self.clock.now() }
+        if self.is_known() { Timestamp::from_millis((self.own_micros() + self.ahead.load(Ordering::Acquire)).div_euclid(MICROS)) } else { self.clock.now() }
     }
     fn ticks(&self) -> i64 {
         self.clock.ticks()
@@ -98,6 +111,22 @@ mod tests {
         assert_eq!((time.now(), time.own(), time.of_own(at(2_000))), (at(9_000), at(1_000), at(10_000)));
         own.advance(5);
         assert_eq!(time.now(), at(9_005));
+    }
+
+    #[test]
+    fn the_databases_clock_is_followed_and_never_overtaken() {
+        let at = Timestamp::from_millis;
+        let own = Arc::new(SimulatedClock::new(at(1_000)));
+        let time = EngineTime::new(own.clone());
+        time.follow(at(1_000), 9_000_700);
+        assert_eq!(time.now(), at(9_000));
+        own.advance(1);
+        assert_eq!((time.now(), time.of_own(at(1_001))), (at(9_001), at(9_001)));
+        time.follow(at(1_001), 9_000_999);
+        assert_eq!(time.now(), at(9_000), "it was set back");
+        own.advance(101);
+        time.follow(at(1_001), 7_000_000);
+        assert_eq!(time.now(), at(9_101), "an answer that took long says too little");
     }
 
     #[test]

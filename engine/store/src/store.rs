@@ -71,6 +71,15 @@ impl Store for SqlStore {
 
     // ---- nodes and leases ----
 
+    async fn clock(&self, now: Timestamp) -> Result<Option<i64>, StoreError> {
+        if !self.by_database_clock || self.database.path().is_some() {
+            return Ok(None);
+        }
+        let mut tx = self.database.begin(now).await?;
+        let shown = tx.database_clock_micros().await?;
+        tx.rollback().await;
+        Ok(shown)
+    }
     async fn beat(&self, beat: &Beat<'_>) -> Result<Standing, StoreError> {
         let (standing, fence) = leases::beat(&self.database, self.by_database_clock, beat).await?;
         self.fences.learn(beat.node, fence, &standing);

@@ -42,6 +42,9 @@ pub trait Store: Send + Sync + 'static {
     /// what it owns, and takes what [`super::to_take`] says, raising the epoch of each shard that changes hands. Expiry is by the
     /// database's clock where it has one (SEMANTICS.md 30).
     async fn beat(&self, beat: &Beat<'_>) -> Result<Standing, StoreError>;
+    /// What the database's own clock shows, in microseconds since 1970; `None` where there is none that nodes share. `now` is the
+    /// asker's.
+    async fn clock(&self, now: Timestamp) -> Result<Option<i64>, StoreError>;
     /// Gives everything back, and is no node any more.
     async fn leave(&self, node: NodeId, now: Timestamp) -> Result<(), StoreError>;
     /// The nodes, by id, as they were last heard of.

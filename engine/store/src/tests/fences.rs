@@ -4,7 +4,7 @@ use super::{at, commit, row, run_id, write};
 use crate::SqlStore;
 use onward_core::{
     NodeId, Shard, Timestamp,
-    ports::{Beat, Lease, NodeRole, RunStatus, Standing, Store as _, StoreError, Take, UnknownProcesses},
+    ports::{Beat, Clock as _, Lease, NodeRole, RunStatus, Standing, Store as _, StoreError, Take, UnknownProcesses},
 };
 use onward_database::{Query as _, args};
 
@@ -90,4 +90,19 @@ async fn a_node_that_was_forgotten_writes_nothing_until_it_is_heard_of_again() {
     first.leave(NodeId(run_id(1).0), Timestamp::default()).await.unwrap();
     let fences = first.database().reader().fetch_one("SELECT count(*) AS n FROM fences", args![]).await.unwrap();
     assert_eq!(fences.get::<i64>("n").unwrap(), 1, "the other's");
+}
+
+#[tokio::test]
+async fn a_database_that_nodes_share_shows_its_clock() {
+    let database = onward_database::testing::database().await;
+    let clock = onward_database::SystemClock::new();
+    let store = SqlStore::new(database.clone());
+    let before = clock.now();
+    let shown = store.clock(before).await.unwrap();
+    let after = clock.now().plus_millis(1);
+    assert_eq!(shown.is_some(), database.path().is_none());
+    // Both run on this machine.
+    let between = before.as_millis() * 1_000..=after.as_millis() * 1_000;
+    assert!(shown.is_none_or(|shown| between.contains(&shown)), "{shown:?} is not in {between:?}");
+    assert_eq!(SqlStore::by_the_askers_clock(database).clock(before).await, Ok(None));
 }

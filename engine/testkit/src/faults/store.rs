@@ -132,6 +132,9 @@ impl<S: Store + Clone> Store for FaultyStore<S> {
     async fn rollback(&self, tx: S::Tx) {
         self.inner.rollback(tx).await;
     }
+    async fn clock(&self, now: Timestamp) -> Result<Option<i64>, StoreError> {
+        self.inner.clock(now).await
+    }
     async fn beat(&self, beat: &Beat<'_>) -> Result<Standing, StoreError> {
         let now = if self.plan(|plan| plan.keeps_time) { self.now() } else { beat.now };
         let standing = self.inner.beat(&Beat { now, ..*beat }).await?;

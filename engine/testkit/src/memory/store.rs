@@ -76,6 +76,9 @@ impl Store for MemoryStore {
         drop(tx);
     }
 
+    async fn clock(&self, _now: Timestamp) -> Result<Option<i64>, StoreError> {
+        Ok(None)
+    }
     async fn beat(&self, beat: &Beat<'_>) -> Result<Standing, StoreError> {
         Ok(self.at_once(|state| nodes::beat(state, beat)).await)
     }
