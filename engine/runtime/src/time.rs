@@ -43,8 +43,8 @@ impl EngineTime {
     }
     /// Engine time when the node's monotonic clock shows this.
     pub(crate) fn of_own(&self, own: Timestamp) -> Timestamp {
-        let ahead = if self.is_known() { self.ahead.load(Ordering::Acquire) } else { self.clock.now().millis_since(self.own()) * MICROS };
-        Timestamp::from_millis((own.as_millis() * MICROS + ahead).div_euclid(MICROS))
+        let ahead = if self.is_known() { self.ahead.load(Ordering::Acquire).div_euclid(MICROS) } else { self.clock.now().millis_since(self.own()) };
+        own.plus_millis(ahead)
     }
     fn is_known(&self) -> bool {
         self.known.load(Ordering::Acquire)
