@@ -176,8 +176,7 @@ impl<S: Store> Engine<S> {
         match store.beat(&beat).await {
             Ok(standing) => {
                 if !alone {
-                    self.shared.time.estimate(sent_at, self.shared.time.own(), standing.now);
-                    self.set_time().await;
+                    self.set_time(sent_at, standing.now).await;
                 }
                 let gained = self.stand(standing, sent_at, &given);
                 if gained && alone {
@@ -199,15 +198,17 @@ impl<S: Store> Engine<S> {
         }
     }
 
-    /// Looks at the database's clock alone: a beat takes milliseconds, by which nobody's timers should be late.
-    async fn set_time(&mut self) {
+    /// Looks at the database's clock alone: a beat takes milliseconds, by which nobody's timers should be late. Where it is not told, what
+    /// it showed amid the beat is good enough.
+    async fn set_time(&mut self, beat_sent_at: Timestamp, amid_the_beat: Timestamp) {
         let store = Arc::clone(&self.shared.store);
         let asked_at = self.shared.time.own();
         match store.clock(self.now()).await {
-            Ok(Some(shown)) => self.shared.time.follow(asked_at, shown),
+            Ok(Some(shown)) => return self.shared.time.follow(asked_at, shown),
             Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "the database's clock cannot be read; engine time is the estimate of the last beat"),
+            Err(error) => tracing::warn!(%error, "the database's clock cannot be read; engine time is estimated from the beat"),
         }
+        self.shared.time.estimate(beat_sent_at, asked_at, amid_the_beat);
     }
 
     /// Takes in what a beat said; whether shards are ours now that were not.

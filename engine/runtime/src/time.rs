@@ -62,7 +62,7 @@ impl EngineTime {
     /// The database's clock showed these microseconds since 1970 a moment ago, and not later: engine time is never ahead of it, and
     /// behind by no more than the answer's way here.
     pub(crate) fn follow(&self, asked_at: Timestamp, database: i64) {
-        if self.own().millis_since(asked_at) > LONGEST_TRIP_MS {
+        if self.is_known() && self.own().millis_since(asked_at) > LONGEST_TRIP_MS {
             return;
         }
         self.ahead.store(database - self.own_micros(), Ordering::Release);
