@@ -104,7 +104,9 @@ impl<S: Store> Engine<S> {
         store.savepoint(tx).await?;
         let outcome = AssertUnwindSafe(node.apply(tx, context, input)).catch_unwind().await.unwrap_or_else(|_| panicked(node));
         if matches!(outcome, Outcome::Done { .. }) {
-            store.release_savepoint(tx).await?;
+            if let Err(reason) = keep(&*store, tx).await? {
+                return Ok(Outcome::failed(ErrorCode::Internal, reason));
+            }
             collect_outbox(tx, batch, Some((context.run_id, context.depth)));
         } else {
             store.rollback_to_savepoint(tx).await?;
@@ -131,7 +133,10 @@ impl<S: Store> Engine<S> {
             return Ok(());
         };
         if matches!(outcome, Outcome::Done { .. } | Outcome::Hold { .. }) {
-            store.release_savepoint(tx).await?;
+            if let Err(reason) = keep(&*store, tx).await? {
+                batch.work.push_front(ended(run_id, &call, Outcome::failed(ErrorCode::Internal, reason)));
+                return Ok(());
+            }
             collect_outbox(tx, batch, Some((run_id, context.depth)));
         } else {
             store.rollback_to_savepoint(tx).await?;
@@ -205,16 +210,21 @@ impl<S: Store> Engine<S> {
         }
         let store = Arc::clone(&self.shared.store);
         store.savepoint(tx).await?;
-        if let Ok(finished) = AssertUnwindSafe(node.finish(tx, context, prepared, outcome.clone())).catch_unwind().await {
-            store.release_savepoint(tx).await?;
-            collect_outbox(tx, batch, Some((context.run_id, context.depth)));
-            Ok(finished)
+        let reason = if let Ok(finished) = AssertUnwindSafe(node.finish(tx, context, prepared, outcome.clone())).catch_unwind().await {
+            match keep(&*store, tx).await? {
+                Ok(()) => {
+                    collect_outbox(tx, batch, Some((context.run_id, context.depth)));
+                    return Ok(finished);
+                }
+                Err(reason) => reason,
+            }
         } else {
-            // The effect has happened: its outcome must not be lost with the bookkeeping.
             store.rollback_to_savepoint(tx).await?;
-            tracing::error!(node = node.descriptor().id, step = &*context.step, "`finish` panicked; the outcome is recorded as the call gave it");
-            Ok(outcome)
-        }
+            "it panicked".to_owned()
+        };
+        // The effect has happened: its outcome must not be lost with the bookkeeping.
+        tracing::error!(node = node.descriptor().id, step = &*context.step, reason, "`finish` failed; the outcome is recorded as the call gave it");
+        Ok(outcome)
     }
 
     /// Takes a run up where it stands: what is in flight and known to nobody is run, asked about, or given up, as its
@@ -294,6 +304,19 @@ pub(crate) fn call_key(run_id: RunId, call: &InFlight) -> CallKey {
 
 fn ended(run_id: RunId, call: &InFlight, outcome: Outcome) -> Work {
     Work::Happen { run_id, happening: Happening::StepEnded { step: Arc::clone(&call.step), attempt: call.attempt, outcome } }
+}
+
+/// Keeps what was written since the savepoint. What was left within it may be refused only now, by what it says: then all of it is undone,
+/// as when the body itself refuses, and nobody else's work with it.
+pub(crate) async fn keep<S: Store>(store: &S, tx: &mut S::Tx) -> Result<Result<(), String>, StoreError> {
+    match store.release_savepoint(tx).await {
+        Ok(()) => Ok(Ok(())),
+        Err(StoreError::Failed(reason)) => {
+            store.rollback_to_savepoint(tx).await?;
+            Ok(Err(reason))
+        }
+        Err(other) => Err(other),
+    }
 }
 
 fn panicked<T: onward_core::ports::Transaction>(node: &dyn Node<T>) -> Outcome {

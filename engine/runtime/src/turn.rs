@@ -9,6 +9,7 @@ use crate::{
     message::{Answer, Command, Item},
     migration::{MigrationRequest, Move, Relocated},
     remote::Ask,
+    steps::keep,
 };
 use futures_util::FutureExt;
 use onward_core::{
@@ -257,7 +258,9 @@ impl<S: Store> Engine<S> {
             Err(_) => Err(WriteError::Database("the write panicked; report this as a bug".into())),
         };
         if result.is_ok() {
-            store.release_savepoint(tx).await?;
+            if let Err(reason) = keep(&*store, tx).await? {
+                return Ok(Err(WriteError::Database(reason)));
+            }
             collect_outbox(tx, batch, None);
         } else {
             store.rollback_to_savepoint(tx).await?;

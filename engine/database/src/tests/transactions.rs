@@ -102,6 +102,14 @@ async fn what_was_released_goes_with_the_savepoint_around_it() {
         tx.savepoint().await.unwrap();
         add(&mut tx, "undone").await;
         tx.rollback_to().await.unwrap();
+        // What is left within a savepoint is refused within it.
+        tx.savepoint().await.unwrap();
+        let refused = match tx.leave("INSERT INTO things (name) VALUES ($1)", args!["before"]) {
+            Ok(()) => tx.release().await,
+            refused => refused,
+        };
+        assert!(refused.unwrap_err().is_unique_violation_of("things"));
+        tx.rollback_to().await.unwrap();
         tx.savepoint().await.unwrap();
         tx.savepoint().await.unwrap();
         add(&mut tx, "last").await;
