@@ -96,3 +96,51 @@ async fn requests() {
     assert_eq!(api.ask("/readyz").await.status, 200);
     assert!(!server.log().contains("panicked"), "{}", server.log());
 }
+
+/// Keys, records, and what goes out of the workflow, all with what the text brings.
+const HOSTILE: &str = "name: hostile
+on:
+  - event: hostile.text
+key: \"{{ event.data.text }}\"
+steps:
+  - id: person
+    do: crm.contact.upsert
+    with: { first_name: \"{{ event.data.text }}\" }
+  - id: note
+    do: crm.contact.note
+    with: { id: \"{{ steps.person.id }}\", text: \"{{ event.data.text }}\" }
+  - id: echo
+    do: debug.echo
+    with: { text: \"{{ event.data.text }}\" }
+  - stop: { reason: \"{{ event.data.text }}\", output: { text: \"{{ steps.echo.text }}\" } }
+";
+
+#[tokio::test]
+async fn a_text_that_postgres_does_not_store_is_taken_on_both() {
+    for home in [Home::fresh(), Home::on_postgres()] {
+        let server = Server::start(&home).await;
+        let api = server.api(&home).await;
+        api.publish("hostile", HOSTILE).await;
+        let text = "be\0fore";
+        let event = json!({ "type": "hostile.text", "source": text, "id": text, "subject": text, "data": { "text": text, text: [text] } });
+        for duplicate in [false, true] {
+            assert_eq!(api.post("/api/v1/events", &event).await.expect(202)["items"][0]["duplicate"], duplicate);
+        }
+        api.all_ended("hostile").await;
+        let runs = api.all("/api/v1/runs?workflow=hostile").await;
+        assert_eq!(runs.len(), 1);
+        let run = api.run_in(runs[0]["id"].as_str().unwrap(), "completed").await;
+        assert_eq!((&run["output"]["text"], &run["key"]), (&json!(text), &json!("be\u{FFFD}fore")), "{run:#}");
+        let contacts = api.all("/api/v1/contacts").await;
+        assert_eq!(contacts.len(), 1);
+        assert_eq!(contacts[0]["first_name"], "be\u{FFFD}fore", "{contacts:#?}");
+        for path in
+            ["/api/v1/runs?key=a%00b", "/api/v1/runs?workflow=a%00b", "/api/v1/events?type=a%00b", "/api/v1/contacts?tag=a%00b", "/api/v1/workflows/a%00b"]
+        {
+            let answer = api.ask(path).await;
+            assert!(answer.status < 500, "{path}: {}", answer.text);
+        }
+        assert_eq!(api.ask("/readyz").await.status, 200);
+        assert!(server.stop().await.success());
+    }
+}

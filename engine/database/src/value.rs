@@ -39,7 +39,7 @@ pub enum Arg {
     Integer(i64),
     /// A number.
     Float(f64),
-    /// Text.
+    /// Text without a NUL character.
     Text(String),
     /// Bytes.
     Bytes(Vec<u8>),
@@ -159,8 +159,8 @@ into_arg! {
     u16 => Integer, value => Arg::Integer(value.into());
     u32 => Integer, value => Arg::Integer(value.into());
     f64 => Float, value => Arg::Float(value);
-    &str => Text, value => Arg::Text(value.to_owned());
-    String => Text, value => Arg::Text(value);
+    &str => Text, value => Arg::Text(storable(value.to_owned()));
+    String => Text, value => Arg::Text(storable(value));
     Vec<u8> => Bytes, value => Arg::Bytes(value);
     [u8; 16] => Bytes, value => Arg::Bytes(value.to_vec());
     [u8; 32] => Bytes, value => Arg::Bytes(value.to_vec());
@@ -169,6 +169,12 @@ into_arg! {
     Shard => Integer, value => Arg::Integer(value.0.into());
     Value => Json, value => Arg::Json(value.to_string());
     Rows => Rows, value => Arg::Rows(value);
+}
+
+/// PostgreSQL refuses the NUL character in text (its documentation, 8.3), and SQLite's functions end a text there: both keep U+FFFD in
+/// its place. JSON writes it as an escape, which both keep as it is.
+fn storable(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{FFFD}") } else { text }
 }
 
 impl<T: IntoArg> IntoArg for Option<T> {

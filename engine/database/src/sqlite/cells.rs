@@ -90,14 +90,14 @@ mod tests {
     fn a_cell_is_read_where_it_lies_and_only_while_the_statement_runs() {
         let connection = Connection::open_in_memory().unwrap();
         let cells = Cells::of(&connection).unwrap();
-        let rows: Rows = [args![1_i64, "a\"\0b"], args![Option::<i64>::None, 1.5_f64]].into_iter().collect();
+        let rows: Rows = [args![1_i64, "a\"\u{1}b"], args![Option::<i64>::None, 1.5_f64]].into_iter().collect();
         let read = || {
             connection
                 .query_row("SELECT cell(1, 0, 0), cell(1, 0, 1), cell(1, 1, 0) IS NULL, cell(1, 1, 1)", [], |row| <(i64, String, bool, f64)>::try_from(row))
         };
         {
             let _readable = cells.hold(&args!["before", rows]);
-            assert_eq!(read().unwrap(), (1, "a\"\0b".to_owned(), true, 1.5));
+            assert_eq!(read().unwrap(), (1, "a\"\u{1}b".to_owned(), true, 1.5));
             assert!(connection.query_row("SELECT cell(1, 2, 0)", [], |row| row.get::<_, i64>(0)).is_err(), "the third row of two");
             assert!(connection.query_row("SELECT cell(0, 0, 0)", [], |row| row.get::<_, i64>(0)).is_err(), "of what is no list");
         }

@@ -9,9 +9,9 @@ async fn every_type_comes_back_through_arguments_and_through_lists() {
     let database = database().await;
     let mut tx = database.begin(NOW).await.unwrap();
     let id = Uuid::from_u128(0x0123_4567_89ab_cdef_0011_2233_4455_6677);
-    let value = json!({ "text": "é\"\\\n\u{1}😀", "n": [1, 2.5, null] });
+    let value = json!({ "text": "é\"\\\n\u{1}\0😀", "n": [1, 2.5, null] });
     let cells = || {
-        let mut cells = args![true, -7_i16, i64::MIN, u32::MAX, 2.5_f64, "é\"\\\n\u{1}😀", vec![0_u8, 255], [7_u8; 16], [9_u8; 32], id, OrganisationId(id)];
+        let mut cells = args![true, -7_i16, i64::MIN, u32::MAX, 2.5_f64, "é\"\\\n\u{1}\0😀", vec![0_u8, 255], [7_u8; 16], [9_u8; 32], id, OrganisationId(id)];
         cells.push(Timestamp::from_millis(-5));
         cells.push(Shard(255));
         cells.push(&value);
@@ -29,7 +29,7 @@ async fn every_type_comes_back_through_arguments_and_through_lists() {
         assert!(row.get::<bool>("a").unwrap());
         assert_eq!((row.get::<i16>("b").unwrap(), row.get::<i64>("c").unwrap(), row.get::<u32>("d").unwrap()), (-7, i64::MIN, u32::MAX));
         assert!((row.get::<f64>("e").unwrap() - 2.5).abs() < f64::EPSILON);
-        assert_eq!(row.get::<String>("f").unwrap(), "é\"\\\n\u{1}😀");
+        assert_eq!(row.get::<String>("f").unwrap(), "é\"\\\n\u{1}\u{FFFD}😀", "no NUL");
         assert_eq!((row.get::<Vec<u8>>("g").unwrap(), row.get::<[u8; 16]>("h").unwrap(), row.get::<[u8; 32]>("i").unwrap()), (vec![0, 255], [7; 16], [9; 32]));
         assert_eq!((row.get::<Uuid>("j").unwrap(), row.get::<OrganisationId>("k").unwrap()), (id, OrganisationId(id)));
         assert_eq!((row.get::<Timestamp>("l").unwrap(), row.get::<Shard>("m").unwrap()), (Timestamp::from_millis(-5), Shard(255)));
