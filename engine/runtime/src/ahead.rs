@@ -1,5 +1,5 @@
-//! Runs whose timers are due and wait for their turn are read while the transaction before theirs is written: where tens of
-//! thousands fall due at one moment, reading them is a good part of the work, and need not be the loop's.
+//! Runs whose timers are due soon, or are due and wait for their turn, are read before it comes: one that wakes has only its commit
+//! to wait for, and where tens of thousands fall due at one moment, reading them is a good part of the work and need not be the loop's.
 //!
 //! What was read is used only while it is sure to be the latest. Nobody but this loop writes the runs of its shards, and each run that
 //! it writes goes through its memory: whoever is read into memory otherwise is forgotten here, and all of them are with a commit whose
@@ -10,7 +10,7 @@ use crate::{
     engine::{Engine, Shared},
 };
 use onward_core::{
-    RunId,
+    RunId, Timestamp,
     definition::Workflow,
     machine,
     ports::{ResumedRun, RunRow, RunStatus, Store},
@@ -25,6 +25,10 @@ use tokio::sync::mpsc;
 const PAGE: usize = 100;
 /// So many transactions ahead.
 const TRANSACTIONS: usize = 2;
+/// Milliseconds before its timer is due a run is read: reading takes less.
+const LEAD_MS: i64 = 20;
+/// Timers that are looked through for the next one whose run must be read.
+const LOOKED_THROUGH: usize = 100;
 
 /// A run as it was read.
 pub(crate) struct ReadAhead {
@@ -96,15 +100,15 @@ impl<R> Ahead<R> {
 }
 
 impl<S: Store> Engine<S> {
-    /// Has the runs read whose timers are due and will have their turn in the transactions after the next one.
+    /// Has the runs read whose timers are due, or will be in a moment, and that have their turn in the transactions after the next one.
     pub(crate) fn look_ahead(&mut self) {
         self.ahead.hear();
         if !self.ahead.settled || self.pauses.resuming {
             return;
         }
-        let now = self.now();
+        let soon = self.now().plus_millis(LEAD_MS);
         let runs = &self.runs;
-        let due = self.timers.due(now).take(TRANSACTIONS * self.shared.limits.timer_page).filter(|run_id| !runs.contains(*run_id));
+        let due = self.timers.due(soon).take(TRANSACTIONS * self.shared.limits.timer_page).filter(|run_id| !runs.contains(*run_id));
         if let Some((question, asked)) = self.ahead.ask(due) {
             let (shared, answer) = (Arc::clone(&self.shared), self.ahead.answer.clone());
             self.shared.executor.spawn(Box::pin(async move {
@@ -116,6 +120,12 @@ impl<S: Store> Engine<S> {
                 }
             }));
         }
+    }
+
+    /// When the next run is to be read that is not due so soon that it was looked at.
+    pub(crate) fn next_look(&self) -> Option<Timestamp> {
+        let mut later = self.timers.due_after(self.now().plus_millis(LEAD_MS)).take(LOOKED_THROUGH);
+        later.find(|(_, run_id)| !self.runs.contains(*run_id)).map(|(due, _)| due.plus_millis(-LEAD_MS))
     }
 }
 

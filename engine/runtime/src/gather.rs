@@ -138,9 +138,8 @@ impl<S: Store> Engine<S> {
         } else {
             if self.shared.duty == Duty::Server && !self.pauses.resuming && !self.leases.held().is_empty() {
                 wake = wake.min(self.timers.next_wake(limits.timer_horizon_ms));
-                if let Some(due) = self.schedules.next_wake() {
-                    wake = wake.min(due);
-                }
+                self.look_ahead();
+                wake = self.schedules.next_wake().into_iter().chain(self.next_look()).fold(wake, Timestamp::min);
             }
             let delayed = self.delayed.iter().map(|delayed| delayed.due).min();
             let held = [self.ready.next_alarm(), self.next_burst_end].into_iter().flatten().filter(|_| self.shared.duty == Duty::Server);

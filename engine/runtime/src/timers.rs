@@ -5,6 +5,7 @@ use onward_core::{
     ports::{ShardSet, Timer},
 };
 use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
 
 /// The timers that fall due soon.
 #[derive(Debug)]
@@ -61,6 +62,10 @@ impl Timers {
     pub(crate) fn due(&self, now: Timestamp) -> impl Iterator<Item = RunId> {
         self.due.iter().take_while(move |(due, _, _)| *due <= now).map(|(_, run_id, _)| *run_id)
     }
+    /// When those fall due that are due later than this, and their runs, in that order.
+    pub(crate) fn due_after(&self, moment: Timestamp) -> impl Iterator<Item = (Timestamp, RunId)> {
+        self.due.range((moment.plus_millis(1), RunId(Uuid::nil()), String::new())..).map(|(due, run_id, _)| (*due, *run_id))
+    }
     /// Whether the store must be read: nothing is left to do before the horizon, or the horizon is behind us.
     pub(crate) fn wants_page(&self, now: Timestamp, horizon_ms: i64) -> bool {
         match self.due.first() {
@@ -109,7 +114,6 @@ impl Timers {
 mod tests {
     use super::*;
     use onward_core::{OrganisationId, Shard};
-    use uuid::Uuid;
 
     fn at(millis: i64) -> Timestamp {
         Timestamp::from_millis(millis)
@@ -124,6 +128,7 @@ mod tests {
         timers.page(vec![timer(1, 100), timer(2, 200), timer(3, 300)], at(60_000), 10);
         assert!(timers.take_due(at(99), 10).is_empty());
         assert_eq!(timers.next_wake(60_000), at(100));
+        assert_eq!(timers.due_after(at(100)).map(|(due, _)| due.as_millis()).collect::<Vec<_>>(), [200, 300]);
         let due: Vec<_> = timers.take_due(at(250), 10).iter().map(|timer| timer.due.as_millis()).collect();
         assert_eq!(due, [100, 200]);
         assert_eq!(timers.len(), 1);
