@@ -93,10 +93,18 @@ impl Clock for SystemClock {
         i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX)
     }
 
-    fn sleep(&self, millis: i64) -> BoxFuture<'static, ()> {
-        #[expect(clippy::disallowed_methods, reason = "this is what `Clock::sleep` is made of")]
-        let sleep = tokio::time::sleep(Duration::from_millis(u64::try_from(millis).unwrap_or(0)));
-        Box::pin(sleep)
+    fn sleep(&self, micros: i64) -> BoxFuture<'static, ()> {
+        let clock = self.clone();
+        let end = self.ticks().saturating_add(micros);
+        Box::pin(async move {
+            loop {
+                let left = end.saturating_sub(clock.ticks());
+                if left <= 0 {
+                    return;
+                }
+                nap(Duration::from_micros(u64::try_from(left).unwrap_or(0)), LONGEST_SLEEP).await;
+            }
+        })
     }
 
     fn sleep_until(&self, due: Timestamp) -> BoxFuture<'static, ()> {
@@ -143,6 +151,10 @@ mod tests {
         clock.sleep_until(due).await;
         assert!(clock.now() >= due);
         clock.sleep_until(Timestamp::MIN).await;
+        let end = clock.ticks() + 4_700;
+        clock.sleep(4_700).await;
+        assert!(clock.ticks() >= end);
+        clock.sleep(-1).await;
     }
 
     #[test]

@@ -41,6 +41,10 @@ impl EngineTime {
     fn own_micros(&self) -> i64 {
         self.origin.0.as_millis() * MICROS + self.clock.ticks() - self.origin.1
     }
+    /// The database's clock as far as it is known, in microseconds since 1970.
+    fn shown_micros(&self) -> i64 {
+        self.own_micros() + self.ahead.load(Ordering::Acquire)
+    }
     /// Engine time when the node's monotonic clock shows this.
     pub(crate) fn of_own(&self, own: Timestamp) -> Timestamp {
         let ahead = if self.is_known() { self.ahead.load(Ordering::Acquire).div_euclid(MICROS) } else { self.clock.now().millis_since(self.own()) };
@@ -72,7 +76,7 @@ impl EngineTime {
 
 impl Clock for EngineTime {
     fn now(&self) -> Timestamp {
-        if self.is_known() { Timestamp::from_millis((self.own_micros() + self.ahead.load(Ordering::Acquire)).div_euclid(MICROS)) } else { self.clock.now() }
+        if self.is_known() { Timestamp::from_millis(self.shown_micros().div_euclid(MICROS)) } else { self.clock.now() }
     }
     fn ticks(&self) -> i64 {
         self.clock.ticks()
@@ -81,12 +85,10 @@ impl Clock for EngineTime {
         let time = self.clone();
         Box::pin(async move {
             // The estimate may have moved back meanwhile.
-            loop {
-                let left = due.millis_since(time.now());
-                if left <= 0 {
-                    return;
-                }
+            while time.now() < due {
                 if time.is_known() {
+                    // To its beginning: by the milliseconds that are shown it would be up to one too long.
+                    let left = due.as_millis().saturating_mul(MICROS).saturating_sub(time.shown_micros());
                     time.clock.sleep(left).await;
                 } else {
                     time.clock.sleep_until(due).await;

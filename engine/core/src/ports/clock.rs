@@ -17,9 +17,9 @@ pub trait Clock: Send + Sync + 'static {
     }
     /// Completes at `due` or shortly after, never before.
     fn sleep_until(&self, due: Timestamp) -> BoxFuture<'static, ()>;
-    /// Completes when this many milliseconds of [`Clock::ticks`] have passed, or shortly after.
-    fn sleep(&self, millis: i64) -> BoxFuture<'static, ()> {
-        self.sleep_until(self.now().plus_millis(millis))
+    /// Completes when this many microseconds of [`Clock::ticks`] have passed, or shortly after.
+    fn sleep(&self, micros: i64) -> BoxFuture<'static, ()> {
+        self.sleep_until(self.now().plus_millis(micros.saturating_add(999).div_euclid(1_000)))
     }
 }
 

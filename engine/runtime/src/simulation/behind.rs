@@ -38,7 +38,7 @@ fn send(world: &World, handle: &Handle, events: Vec<(i64, NewEvent)>) {
     for (at, event) in events {
         let (clock, sending) = (Arc::clone(&world.simulation.clock), handle.clone());
         world.simulation.executor.spawn(Box::pin(async move {
-            clock.sleep(at).await;
+            clock.sleep(at * 1_000).await;
             drop(sending.ingest(vec![event]).await);
         }));
     }

@@ -371,11 +371,11 @@ steps:
     let clock = Arc::clone(&world.simulation.clock);
     world.simulation.executor.spawn(Box::pin(async move {
         let send = async |at: i64, event: NewEvent| {
-            clock.sleep(at).await;
+            clock.sleep(at * 1_000).await;
             sending.ingest(vec![event]).await
         };
         let publish = async {
-            clock.sleep(50).await;
+            clock.sleep(50_000).await;
             publishing.publish(organisation, None, ECHO).await
         };
         drop(futures_util::future::join3(send(0, listen), publish, send(150, shout)).await);

@@ -105,8 +105,8 @@ impl Clock for SkewedClock {
     fn sleep_until(&self, due: Timestamp) -> BoxFuture<'static, ()> {
         self.right.sleep_until(due.plus_millis(-self.ahead()))
     }
-    fn sleep(&self, millis: i64) -> BoxFuture<'static, ()> {
-        self.right.sleep(millis)
+    fn sleep(&self, micros: i64) -> BoxFuture<'static, ()> {
+        self.right.sleep(micros)
     }
 }
 
