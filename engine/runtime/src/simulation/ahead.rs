@@ -54,8 +54,10 @@ fn each_woke_once(world: &World) -> usize {
 }
 
 #[test]
-fn what_is_due_is_read_while_others_have_their_turn() {
+fn what_is_due_is_read_before_it_is_and_while_others_have_their_turn() {
     let (world, _handle, due) = asleep();
+    world.simulation.executor.run_until(due.plus_millis(-1));
+    assert!((1..SLEEPERS).contains(&world.store.read_ahead()), "of the first transactions, before they are due: {}", world.store.read_ahead());
     world.simulation.executor.run_until(due.plus_millis(1_000));
     assert_eq!(each_woke_once(&world), 0);
     assert!(world.store.read_ahead() >= SLEEPERS / 2, "{} were read ahead", world.store.read_ahead());
