@@ -131,6 +131,43 @@ mod tests {
         assert_eq!(time.now(), at(9_101), "an answer that took long says too little");
     }
 
+    /// Time passes as somebody sleeps, and each sleep is noted.
+    #[derive(Default)]
+    struct Noted {
+        ticks: AtomicI64,
+        slept: std::sync::Mutex<Vec<i64>>,
+    }
+
+    impl Clock for Noted {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(self.ticks().div_euclid(MICROS))
+        }
+        fn ticks(&self) -> i64 {
+            self.ticks.load(Ordering::Relaxed)
+        }
+        fn sleep_until(&self, _: Timestamp) -> BoxFuture<'static, ()> {
+            panic!("by the node's own clock nobody sleeps once the database's is known")
+        }
+        fn sleep(&self, micros: i64) -> BoxFuture<'static, ()> {
+            self.slept.lock().unwrap().push(micros);
+            self.ticks.fetch_add(micros, Ordering::Relaxed);
+            Box::pin(async {})
+        }
+    }
+
+    #[test]
+    fn a_moment_of_the_databases_clock_is_slept_to_its_beginning() {
+        let at = Timestamp::from_millis;
+        let own = Arc::new(Noted::default());
+        let time = EngineTime::new(own.clone());
+        time.follow(at(0), 9_000_700);
+        for (due, slept) in [(9_002, vec![1_300]), (9_002, vec![]), (9_003, vec![1_000]), (i64::MIN, vec![])] {
+            futures_util::FutureExt::now_or_never(time.sleep_until(at(due))).expect("nothing else is waited for");
+            assert_eq!(std::mem::take(&mut *own.slept.lock().unwrap()), slept, "until {due}");
+            assert!(time.now() >= at(due));
+        }
+    }
+
     #[test]
     fn a_node_clock_that_is_set_moves_nothing_once_the_databases_is_known() {
         let at = Timestamp::from_millis;
