@@ -130,7 +130,8 @@ fn an_early_acknowledgement_is_found() {
 
 #[test]
 fn a_timer_rounded_down_is_found() {
-    is_found(Plant::TimerRoundedDown, "early");
+    // What it ends seems to end later than it did, and overlaps with what begins then.
+    is_found_among_others(Plant::TimerRoundedDown, "early");
 }
 
 #[test]
