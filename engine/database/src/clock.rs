@@ -102,7 +102,9 @@ impl Clock for SystemClock {
                 if left <= 0 {
                     return;
                 }
-                nap(Duration::from_micros(u64::try_from(left).unwrap_or(0)), LONGEST_SLEEP).await;
+                // Nobody sets this clock: there is nothing to look at meanwhile.
+                let left = Duration::from_micros(u64::try_from(left).unwrap_or(0));
+                nap(left, left).await;
             }
         })
     }
