@@ -183,6 +183,8 @@ impl<S: Store> Engine<S> {
     /// (a resume sets its timers again).
     pub(crate) async fn due(&mut self, tx: &mut S::Tx, batch: &mut Batch<S::Tx>, timer: &Timer) -> Result<(), StoreError> {
         self.load(tx, batch, &[timer.run_id]).await?;
+        // While this is committed the next transaction is decided, which would take it once more.
+        self.timers.handed_over(timer);
         if batch.foreign.contains_key(&timer.run_id) {
             // Its owner has it.
             return Ok(());

@@ -40,6 +40,12 @@ impl Timers {
             self.of_run.remove(&run_id);
         }
     }
+    /// A timer that was taken is with its run now: where reading the run in set it again, it is gone. One that was moved stays.
+    pub(crate) fn handed_over(&mut self, timer: &Timer) {
+        if self.of_run.get(&timer.run_id).and_then(|timers| timers.get(&timer.key)).is_some_and(|set| set.due == timer.due) {
+            self.clear(timer.run_id, &timer.key);
+        }
+    }
     /// Takes what is due, in order of due time, at most `limit`.
     pub(crate) fn take_due(&mut self, now: Timestamp, limit: usize) -> Vec<Timer> {
         let mut taken = Vec::new();
@@ -132,6 +138,19 @@ mod tests {
         let due: Vec<_> = timers.take_due(at(250), 10).iter().map(|timer| timer.due.as_millis()).collect();
         assert_eq!(due, [100, 200]);
         assert_eq!(timers.len(), 1);
+    }
+
+    #[test]
+    fn one_that_was_taken_is_not_taken_again() {
+        let mut timers = Timers::new();
+        timers.page(vec![timer(1, 100), timer(2, 100)], at(60_000), 10);
+        let taken = timers.take_due(at(100), 10);
+        // Their runs were read in, and set what they know of.
+        timers.set(timer(1, 100));
+        timers.set(timer(2, 900));
+        taken.iter().for_each(|timer| timers.handed_over(timer));
+        assert!(timers.take_due(at(100), 10).is_empty());
+        assert_eq!(timers.take_due(at(900), 10), [timer(2, 900)], "it was moved");
     }
 
     #[test]

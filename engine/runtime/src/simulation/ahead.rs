@@ -63,6 +63,15 @@ fn what_is_due_is_read_before_it_is_and_while_others_have_their_turn() {
     assert!(world.store.read_ahead() >= SLEEPERS / 2, "{} were read ahead", world.store.read_ahead());
 }
 
+#[test]
+fn a_timer_that_was_taken_is_not_taken_again_behind_its_commit() {
+    let (world, _handle, due) = asleep();
+    world.store.script([Some(CommitFault::Slow(100)); SLEEPERS]);
+    world.simulation.executor.run_until(due.plus_millis(60_000));
+    assert_eq!(each_woke_once(&world), 0);
+    assert_eq!(world.store.timers_cleared(), SLEEPERS);
+}
+
 /// Between the reading and the turn of a run, it is cancelled, commits fail, and a commit is stored that was not confirmed.
 #[test]
 fn what_was_read_is_not_used_once_it_may_be_old() {

@@ -92,6 +92,7 @@ struct Plan {
     ownership: Ownership,
     /// Runs that were read without a transaction.
     read_ahead: usize,
+    timers_cleared: usize,
     /// How many transactions began at one moment, the latest.
     began: (Timestamp, u32),
 }
@@ -161,6 +162,10 @@ impl<S> FaultyStore<S> {
     /// How many runs were read without a transaction.
     pub fn read_ahead(&self) -> usize {
         self.plan(|plan| plan.read_ahead)
+    }
+    /// How many timers were told to go, those of transactions that were undone included.
+    pub fn timers_cleared(&self) -> usize {
+        self.plan(|plan| plan.timers_cleared)
     }
     /// From now on no notice arrives, or again as many as the faults let through.
     pub fn lose_notices(&self, all: bool) {

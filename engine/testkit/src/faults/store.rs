@@ -250,7 +250,10 @@ impl<S: Store + Clone> Store for FaultyStore<S> {
         self.maybe_fail_write()?;
         self.inner.write_runs(tx, writes).await?;
         let appended = writes.iter().filter(|write| !write.entries.is_empty()).map(|write| write.shard);
-        self.plan(|plan| appended.for_each(|shard| plan.ownership.written.insert(shard)));
+        self.plan(|plan| {
+            appended.for_each(|shard| plan.ownership.written.insert(shard));
+            plan.timers_cleared += writes.iter().map(|write| write.timers_cleared.len()).sum::<usize>();
+        });
         Ok(())
     }
     async fn load_runs(&self, tx: &mut S::Tx, ids: &[RunId]) -> Result<Vec<Result<StoredRun, (RunId, StoreError)>>, StoreError> {
