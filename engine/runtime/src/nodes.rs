@@ -179,8 +179,8 @@ impl<S: Store> Engine<S> {
                     self.set_time(sent_at, standing.now).await;
                 }
                 let gained = self.stand(standing, sent_at, &given);
-                if gained && alone {
-                    // What the store cannot tell is possible.
+                if gained {
+                    // Whoever had them before can give out none any more. What the store cannot tell is possible.
                     self.permits_are_out = store.permits_are_out().await.unwrap_or(true);
                 }
                 if !given.is_empty() {
