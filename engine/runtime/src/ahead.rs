@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 /// Runs read at once: so many are some milliseconds of a thread's time.
 const PAGE: usize = 100;
 /// So many transactions ahead.
-const TRANSACTIONS: usize = 2;
+const TRANSACTIONS: usize = 4;
 /// Milliseconds before its timer is due a run is read: reading takes less.
 const LEAD_MS: i64 = 20;
 /// Timers that are looked through for the next one whose run must be read.

@@ -412,6 +412,11 @@ impl<T: onward_core::ports::Transaction> Batch<T> {
         (writes, timers)
     }
 
+    /// How many runs it is about to write.
+    pub(crate) fn runs_to_write(&self) -> usize {
+        self.writes.len()
+    }
+
     /// The runs that this transaction is about to write entries of, and those.
     pub(crate) fn writing(&self) -> impl Iterator<Item = (RunId, &[Entry])> {
         self.writes.iter().filter(|(_, pending)| !pending.entries.is_empty()).map(|(run_id, pending)| (*run_id, pending.entries.as_slice()))

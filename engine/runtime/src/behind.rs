@@ -17,6 +17,9 @@ use std::{
     pin::pin,
 };
 
+/// A transaction that writes so many runs takes nothing more in while it waits.
+const LARGE: usize = 256;
+
 impl<S: Store> Engine<S> {
     /// Waits until the commit has ended, and decides meanwhile what comes. `None`: nothing came, or it has to wait.
     pub(crate) async fn decide_behind(&mut self, sent: &mut Sent<S>) -> Option<Open<S>> {
@@ -25,17 +28,21 @@ impl<S: Store> Engine<S> {
             sent.ended().await;
             return None;
         };
-        self.look_ahead();
         let mut open = Open::new(tx, self.shared.clock.ticks());
         let mut room = Room::behind(&self.shared.limits);
         while !sent.has_ended().await {
-            let takes = open.failed.is_none() && self.has_no_other_duty();
+            self.look_ahead();
+            let takes = open.failed.is_none() && open.batch.runs_to_write() < LARGE && self.has_no_other_duty();
             let items = if takes { self.gather_into(&mut room) } else { Vec::new() };
             if !items.is_empty() {
                 open.failed = Box::pin(alongside(sent, self.add(&mut open, items))).await.err();
             } else if takes && room.is_open() {
                 self.wait_behind(sent).await;
             } else {
+                if !open.items.is_empty() {
+                    // So that nothing is left to be done between the two commits.
+                    Box::pin(alongside(sent, self.close(&mut open))).await;
+                }
                 sent.ended().await;
             }
         }

@@ -24,6 +24,8 @@ pub(crate) struct Open<S: Store> {
     expects_empty_inbox: bool,
     /// What went wrong before it was its turn to be committed.
     pub(crate) failed: Option<Unconfirmed>,
+    /// It takes nothing more in: what was decided is written down for the commit.
+    is_closed: bool,
     /// When its turn was.
     ticks: i64,
 }
@@ -31,7 +33,7 @@ pub(crate) struct Open<S: Store> {
 impl<S: Store> Open<S> {
     pub(crate) fn new(tx: S::Tx, ticks: i64) -> Self {
         let batch = Batch::new(tx.now());
-        Self { tx, batch, items: Vec::new(), answers: Vec::new(), expects_empty_inbox: false, failed: None, ticks }
+        Self { tx, batch, items: Vec::new(), answers: Vec::new(), expects_empty_inbox: false, failed: None, is_closed: false, ticks }
     }
 }
 
@@ -97,7 +99,7 @@ impl<S: Store> Engine<S> {
         }
     }
 
-    /// Does what the messages ask for, up to what is to be written of it.
+    /// Does what the messages ask for, up to what is to be written of it. None may be closed.
     pub(crate) async fn add(&mut self, open: &mut Open<S>, items: Vec<Queued<S>>) -> Result<(), Unconfirmed> {
         let Open { tx, batch, items: all, answers, expects_empty_inbox, .. } = open;
         tx.has_its_turn_at(self.shared.clock.now());
@@ -125,11 +127,8 @@ impl<S: Store> Engine<S> {
     async fn send(&mut self, mut open: Open<S>) -> Result<Sent<S>, (Box<Open<S>>, Unconfirmed)> {
         self.shared.load.batch_began(self.shared.clock.now());
         self.meters.commit_items.record(open.items.len() as f64);
-        let failed = match open.failed.take() {
-            Some(failed) => Some(failed),
-            None => self.close(&mut open).await.err(),
-        };
-        if let Some(failed) = failed {
+        self.close(&mut open).await;
+        if let Some(failed) = open.failed.take() {
             self.meters.commit_seconds.record(seconds(self.shared.clock.ticks() - open.ticks));
             return Err((Box::new(open), failed));
         }
@@ -211,8 +210,14 @@ impl<S: Store> Engine<S> {
         self.recover_from(unconfirmed, open.batch, open.items);
     }
 
-    /// Writes what was decided, up to the commit.
-    async fn close(&mut self, open: &mut Open<S>) -> Result<(), Unconfirmed> {
+    /// Writes what was decided, up to the commit, unless something went wrong before; once.
+    pub(crate) async fn close(&mut self, open: &mut Open<S>) {
+        if open.failed.is_none() && !std::mem::replace(&mut open.is_closed, true) {
+            open.failed = self.write_down(open).await.err();
+        }
+    }
+
+    async fn write_down(&mut self, open: &mut Open<S>) -> Result<(), Unconfirmed> {
         let Open { tx, batch, items, answers, expects_empty_inbox, .. } = open;
         let store = Arc::clone(&self.shared.store);
         if !self.skips_lease_check() {
