@@ -26,15 +26,18 @@ pub(crate) async fn load_from<Q: Query>(
         return Ok(Vec::new());
     }
     let rows = db.fetch_all("SELECT runs.* FROM {$1: id uuid} AS r JOIN runs ON runs.id = r.id", args![Rows::of(ids)]).await?;
-    let wanted: Rows = ids.iter().map(|id| args![*id, from(*id) as i64]).collect();
-    // A row holds one entry at least: the first that is wanted may be in one that begins before it.
-    let chunks = db
-        .fetch_all(
+    let chunks = if ids.iter().all(|id| from(*id) == 0) {
+        db.fetch_all("SELECT h.* FROM {$1: id uuid} AS r JOIN history h ON h.run = r.id ORDER BY h.run, h.seq", args![Rows::of(ids)]).await?
+    } else {
+        let wanted: Rows = ids.iter().map(|id| args![*id, from(*id) as i64]).collect();
+        // A row holds one entry at least: the first that is wanted may be in one that begins before it.
+        db.fetch_all(
             "SELECT h.* FROM {$1: id uuid, first bigint} AS r JOIN history h
                 ON h.run = r.id AND h.seq >= coalesce((SELECT max(seq) FROM history WHERE run = r.id AND seq <= r.first), 0) ORDER BY h.run, h.seq",
             args![wanted],
         )
-        .await?;
+        .await?
+    };
     let mut found: HashMap<RunId, (&Row, Vec<Chunk>)> = HashMap::with_capacity(rows.len());
     for row in &rows {
         found.insert(row.get("id")?, (row, Vec::new()));
