@@ -17,9 +17,6 @@ use std::{
     pin::pin,
 };
 
-/// A transaction that writes so many runs takes nothing more in while it waits.
-const LARGE: usize = 256;
-
 impl<S: Store> Engine<S> {
     /// Waits until the commit has ended, and decides meanwhile what comes. `None`: nothing came, or it has to wait.
     pub(crate) async fn decide_behind(&mut self, sent: &mut Sent<S>) -> Option<Open<S>> {
@@ -32,7 +29,9 @@ impl<S: Store> Engine<S> {
         let mut room = Room::behind(&self.shared.limits);
         while !sent.has_ended().await {
             self.look_ahead();
-            let takes = open.failed.is_none() && open.batch.runs_to_write() < LARGE && self.has_no_other_duty();
+            // A large one is better written down while there is time for it than made larger.
+            let is_large = open.batch.runs_to_write() >= self.shared.limits.batch_items.div_ceil(2);
+            let takes = open.failed.is_none() && !is_large && self.has_no_other_duty();
             let items = if takes { self.gather_into(&mut room) } else { Vec::new() };
             if !items.is_empty() {
                 open.failed = Box::pin(alongside(sent, self.add(&mut open, items))).await.err();

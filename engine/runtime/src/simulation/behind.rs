@@ -1,7 +1,7 @@
 //! Scenarios of transactions that are decided while the one before them is committed.
 
 use super::{
-    scenarios::{ECHO, calm, calm_with, event, pass, publish, runs},
+    scenarios::{ECHO, calm, calm_with, event, ingest, pass, publish, runs},
     world::{Handle, World},
 };
 use crate::EngineLimits;
@@ -70,6 +70,19 @@ fn an_outcome_that_comes_during_a_commit_is_decided_then() {
     let mut ended: Vec<i64> = histories(&world, "echo").iter().map(|history| ended_at(history).millis_since(began)).collect();
     ended.sort_unstable();
     assert_eq!(ended, [0, 200, 300], "the second run's call ends while the third run's start is committed");
+}
+
+#[test]
+fn a_large_transaction_is_written_down_while_the_one_before_it_is_committed() {
+    let (world, handle) = calm_with(&[WAITS], |world| (world.limits.batch_items, world.limits.timer_page) = (4, 1));
+    let due = world.simulation.clock.now().plus_millis(3_600_000);
+    let events = (0..5).map(|number| event(&world, "listen", &number.to_string(), json!({}))).collect();
+    ingest(&world, &handle, events).expect("taken in");
+    world.store.script([Some(CommitFault::Slow(100)); 2]);
+    world.simulation.executor.run_until(due.plus_millis(1_000));
+    let mut ended: Vec<i64> = histories(&world, "waits").iter().map(|history| history[history.len() - 1].at.millis_since(due)).collect();
+    ended.sort_unstable();
+    assert_eq!(ended, [0, 0, 0, 100, 100], "after two runs it takes nothing more in");
 }
 
 #[test]
