@@ -148,7 +148,9 @@ mod tests {
         // Their runs were read in, and set what they know of.
         timers.set(timer(1, 100));
         timers.set(timer(2, 900));
-        taken.iter().for_each(|timer| timers.handed_over(timer));
+        for timer in &taken {
+            timers.handed_over(timer);
+        }
         assert!(timers.take_due(at(100), 10).is_empty());
         assert_eq!(timers.take_due(at(900), 10), [timer(2, 900)], "it was moved");
     }
