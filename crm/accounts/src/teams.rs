@@ -76,6 +76,7 @@ pub async fn create(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, na
 
 /// Sets who belongs to a team (ids or e-mails); those who stay keep their turn.
 pub async fn set_members(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id: TeamId, members: &[String]) -> Result<Team, CrmError> {
+    tx.lock(vec![*id.0.as_bytes()]).await?;
     let before = get(tx, organisation, id).await?.ok_or_else(|| CrmError::not_found("team", id))?;
     let members = known_users(tx, organisation, members).await?;
     if members == before.members {
@@ -144,8 +145,7 @@ pub async fn list(db: &mut impl Query, organisation: OrganisationId) -> Result<V
 /// The active members of a team in order of their turns, whose turn it is first; only those online when asked for. Until the
 /// transaction ends no other one learns whose turn it is: two nodes would give the same one twice.
 pub(crate) async fn waiting(tx: &mut Tx, organisation: OrganisationId, team: &Team, online: bool) -> Result<Vec<UserId>, DatabaseError> {
-    // The half of the id that is random.
-    tx.lock(vec![team.id.0.as_u64_pair().1.cast_signed()]).await?;
+    tx.lock(vec![*team.id.0.as_bytes()]).await?;
     let seen_since = tx.now().plus_millis(-presence::ONLINE_MS);
     let rows = tx
         .fetch_all(

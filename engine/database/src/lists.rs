@@ -13,8 +13,10 @@
 //! each column, and the marker becomes an `unnest`. The statement's text is the same whatever the list's length, so it is prepared once. `WHERE true` before `ON CONFLICT` keeps SQLite's grammar from
 //! reading `ON` as a join. The order of a list is not the order of the result.
 //!
-//! A second marker, `{for share of TABLE}`, locks the rows that were read until the transaction ends; on SQLite, where one
-//! transaction writes at a time, it is nothing.
+//! Two more markers lock the rows that were read until the transaction ends: `{for share of TABLE}` so that nobody changes them, and
+//! `{for update of TABLE}` so that nobody else reads them this way either: for whoever writes what follows from what it read. On SQLite,
+//! where one transaction writes at a time, they are nothing. A row that was changed while somebody waited for it is read again, but of a
+//! joined table only what was joined before: lock what stands alone (PostgreSQL 15, 13.2.1).
 
 use crate::{Arg, Args, DatabaseError, IntoArg, Kind};
 use std::{
@@ -139,7 +141,8 @@ fn push_hex(json: &mut String, bytes: &[u8]) {
     json.push('"');
 }
 
-const FOR_SHARE: &str = "{for share of ";
+/// How a marker that locks begins, and what it is on PostgreSQL.
+const LOCKS: [(&str, &str); 2] = [("{for share of ", "FOR SHARE OF"), ("{for update of ", "FOR NO KEY UPDATE OF")];
 
 /// A statement as one dialect wants it.
 #[derive(Clone)]
@@ -185,7 +188,7 @@ type Expanded = HashMap<(&'static str, Lists), Arc<str>>;
 /// The statement for SQLite; markers are expanded once.
 pub(crate) fn for_sqlite(sql: &'static str, lists: Lists) -> Result<Text, DatabaseError> {
     static EXPANDED: OnceLock<RwLock<Expanded>> = OnceLock::new();
-    if !sql.contains("{$") && !sql.contains(FOR_SHARE) {
+    if !sql.contains("{$") && !locks(sql) {
         return Ok(Text::Static(sql));
     }
     let known = EXPANDED.get_or_init(RwLock::default);
@@ -203,7 +206,7 @@ fn expand_sqlite(sql: &str, lists: Lists) -> Result<String, DatabaseError> {
     for part in parts(sql)? {
         match part {
             Part::Text(text) => out.push_str(text),
-            Part::Marker(Marker::ForShare(_)) => {}
+            Part::Marker(Marker::Lock { .. }) => {}
             Part::Marker(Marker::List { argument, columns }) => {
                 out.push_str("(SELECT ");
                 for (at, (name, kind)) in columns.iter().enumerate() {
@@ -236,8 +239,13 @@ pub(crate) enum Part<'s> {
 pub(crate) enum Marker<'s> {
     /// A list as a table: the place of its argument, counted from 0, and its columns.
     List { argument: usize, columns: Vec<(&'s str, Kind)> },
-    /// Locks the rows that were read of this table.
-    ForShare(&'s str),
+    /// Locks the rows that were read of this table, with these words.
+    Lock { words: &'static str, table: &'s str },
+}
+
+/// Whether a statement locks what it reads.
+pub(crate) fn locks(sql: &str) -> bool {
+    LOCKS.iter().any(|(begins, _)| sql.contains(begins))
 }
 
 /// The statement cut at its markers.
@@ -245,11 +253,12 @@ pub(crate) fn parts(sql: &str) -> Result<Vec<Part<'_>>, DatabaseError> {
     let bad = |reason: String| DatabaseError::Statement { sql: sql.to_owned(), reason };
     let mut parts = Vec::new();
     let mut rest = sql;
-    while let Some(start) = rest.find("{$").into_iter().chain(rest.find(FOR_SHARE)).min() {
+    while let Some(start) = rest.find("{$").into_iter().chain(LOCKS.iter().filter_map(|(begins, _)| rest.find(begins))).min() {
         let end = rest[start..].find('}').ok_or_else(|| bad("a marker has no `}`".into()))? + start;
         parts.push(Part::Text(&rest[..start]));
-        parts.push(Part::Marker(match rest[start..end].strip_prefix(FOR_SHARE) {
-            Some(table) => Marker::ForShare(table.trim()),
+        let lock = LOCKS.iter().find_map(|(begins, words)| Some((*words, rest[start..end].strip_prefix(begins)?)));
+        parts.push(Part::Marker(match lock {
+            Some((words, table)) => Marker::Lock { words, table: table.trim() },
             None => list(&rest[start + 1..end]).map_err(bad)?,
         }));
         rest = &rest[end + 1..];
@@ -311,10 +320,11 @@ mod tests {
 
     #[test]
     fn locks_are_nothing_where_one_writes() {
-        assert_eq!(
-            expand_sqlite("SELECT l.a FROM {$1: a text} AS r JOIN l ON l.a = r.a {for share of l}", Lists::Json).unwrap(),
-            "SELECT l.a FROM (SELECT value ->> 0 AS a FROM json_each($1)) AS r JOIN l ON l.a = r.a "
-        );
+        for lock in ["{for share of l}", "{for update of l}"] {
+            let sql = format!("SELECT l.a FROM {{$1: a text}} AS r JOIN l ON l.a = r.a {lock}");
+            let expanded = expand_sqlite(&sql, Lists::Json).unwrap();
+            assert_eq!(expanded, "SELECT l.a FROM (SELECT value ->> 0 AS a FROM json_each($1)) AS r JOIN l ON l.a = r.a ");
+        }
     }
 
     #[test]

@@ -6,8 +6,10 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::missing_panics_doc, reason = "a test without its database fails")]
 
 mod partition;
+mod two_servers;
 
 pub use partition::Partition;
+pub use two_servers::TwoServers;
 
 use crate::{Database, SystemIds};
 use onward_core::ports::Ids;

@@ -56,7 +56,7 @@ impl Tx {
         self.leave_to_commit(sql, args, true)
     }
 
-    /// Asks with a statement that only reads, and surely no table to which one was left: what was left need not be written first.
+    /// Asks with a statement that only reads, or locks what it reads, and surely no table to which one was left: what was left need not be written first.
     pub async fn fetch_apart(&mut self, sql: &'static str, args: Args) -> Result<Vec<Row>, DatabaseError> {
         match &mut self.connection {
             Connection::Sqlite(connection) => connection.fetch_all(sql, &args),
@@ -119,14 +119,27 @@ impl Tx {
         }
     }
 
-    /// Locks these numbers, in sorted order, until the transaction ends: who locks one of them too waits. On SQLite one
-    /// transaction writes at a time, and there is nothing to lock.
-    pub async fn lock(&mut self, mut numbers: Vec<i64>) -> Result<(), DatabaseError> {
-        let Connection::Postgres(connection) = &mut self.connection else { return Ok(()) };
+    /// Locks what these ids or digests stand for, in sorted order, until the transaction ends: who locks one of them too waits.
+    /// Whether others may have committed meanwhile, so that what was read before is to be read again. On SQLite one transaction writes at a
+    /// time, and there is nothing to lock.
+    pub async fn lock(&mut self, names: Vec<[u8; 16]>) -> Result<bool, DatabaseError> {
+        let Connection::Postgres(connection) = &mut self.connection else { return Ok(false) };
+        // PostgreSQL locks numbers of 64 bits. Two names that fall on one only wait for each other.
+        let mut numbers: Vec<i64> = names
+            .into_iter()
+            .map(|name| {
+                let (high, low) = Uuid::from_bytes(name).as_u64_pair();
+                (high ^ low).cast_signed()
+            })
+            .collect();
+        if numbers.is_empty() {
+            return Ok(false);
+        }
         numbers.sort_unstable();
         numbers.dedup();
         let sql = "SELECT count(pg_advisory_xact_lock(n)) AS locked FROM (SELECT n FROM {$1: n bigint} AS asked ORDER BY n) AS sorted";
-        connection.fetch_all(sql, crate::args![crate::Rows::of(numbers)]).await.map(drop)
+        connection.fetch_all(sql, crate::args![crate::Rows::of(numbers)]).await?;
+        Ok(true)
     }
 
     /// What time it is by the database's own clock; by `own` where the database has none.

@@ -1,6 +1,6 @@
 //! Events: identity, bodies, routing notes, and the index by which waits find early ones.
 
-use crate::{corrupt, lock_number, to_json};
+use crate::{corrupt, to_json};
 use onward_core::{
     Event, EventId, NewEvent, OrganisationId, RunId, Timestamp,
     limits::{DEDUPE_DAYS, EVENT_BYTES},
@@ -166,8 +166,8 @@ pub(crate) async fn runs_of(tx: &mut Tx, organisation: OrganisationId, event: Ev
 /// No wake-up is lost: storing an event and opening a wait lock the buckets that they touch, so that the second to commit sees
 /// the first (SEMANTICS.md 3).
 async fn lock<'c>(tx: &mut Tx, correlations: impl IntoIterator<Item = &'c Correlation>) -> Result<(), StoreError> {
-    let buckets: Vec<i64> = correlations.into_iter().map(|correlation| lock_number(&correlation.hash)).collect();
-    if buckets.is_empty() { Ok(()) } else { Ok(tx.lock(buckets).await?) }
+    tx.lock(correlations.into_iter().map(|correlation| correlation.hash).collect()).await?;
+    Ok(())
 }
 
 pub(crate) async fn early(

@@ -1,6 +1,5 @@
 //! Permits of concurrency limits, and what rate limits have used up (SEMANTICS.md 24).
 
-use crate::lock_number;
 use onward_core::{
     OrganisationId, RunId, Shard, digest,
     machine::LimitKey,
@@ -10,8 +9,8 @@ use onward_database::{DatabaseError, Query, Rows, Tx, args};
 
 /// One node at a time counts a limit and takes from it.
 async fn lock(tx: &mut Tx, organisation: OrganisationId, limit: &LimitKey) -> Result<(), StoreError> {
-    let hash = digest::short(&[organisation.0.as_bytes(), b"limit", limit.name.as_bytes(), limit.key.as_bytes()]);
-    Ok(tx.lock(vec![lock_number(&hash)]).await?)
+    tx.lock(vec![digest::short(&[organisation.0.as_bytes(), b"limit", limit.name.as_bytes(), limit.key.as_bytes()])]).await?;
+    Ok(())
 }
 
 pub(crate) async fn take_permit(tx: &mut Tx, organisation: OrganisationId, limit: &LimitKey, shard: Shard, run: RunId, max: u32) -> Result<bool, StoreError> {

@@ -50,11 +50,6 @@ fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| StoreError::Failed(format!("a value cannot be written as JSON: {error}")))
 }
 
-/// The number under which what has this hash is locked ([`onward_database::Tx::lock`]).
-fn lock_number(hash: &[u8; 16]) -> i64 {
-    hash.iter().take(8).fold(0, |number, byte| number << 8 | i64::from(*byte))
-}
-
 /// The first id that something made at or after this moment can have: ids are in order of creation, to the millisecond.
 fn first_id_of(moment: Timestamp) -> Uuid {
     let millis = u64::try_from(moment.as_millis()).unwrap_or(0);

@@ -12,7 +12,7 @@ use onward_core::{
     ErrorCode, OrganisationId, RunId, StepError, Timestamp, Value,
     ports::{Connection, Credentials, Outcome, StepContext, Transaction as _},
 };
-use onward_database::{Database, DatabaseError, Query as _, SystemIds, Tx, args, testing::ThrowawayDatabase};
+use onward_database::{DatabaseError, Tx, testing::TwoServers};
 use serde_json::json;
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -141,32 +141,17 @@ async fn turns_go_round_and_a_pick_that_is_undone_takes_none() {
     assert_eq!(picked, [c, d, b, c, d, b]);
 }
 
-/// On one PostgreSQL, which two servers share.
 #[tokio::test]
 async fn two_servers_that_pick_at_one_time_give_no_turn_twice() {
-    let at = ThrowawayDatabase::create().await;
-    let open = || Database::open(at.url(), Arc::new(SystemIds::new()));
-    let (one, other) = (open().await.unwrap(), open().await.unwrap());
-    let mut tx = one.begin(START).await.unwrap();
+    let servers = TwoServers::new().await;
+    let mut tx = servers.one().begin(START).await.unwrap();
     let organisation = organisations::ensure_default(&mut tx).await.unwrap();
-    let world = World { database: one, organisation };
+    let world = World { database: servers.one().clone(), organisation };
     let id = world.organisation.id;
     let (_, [a, b, _]) = sales(&world, &mut tx).await;
     tx.commit().await.unwrap();
-    let mut tx = world.at(0).await;
-    assert_eq!(pick(&mut tx, id, &[], json!({ "team": "sales" })).await, a);
-    let second = tokio::spawn(async move {
-        let mut tx = other.begin(START).await.unwrap();
-        let picked = pick(&mut tx, id, &[], json!({ "team": "sales" })).await;
-        tx.commit().await.unwrap();
-        picked
-    });
-    let waiting = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    while world.database.reader().fetch_one(waiting, args![]).await.unwrap().get::<i64>("n").unwrap() == 0 {
-        tokio::task::yield_now().await;
-    }
-    tx.commit().await.unwrap();
-    assert_eq!(second.await.unwrap(), b);
+    let one = async |tx: &mut Tx| pick(tx, id, &[], json!({ "team": "sales" })).await;
+    assert_eq!(servers.at_once(START, one, one).await, (a, b));
 }
 
 #[tokio::test]

@@ -1,9 +1,14 @@
-//! A statement of the common dialect as PostgreSQL takes it: each column of a list travels as an array.
+//! A statement of the common dialect as PostgreSQL takes it: each column of a list travels as an array, and where no list has more than a
+//! few rows, each cell as it is.
+//!
+//! Of an array PostgreSQL thinks anew at each call how many it holds, and so makes a new plan, which takes several times as long as looking
+//! up a row; for single values it keeps its plan from the sixth call on (PostgreSQL 15, `PREPARE`). So a statement with lists is prepared
+//! once for many rows and once for each number of few.
 
 use super::{Row, errors::translate};
 use crate::{
     Arg, Args, DatabaseError, Kind,
-    lists::{Marker, Part, parts},
+    lists::{Marker, Part, locks, parts},
 };
 use sqlx::{
     Arguments as _, AssertSqlSafe, Encode, PgConnection, Postgres, SqlSafeStr as _, SqlStr, Type,
@@ -31,6 +36,27 @@ enum Parameter {
     Scalar(usize),
     /// A column of the list at this place.
     Column { argument: usize, column: usize, kind: Kind },
+    /// A cell of the list at this place.
+    Cell { argument: usize, row: usize, column: usize, kind: Kind },
+}
+
+/// Lists of up to as many rows travel cell by cell: a person has one address, or two.
+const FEW: usize = 2;
+
+/// How a statement's lists travel.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Lists {
+    /// An array for each column.
+    Arrays,
+    /// Cell by cell: the number of rows of each argument.
+    Cells(Vec<usize>),
+}
+
+impl Lists {
+    fn of(args: &Args) -> Self {
+        let rows: Vec<usize> = args.0.iter().map(|arg| if let Arg::Rows(rows) = arg { rows.len() } else { 0 }).collect();
+        if rows.iter().all(|rows| *rows <= FEW) { Self::Cells(rows) } else { Self::Arrays }
+    }
 }
 
 pub(super) async fn fetch_all(connection: &mut PgConnection, sql: &'static str, args: Args) -> Result<Vec<crate::Row>, DatabaseError> {
@@ -47,7 +73,7 @@ pub(super) async fn execute(connection: &mut PgConnection, sql: &'static str, ar
 
 /// Whether a statement neither writes nor locks. What it calls may: [`crate::Tx`] itself calls such functions, and names them here.
 pub(super) fn only_reads(sql: &str) -> bool {
-    sql.trim_start().starts_with("SELECT") && !["{for share", "pg_advisory", "pg_notify"].iter().any(|does| sql.contains(does))
+    sql.trim_start().starts_with("SELECT") && !locks(sql) && !["pg_advisory", "pg_notify"].iter().any(|does| sql.contains(does))
 }
 
 /// Several statements as one, which either does them all or nothing; run outside a transaction it is one of its own, in one round trip.
@@ -91,7 +117,7 @@ fn together(parts: Vec<Left>) -> Result<(SqlStr, PgArguments), DatabaseError> {
     };
     let mut bound = PgArguments::default();
     for part in parts {
-        bind_all(&mut bound, &*expanded(part.sql)?, part.sql, part.args)?;
+        bind_all(&mut bound, &*expanded(part.sql, &Lists::Arrays)?, part.sql, part.args)?;
     }
     Ok((AssertSqlSafe(text).into_sql_str(), bound))
 }
@@ -100,7 +126,7 @@ fn together(parts: Vec<Left>) -> Result<(SqlStr, PgArguments), DatabaseError> {
 fn join(parts: &[Left]) -> Result<Arc<str>, DatabaseError> {
     let (mut text, mut conditions, mut parameters) = (String::from("WITH "), String::new(), 0);
     for (at, part) in parts.iter().enumerate() {
-        let expanded = expanded(part.sql)?;
+        let expanded = expanded(part.sql, &Lists::Arrays)?;
         let _ = write!(text, "{}part_{at} AS (", if at > 0 { ", " } else { "" });
         shift(&expanded.text, parameters, &mut text);
         text.push(')');
@@ -128,7 +154,7 @@ fn prepare(sql: &'static str, args: Args) -> Result<(SqlStr, PgArguments), Datab
         }
         return Ok((sql.into_sql_str(), bound));
     }
-    let expanded = expanded(sql)?;
+    let expanded = expanded(sql, &Lists::of(&args))?;
     bind_all(&mut bound, &expanded, sql, args)?;
     Ok((AssertSqlSafe(Arc::clone(&expanded.text)).into_sql_str(), bound))
 }
@@ -158,45 +184,92 @@ fn bind_all(bound: &mut PgArguments, expanded: &Expanded, sql: &'static str, arg
                 let cells = columns.get_mut(column).map(std::mem::take).unwrap_or_default();
                 bind_column(bound, kind, cells).map_err(wrong)?;
             }
+            Parameter::Cell { argument, row, column, kind } => {
+                let cell = lists.get_mut(&argument).and_then(|columns| columns.get_mut(column)?.get_mut(row));
+                let cell = cell.ok_or_else(|| wrong(format!("the list ${} has no column {}", argument + 1, column + 1)))?;
+                bind(bound, fitting(kind, std::mem::replace(cell, Arg::Null(kind))).map_err(wrong)?).map_err(wrong)?;
+            }
         }
     }
     Ok(())
 }
 
-/// Markers are expanded once for each statement.
-fn expanded(sql: &'static str) -> Result<Arc<Expanded>, DatabaseError> {
-    static KNOWN: OnceLock<RwLock<HashMap<&'static str, Arc<Expanded>>>> = OnceLock::new();
+/// A statement for each way in which its lists travel.
+type Ways = HashMap<Lists, Arc<Expanded>>;
+
+/// Markers are expanded once for each statement and way.
+fn expanded(sql: &'static str, lists: &Lists) -> Result<Arc<Expanded>, DatabaseError> {
+    static KNOWN: OnceLock<RwLock<HashMap<&'static str, Ways>>> = OnceLock::new();
     let known = KNOWN.get_or_init(RwLock::default);
     // A poisoned lock still holds whole statements: they are inserted in one step.
-    if let Some(found) = known.read().unwrap_or_else(PoisonError::into_inner).get(sql) {
+    if let Some(found) = known.read().unwrap_or_else(PoisonError::into_inner).get(sql).and_then(|ways| ways.get(lists)) {
         return Ok(Arc::clone(found));
     }
-    let made = Arc::new(expand(sql)?);
-    known.write().unwrap_or_else(PoisonError::into_inner).insert(sql, Arc::clone(&made));
+    let made = Arc::new(expand(sql, lists)?);
+    known.write().unwrap_or_else(PoisonError::into_inner).entry(sql).or_default().insert(lists.clone(), Arc::clone(&made));
     Ok(made)
 }
 
-fn expand(sql: &str) -> Result<Expanded, DatabaseError> {
+fn expand(sql: &str, lists: &Lists) -> Result<Expanded, DatabaseError> {
     let mut text = String::with_capacity(sql.len() + 128);
     let mut parameters: Vec<Parameter> = Vec::new();
     for part in parts(sql)? {
         match part {
             Part::Text(plain) => number_anew(plain, &mut text, &mut parameters),
-            Part::Marker(Marker::ForShare(table)) => {
-                let _ = write!(text, "FOR SHARE OF {table}");
+            Part::Marker(Marker::Lock { words, table }) => {
+                let _ = write!(text, "{words} {table}");
             }
-            Part::Marker(Marker::List { argument, columns }) => {
-                text.push_str("(SELECT * FROM unnest(");
-                for (at, (_, kind)) in columns.iter().enumerate() {
-                    let place = place(&mut parameters, Parameter::Column { argument, column: at, kind: *kind });
-                    let _ = write!(text, "{}${place}::{}[]", if at > 0 { ", " } else { "" }, type_name(*kind));
+            Part::Marker(Marker::List { argument, columns }) => match lists {
+                Lists::Arrays => arrays(argument, &columns, &mut text, &mut parameters),
+                Lists::Cells(rows) => {
+                    let rows = rows.get(argument).copied().unwrap_or_default();
+                    cells(argument, rows, &columns, &mut text, &mut parameters);
                 }
-                let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
-                let _ = write!(text, ") AS listed ({}))", names.join(", "));
-            }
+            },
         }
     }
     Ok(Expanded { text: text.into(), parameters })
+}
+
+/// A list as a table of arrays.
+fn arrays(argument: usize, columns: &[(&str, Kind)], text: &mut String, parameters: &mut Vec<Parameter>) {
+    text.push_str("(SELECT * FROM unnest(");
+    for (column, (_, kind)) in columns.iter().enumerate() {
+        let place = place(parameters, Parameter::Column { argument, column, kind: *kind });
+        let _ = write!(text, "{}${place}::{}[]", if column > 0 { ", " } else { "" }, type_name(*kind));
+    }
+    let _ = write!(text, ") AS listed ({}))", names(columns));
+}
+
+/// A list of few rows as a table of single values.
+fn cells(argument: usize, rows: usize, columns: &[(&str, Kind)], text: &mut String, parameters: &mut Vec<Parameter>) {
+    let mut row_of = |row: usize, text: &mut String| {
+        for (column, (name, kind)) in columns.iter().enumerate() {
+            text.push_str(if column > 0 { ", " } else { "" });
+            let _ = match rows {
+                0 => write!(text, "NULL::{} AS {name}", type_name(*kind)),
+                1 => write!(text, "${}::{} AS {name}", place(parameters, Parameter::Cell { argument, row, column, kind: *kind }), type_name(*kind)),
+                _ => write!(text, "${}::{}", place(parameters, Parameter::Cell { argument, row, column, kind: *kind }), type_name(*kind)),
+            };
+        }
+    };
+    if rows < 2 {
+        text.push_str("(SELECT ");
+        row_of(0, text);
+        text.push_str(if rows == 0 { " WHERE false)" } else { ")" });
+        return;
+    }
+    text.push_str("(SELECT * FROM (VALUES ");
+    for row in 0..rows {
+        text.push_str(if row > 0 { ", (" } else { "(" });
+        row_of(row, text);
+        text.push(')');
+    }
+    let _ = write!(text, ") AS listed ({}))", names(columns));
+}
+
+fn names(columns: &[(&str, Kind)]) -> String {
+    columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
 /// Copies text in which each `$n` gets its new number.
@@ -263,54 +336,56 @@ fn bind(bound: &mut PgArguments, arg: Arg) -> Result<(), String> {
     }
 }
 
+/// A cell as its marker wants it; nulls have the marker's kind.
+fn fitting(kind: Kind, cell: Arg) -> Result<Arg, String> {
+    match (kind, cell) {
+        (_, Arg::Null(_)) => Ok(Arg::Null(kind)),
+        (Kind::Float, Arg::Integer(value)) => Ok(Arg::Float(value as f64)),
+        (Kind::Text | Kind::Json, cell @ (Arg::Text(_) | Arg::Json(_))) => Ok(cell),
+        (_, cell) if cell.kind() == kind => Ok(cell),
+        (_, other) => Err(format!("a list's cell is {:?}, its marker says {kind:?}", other.kind())),
+    }
+}
+
 fn add<'q, T: Encode<'q, Postgres> + Type<Postgres>>(bound: &mut PgArguments, value: T) -> Result<(), String> {
     bound.add(value).map_err(|error| error.to_string())
 }
 
 fn bind_column(bound: &mut PgArguments, kind: Kind, cells: Vec<Arg>) -> Result<(), String> {
     match kind {
-        Kind::Boolean => array(bound, cells, |arg| match arg {
+        Kind::Boolean => array(bound, kind, cells, |arg| match arg {
             Arg::Boolean(value) => Some(value),
             _ => None,
         }),
-        Kind::Integer => array(bound, cells, |arg| match arg {
+        Kind::Integer => array(bound, kind, cells, |arg| match arg {
             Arg::Integer(value) => Some(value),
             _ => None,
         }),
-        Kind::Float => array(bound, cells, |arg| match arg {
+        Kind::Float => array(bound, kind, cells, |arg| match arg {
             Arg::Float(value) => Some(value),
-            Arg::Integer(value) => Some(value as f64),
             _ => None,
         }),
-        Kind::Bytes => array(bound, cells, |arg| match arg {
+        Kind::Bytes => array(bound, kind, cells, |arg| match arg {
             Arg::Bytes(value) => Some(value),
             _ => None,
         }),
-        Kind::Uuid => array(bound, cells, |arg| match arg {
+        Kind::Uuid => array(bound, kind, cells, |arg| match arg {
             Arg::Uuid(value) => Some(value),
             _ => None,
         }),
-        Kind::Text | Kind::Json | Kind::Rows => array(bound, cells, |arg| match arg {
+        Kind::Text | Kind::Json | Kind::Rows => array(bound, kind, cells, |arg| match arg {
             Arg::Text(value) | Arg::Json(value) => Some(value),
             _ => None,
         }),
     }
 }
 
-fn array<T>(bound: &mut PgArguments, cells: Vec<Arg>, mut read: impl FnMut(Arg) -> Option<T>) -> Result<(), String>
+/// `read` takes what is not null of an argument of this kind.
+fn array<T>(bound: &mut PgArguments, kind: Kind, cells: Vec<Arg>, read: impl Fn(Arg) -> Option<T>) -> Result<(), String>
 where
     T: for<'q> Encode<'q, Postgres> + Type<Postgres> + PgHasArrayType,
 {
-    let mut values: Vec<Option<T>> = Vec::with_capacity(cells.len());
-    for cell in cells {
-        match cell {
-            Arg::Null(_) => values.push(None),
-            other => {
-                let kind = other.kind();
-                values.push(Some(read(other).ok_or_else(|| format!("a list's cell is {kind:?}, its marker says otherwise"))?));
-            }
-        }
-    }
+    let values: Vec<Option<T>> = cells.into_iter().map(|cell| Ok(read(fitting(kind, cell)?))).collect::<Result<_, String>>()?;
     add(bound, values)
 }
 
@@ -321,7 +396,8 @@ mod tests {
 
     #[test]
     fn a_list_is_an_array_for_each_column() {
-        let expanded = expand("SELECT r.id FROM {$2: id uuid, n bigint} AS r WHERE r.n = $1 AND r.id <> $3 AND $1 > 0").unwrap();
+        let sql = "SELECT r.id FROM {$2: id uuid, n bigint} AS r WHERE r.n = $1 AND r.id <> $3 AND $1 > 0";
+        let expanded = expand(sql, &Lists::Arrays).unwrap();
         assert_eq!(
             &*expanded.text,
             "SELECT r.id FROM (SELECT * FROM unnest($1::uuid[], $2::bigint[]) AS listed (id, n)) AS r WHERE r.n = $3 AND r.id <> $4 AND $3 > 0"
@@ -331,22 +407,40 @@ mod tests {
     }
 
     #[test]
+    fn few_rows_are_single_values() {
+        let list = |rows: usize| {
+            let rows: Rows = (0..rows).map(|n| crate::args![Uuid::nil(), n as i64]).collect();
+            let args = crate::args![1_i64, rows];
+            expand("SELECT r.id FROM {$2: id uuid, n bigint} AS r WHERE r.n = $1", &Lists::of(&args)).unwrap().text
+        };
+        assert_eq!(&*list(0), "SELECT r.id FROM (SELECT NULL::uuid AS id, NULL::bigint AS n WHERE false) AS r WHERE r.n = $1");
+        assert_eq!(&*list(1), "SELECT r.id FROM (SELECT $1::uuid AS id, $2::bigint AS n) AS r WHERE r.n = $3");
+        assert_eq!(&*list(2), "SELECT r.id FROM (SELECT * FROM (VALUES ($1::uuid, $2::bigint), ($3::uuid, $4::bigint)) AS listed (id, n)) AS r WHERE r.n = $5");
+        assert!(list(3).contains("unnest"));
+    }
+
+    #[test]
     fn rows_are_locked_where_many_write() {
-        let expanded = expand("SELECT l.a FROM {$1: a text} AS r JOIN l ON l.a = r.a {for share of l}").unwrap();
-        assert!(expanded.text.ends_with("JOIN l ON l.a = r.a FOR SHARE OF l"), "{}", expanded.text);
+        for (lock, words) in [("{for share of l}", "FOR SHARE OF l"), ("{for update of l}", "FOR NO KEY UPDATE OF l")] {
+            let expanded = expand(&format!("SELECT l.a FROM {{$1: a text}} AS r JOIN l ON l.a = r.a {lock}"), &Lists::Arrays).unwrap();
+            assert!(expanded.text.ends_with(&format!("JOIN l ON l.a = r.a {words}")), "{}", expanded.text);
+        }
     }
 
     #[test]
     fn a_cell_of_another_kind_is_refused() {
-        let mut list = Rows::new();
-        list.push(crate::args!["text"]);
-        assert!(matches!(prepare("SELECT r.n FROM {$1: n bigint} AS r", crate::args![list]), Err(DatabaseError::Statement { .. })));
+        for rows in [1, FEW, FEW + 1] {
+            let refused = |list: Rows| prepare("SELECT r.n FROM {$1: n bigint} AS r", crate::args![list]).map(drop);
+            assert!(matches!(refused(Rows::of(vec!["text"; rows])), Err(DatabaseError::Statement { .. })));
+            assert!(refused(Rows::of(vec![Option::<i64>::None; rows])).is_ok());
+        }
     }
     #[test]
     fn what_locks_or_writes_is_known() {
         assert!(only_reads("SELECT a FROM t") && only_reads("\n  SELECT 1"));
         for other in [
             "SELECT a FROM t {for share of t}",
+            "SELECT a FROM t {for update of t}",
             "SELECT pg_notify($1, $2)",
             "SELECT count(pg_advisory_xact_lock(n))",
             "INSERT INTO t VALUES (1)",

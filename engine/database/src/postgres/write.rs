@@ -218,10 +218,13 @@ impl WriteConnection {
         self.noting(done)
     }
 
-    /// The same of a statement that only reads, and nothing of what was left.
+    /// The same of a statement that only reads, or locks what it reads, and nothing of what was left.
     pub(crate) async fn fetch_apart(&mut self, sql: &'static str, args: Args) -> Result<Vec<Row>, DatabaseError> {
         if let Some(reason) = &self.lost {
             return Err(DatabaseError::TransactionLost(reason.clone()));
+        }
+        if !statement::only_reads(sql) {
+            self.open().await?;
         }
         let connection = if self.is_open {
             self.slot.as_mut().and_then(|slot| slot.connection.as_mut()).ok_or_else(ended)?

@@ -179,13 +179,13 @@ async fn a_locked_number_makes_others_wait_until_the_transaction_ends() {
     let at = ThrowawayDatabase::create().await;
     let (one, other) = (open(&at).await.unwrap(), open(&at).await.unwrap());
     let mut first = one.begin(NOW).await.unwrap();
-    first.lock(vec![7, 3, 7]).await.unwrap();
+    first.lock([7, 3, 7].map(u128::to_be_bytes).into()).await.unwrap();
     let mut free = other.begin(NOW).await.unwrap();
-    free.lock(vec![4]).await.unwrap();
+    free.lock(vec![4_u128.to_be_bytes()]).await.unwrap();
     free.rollback().await;
     let waits = tokio::spawn(async move {
         let mut tx = other.begin(NOW).await.unwrap();
-        tx.lock(vec![3]).await.unwrap();
+        tx.lock(vec![3_u128.to_be_bytes()]).await.unwrap();
         tx.fetch_one("SELECT epoch FROM leases WHERE shard = 0", args![]).await.unwrap().get::<i64>("epoch").unwrap()
     });
     let waiting = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'";

@@ -24,7 +24,12 @@ async fn every_type_comes_back_through_arguments_and_through_lists() {
     let listed =
         "SELECT r.* FROM {$1: a boolean, b bigint, c bigint, d bigint, e double, f text, g bytes, h bytes, i bytes, j uuid, k uuid, l bigint, m bigint,
         n json, o bigint, p text} AS r";
-    let rows = [tx.fetch_one(direct, cells()).await.unwrap(), tx.fetch_one(listed, args![[cells()].into_iter().collect::<Rows>()]).await.unwrap()];
+    let mut rows = vec![tx.fetch_one(direct, cells()).await.unwrap()];
+    for length in 0..5 {
+        let read = tx.fetch_all(listed, args![(0..length).map(|_| cells()).collect::<Rows>()]).await.unwrap();
+        assert_eq!(read.len(), length);
+        rows.extend(read);
+    }
     for row in rows {
         assert!(row.get::<bool>("a").unwrap());
         assert_eq!((row.get::<i16>("b").unwrap(), row.get::<i64>("c").unwrap(), row.get::<u32>("d").unwrap()), (-7, i64::MIN, u32::MAX));
