@@ -77,6 +77,8 @@ pub async fn update(
     id: ConnectionId,
     change: &ConnectionChange,
 ) -> Result<Option<StoredConnection>, ConnectionError> {
+    // Of two who change the same revision at one time the second is told.
+    tx.lock(vec![*id.0.as_bytes()]).await?;
     let Some((mut connection, sealed)) = sealed_by_id(tx, organisation, id).await? else { return Ok(None) };
     if let Some(expected) = change.if_revision.filter(|expected| *expected != connection.revision) {
         return Err(ConnectionError::Changed { expected, actual: connection.revision });
@@ -154,6 +156,8 @@ pub async fn record_health(
     state: HealthState,
     message: Option<&str>,
 ) -> Result<Option<StoredConnection>, ConnectionError> {
+    // That it stopped working is told once.
+    tx.lock(vec![*id.0.as_bytes()]).await?;
     let Some(mut connection) = by_id(tx, organisation, id).await? else { return Ok(None) };
     let before = connection.health.state;
     connection.health = Health { state, message: message.map(str::to_owned), checked_at: Some(tx.now()) };

@@ -9,7 +9,7 @@ use onward_core::{
     ConnectionId, ErrorCode, Object, OrganisationId, Timestamp, Value,
     ports::{Credentials as _, Transaction as _},
 };
-use onward_database::{Database, Query as _, Tx, args};
+use onward_database::{Database, Query as _, Tx, args, testing::TwoServers};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -178,6 +178,25 @@ async fn a_change_that_changes_nothing_writes_nothing() {
     let stale = ConnectionChange { name: Some("other".into()), if_revision: Some(7), ..ConnectionChange::default() };
     let refused = update(&mut tx, &world.connectors, &world.vault, world.organisation, added.id, &stale).await.unwrap_err();
     assert_eq!(refused, ConnectionError::Changed { expected: 7, actual: 1 });
+}
+
+#[tokio::test]
+async fn of_two_who_change_one_revision_at_two_servers_the_second_is_told() {
+    let servers = TwoServers::new().await;
+    let world = World { database: servers.one().clone(), ..world().await };
+    let id = world.add(&whatsapp("main")).await.unwrap().id;
+    let rename = async |tx: &mut Tx, name: &str| {
+        let change = ConnectionChange { name: Some(name.into()), if_revision: Some(1), ..ConnectionChange::default() };
+        update(tx, &world.connectors, &world.vault, world.organisation, id, &change).await
+    };
+    let now = Timestamp::from_millis(1_000);
+    let (first, second) = servers.at_once(now, async |tx| rename(tx, "one").await, async |tx| rename(tx, "other").await).await;
+    assert_eq!((first.unwrap().unwrap().revision, second.unwrap_err()), (2, ConnectionError::Changed { expected: 1, actual: 2 }));
+    let fails = async |tx: &mut Tx| {
+        record_health(tx, world.organisation, id, HealthState::Unhealthy, Some("no")).await.unwrap();
+        tx.outbox().events.len()
+    };
+    assert_eq!(servers.at_once(now, fails, fails).await, (1, 0));
 }
 
 #[tokio::test]
