@@ -3,7 +3,7 @@
 use crate::{PipelineId, StageId, text};
 use onward_accounts::{Actor, CrmError, audit};
 use onward_core::{
-    OrganisationId, Timestamp, Value,
+    OrganisationId, Timestamp, Value, digest,
     ports::{Change, Transaction},
 };
 use onward_database::{DatabaseError, Query, Row, Rows, Tx, args};
@@ -91,18 +91,33 @@ pub struct PipelinePatch {
 
 /// The default pipeline, made where an organisation has none yet.
 pub async fn ensure_default(tx: &mut Tx, organisation: OrganisationId) -> Result<Pipeline, CrmError> {
-    let row = tx
-        .fetch_optional("SELECT id, name, is_default, created_at, updated_at FROM pipelines WHERE organisation = $1 AND is_default", args![organisation])
-        .await?;
-    if let Some(found) = with_stages(tx, organisation, row.into_iter().collect()).await?.pop() {
+    if let Some(found) = the_default(tx, organisation).await? {
+        return Ok(found);
+    }
+    if lock(tx, organisation).await?
+        && let Some(found) = the_default(tx, organisation).await?
+    {
         return Ok(found);
     }
     let stages = FIRST.1.iter().map(|(name, probability)| NewStage { id: None, name: (*name).to_owned(), probability: *probability }).collect();
     create(tx, organisation, &Actor::System, FIRST.0, stages).await
 }
 
+async fn the_default(tx: &mut Tx, organisation: OrganisationId) -> Result<Option<Pipeline>, CrmError> {
+    let row = tx
+        .fetch_optional("SELECT id, name, is_default, created_at, updated_at FROM pipelines WHERE organisation = $1 AND is_default", args![organisation])
+        .await?;
+    Ok(with_stages(tx, organisation, row.into_iter().collect()).await?.pop())
+}
+
+/// One server at a time changes an organisation's pipelines: one of them is the default. Whether others may have changed them meanwhile.
+async fn lock(tx: &mut Tx, organisation: OrganisationId) -> Result<bool, CrmError> {
+    Ok(tx.lock(vec![digest::short(&[organisation.0.as_bytes(), b"pipelines"])]).await?)
+}
+
 /// Makes a pipeline; the first of an organisation is its default.
 pub async fn create(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, name: &str, stages: Vec<NewStage>) -> Result<Pipeline, CrmError> {
+    lock(tx, organisation).await?;
     let name = text::title("name", name, NAME_CHARACTERS)?;
     let counts = tx
         .fetch_one("SELECT count(*) AS n, count(CASE WHEN is_default THEN 1 END) AS defaults FROM pipelines WHERE organisation = $1", args![organisation])
@@ -128,6 +143,7 @@ pub async fn create(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, na
 
 /// Changes a pipeline. A change that changes nothing writes nothing.
 pub async fn update(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id: PipelineId, patch: PipelinePatch) -> Result<Pipeline, CrmError> {
+    lock(tx, organisation).await?;
     let before = get(tx, organisation, id).await?.ok_or_else(|| CrmError::not_found("pipeline", id))?;
     let mut after = before.clone();
     if let Some(name) = &patch.name {
@@ -171,6 +187,7 @@ pub async fn update(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id
 
 /// Removes a pipeline without deals that is not the default.
 pub async fn delete(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id: PipelineId) -> Result<(), CrmError> {
+    lock(tx, organisation).await?;
     let before = get(tx, organisation, id).await?.ok_or_else(|| CrmError::not_found("pipeline", id))?;
     if before.is_default {
         return Err(CrmError::conflict("this is the default pipeline; make another one the default first", vec![id.to_string()]));

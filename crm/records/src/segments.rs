@@ -75,6 +75,7 @@ pub async fn update(
     name: Option<&str>,
     description: Option<&str>,
 ) -> Result<Segment, CrmError> {
+    tx.lock(vec![*id.0.as_bytes()]).await?;
     let before = get(tx, organisation, id).await?.ok_or_else(|| CrmError::not_found("segment", id))?;
     let mut after = before.clone();
     if let Some(name) = name {

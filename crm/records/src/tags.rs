@@ -21,7 +21,7 @@ pub fn normalise(text: &str) -> Result<String, CrmError> {
 
 /// Adds tags; those already there stay as they are.
 pub async fn add(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, contact: ContactId, tags: &[String]) -> Result<Contact, CrmError> {
-    let mut person = contacts::get(tx, organisation, contact).await?.ok_or_else(|| CrmError::not_found("contact", contact))?;
+    let mut person = contacts::get_to_change(tx, organisation, contact).await?.ok_or_else(|| CrmError::not_found("contact", contact))?;
     let mut added = Vec::new();
     for tag in tags {
         let tag = normalise(tag)?;
@@ -44,7 +44,7 @@ pub async fn add(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, conta
 
 /// Takes tags away; those not there are no error.
 pub async fn remove(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, contact: ContactId, tags: &[String]) -> Result<Contact, CrmError> {
-    let mut person = contacts::get(tx, organisation, contact).await?.ok_or_else(|| CrmError::not_found("contact", contact))?;
+    let mut person = contacts::get_to_change(tx, organisation, contact).await?.ok_or_else(|| CrmError::not_found("contact", contact))?;
     let removed: Vec<String> = person.tags.iter().filter(|tag| tags.iter().any(|given| given.trim() == *tag)).cloned().collect();
     if removed.is_empty() {
         return Ok(person);

@@ -4,6 +4,7 @@ mod companies;
 mod deals;
 mod segments;
 mod tasks;
+mod two_servers;
 
 use crate::{
     Contact, ContactChange, ContactId, ContactPatch, CrmError, IdentityKey,

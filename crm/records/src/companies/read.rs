@@ -2,9 +2,9 @@
 
 use super::Company;
 use crate::{CompanyId, fields, text};
-use onward_accounts::UserId;
+use onward_accounts::{CrmError, UserId};
 use onward_core::OrganisationId;
-use onward_database::{DatabaseError, Query, Row, args};
+use onward_database::{DatabaseError, Query, Row, Tx, args};
 
 /// What a list shows; every part that is given must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,6 +32,12 @@ pub async fn exists(db: &mut impl Query, organisation: OrganisationId, id: Compa
 pub async fn get(db: &mut impl Query, organisation: OrganisationId, id: CompanyId) -> Result<Option<Company>, DatabaseError> {
     let row = db.fetch_optional(select!("id = $2"), args![organisation, id]).await?;
     row.as_ref().map(from_row).transpose()
+}
+
+/// The same for whoever writes what follows from what it reads: until the transaction ends nobody else changes the company.
+pub(super) async fn get_to_change(tx: &mut Tx, organisation: OrganisationId, id: CompanyId) -> Result<Company, CrmError> {
+    let row = tx.fetch_optional(select!("id = $2 {for update of companies}"), args![organisation, id]).await?;
+    row.as_ref().map(from_row).transpose()?.ok_or_else(|| CrmError::not_found("company", id))
 }
 
 /// The companies that a domain (normalised), or else a name in any case, means; at most ten. With both, a company of that

@@ -1,9 +1,9 @@
 //! Making, changing and removing companies.
 
-use super::{Company, CompanyChange, CompanyPatch, get, limits, matching};
+use super::{Company, CompanyChange, CompanyPatch, limits, matching, read::get_to_change};
 use crate::{CompanyId, addresses, events, fields, text};
 use onward_accounts::{Actor, CrmError, UserId, audit, organisations, users};
-use onward_core::{OrganisationId, Value, ports::Transaction};
+use onward_core::{OrganisationId, Value, digest, ports::Transaction};
 use onward_database::{DatabaseError, Query, Tx, args};
 
 /// What an upsert did.
@@ -34,14 +34,21 @@ pub async fn upsert(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, ch
     };
     let mut patch = Normalised::of(tx, organisation, patch).await?;
     let before = if let Some(id) = change.id {
-        Some(get(tx, organisation, id).await?.ok_or_else(|| CrmError::not_found("company", id))?)
+        Some(get_to_change(tx, organisation, id).await?)
     } else {
-        let mut found = matching(tx, organisation, patch.domain.as_ref().and_then(Option::as_deref), patch.name.as_deref()).await?;
+        let domain = patch.domain.as_ref().and_then(Option::as_deref);
+        let mut found = matching(tx, organisation, domain, patch.name.as_deref()).await?;
+        if found.is_empty() && lock_names(tx, organisation, domain, patch.name.as_deref()).await? {
+            found = matching(tx, organisation, domain, patch.name.as_deref()).await?;
+        }
         if found.len() > 1 {
             let ids = found.iter().map(|company| company.id.to_string()).collect();
             return Err(CrmError::conflict(format!("{} companies have this name; name one by its id or domain", found.len()), ids));
         }
-        found.pop()
+        match found.pop() {
+            Some(company) => Some(get_to_change(tx, organisation, company.id).await?),
+            None => None,
+        }
     };
     // The same name in another case is no news.
     if let (Some(before), Some(name)) = (&before, &patch.name)
@@ -55,16 +62,24 @@ pub async fn upsert(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, ch
     }
 }
 
+/// Of two servers that hear of the same company at one time, one makes it, and the other waits and finds it. Whether others may have
+/// made it meanwhile.
+async fn lock_names(tx: &mut Tx, organisation: OrganisationId, domain: Option<&str>, name: Option<&str>) -> Result<bool, DatabaseError> {
+    let hash = |what: &[u8], text: &str| digest::short(&[organisation.0.as_bytes(), b"company", what, text.as_bytes()]);
+    let name = name.map(str::to_lowercase);
+    tx.lock(domain.map(|domain| hash(b"domain", domain)).into_iter().chain(name.map(|name| hash(b"name", &name))).collect()).await
+}
+
 /// Sets what a person sets by hand. Emits `company.updated`, and nothing when nothing changes.
 pub async fn update(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id: CompanyId, patch: CompanyPatch) -> Result<Upserted, CrmError> {
     let patch = Normalised::of(tx, organisation, patch).await?;
-    let before = get(tx, organisation, id).await?.ok_or_else(|| CrmError::not_found("company", id))?;
+    let before = get_to_change(tx, organisation, id).await?;
     store(tx, organisation, actor, before, patch).await
 }
 
 /// Removes a company; its contacts and deals stay, without it.
 pub async fn delete(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id: CompanyId) -> Result<(), CrmError> {
-    let before = get(tx, organisation, id).await?.ok_or_else(|| CrmError::not_found("company", id))?;
+    let before = get_to_change(tx, organisation, id).await?;
     let now = tx.now();
     tx.execute("UPDATE contacts SET company_id = NULL, updated_at = $3 WHERE organisation = $1 AND company_id = $2", args![organisation, id, now]).await?;
     tx.execute("UPDATE deals SET company_id = NULL, updated_at = $3 WHERE organisation = $1 AND company_id = $2", args![organisation, id, now]).await?;

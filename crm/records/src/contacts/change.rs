@@ -72,6 +72,10 @@ pub struct ContactPatch {
 }
 
 impl ContactChange {
+    /// Whether it says where somebody can be reached.
+    pub(crate) fn has_addresses(&self) -> bool {
+        !(self.identities.is_empty() && self.phones.is_empty() && self.emails.is_empty())
+    }
     /// In the form in which it is stored and compared; empty values gone. Reads the organisation's country when a phone does
     /// not name its own.
     pub(crate) async fn normalised(self, db: &mut impl Query, organisation: OrganisationId) -> Result<Self, CrmError> {

@@ -1,6 +1,6 @@
 //! Merging two contacts that are one person.
 
-use super::{Contact, get_many, update};
+use super::{Contact, get_many, get_to_change, update};
 use crate::{ContactId, events};
 use onward_accounts::{Actor, CrmError, audit};
 use onward_core::{OrganisationId, Value, ports::Transaction};
@@ -18,11 +18,14 @@ pub async fn merge(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, sur
     if survivor == other {
         return Err(CrmError::invalid("other", "a contact cannot be merged with itself"));
     }
+    // Whoever merges them the other way round locks them in the same order.
+    for id in [survivor.min(other), survivor.max(other)] {
+        if get_to_change(tx, organisation, id).await?.is_none_or(|found| found.id != id) {
+            return Err(CrmError::not_found("contact", id));
+        }
+    }
     let mut found = get_many(tx, organisation, &[survivor, other]).await?;
-    let (Some(second), Some(first)) = (found.pop(), found.pop()) else {
-        let missing = if found.iter().any(|contact| contact.id == survivor) || present(tx, organisation, survivor).await? { other } else { survivor };
-        return Err(CrmError::not_found("contact", missing));
-    };
+    let (Some(second), Some(first)) = (found.pop(), found.pop()) else { return Err(CrmError::not_found("contact", survivor)) };
     move_rows(tx, organisation, survivor, other).await?;
     let name_of = &second;
     let mut after = Contact { company_id: first.company_id.or(second.company_id), ..first.clone() };
@@ -53,10 +56,6 @@ pub async fn merge(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, sur
     };
     audit::record_by_person(tx, organisation, actor, deed).await?;
     Ok(merged)
-}
-
-async fn present(tx: &mut Tx, organisation: OrganisationId, id: ContactId) -> Result<bool, CrmError> {
-    Ok(super::exists(tx, organisation, id).await?)
 }
 
 /// Everything that hangs on a contact in this room; the row itself is emptied, and says into whom it went.

@@ -9,6 +9,7 @@ mod upsert;
 
 pub use change::{ContactChange, ContactPatch, limits};
 pub use merge::merge;
+pub(crate) use read::get_to_change;
 pub use read::{ContactFilter, exists, find_by_address, get, get_many, list, resolve};
 pub use remove::delete;
 pub(crate) use update::note_updated;

@@ -3,7 +3,7 @@
 use super::Contact;
 use crate::{CompanyId, ContactId, Identity, IdentityKey, addresses::AddressKind, fields, text};
 use onward_core::{OrganisationId, Value};
-use onward_database::{DatabaseError, Query, Row, Rows, args};
+use onward_database::{DatabaseError, Query, Row, Rows, Tx, args};
 use std::collections::BTreeMap;
 
 /// What a list shows; every part that is given must hold.
@@ -27,15 +27,35 @@ pub async fn exists(db: &mut impl Query, organisation: OrganisationId, id: Conta
     Ok(row.is_some())
 }
 
-/// One contact with everything that belongs to it; of one that was merged into another, that other. Two statements, or three.
+/// What a contact is made of, by itself.
+macro_rules! columns {
+    () => {
+        "SELECT c.id, c.name, c.first_name, c.last_name, c.company_id, c.timezone, c.language, c.fields, c.opt_outs, c.score, c.created_at, c.updated_at FROM "
+    };
+}
+
+/// One contact with everything that belongs to it; of one that was merged into another, that other. Two statements, or four.
 pub async fn get(db: &mut impl Query, organisation: OrganisationId, id: ContactId) -> Result<Option<Contact>, DatabaseError> {
-    if let Some(found) = get_many(db, organisation, &[id]).await?.pop() {
-        return Ok(Some(found));
+    find(db, organisation, id, concat!(columns!(), "contacts AS c WHERE c.organisation = $1 AND c.id = $2 AND c.deleted_at IS NULL")).await
+}
+
+/// The same for whoever writes what follows from what it reads: until the transaction ends nobody else changes the contact.
+pub(crate) async fn get_to_change(tx: &mut Tx, organisation: OrganisationId, id: ContactId) -> Result<Option<Contact>, DatabaseError> {
+    find(tx, organisation, id, concat!(columns!(), "contacts AS c WHERE c.organisation = $1 AND c.id = $2 AND c.deleted_at IS NULL {for update of c}")).await
+}
+
+async fn find(db: &mut impl Query, organisation: OrganisationId, id: ContactId, sql: &'static str) -> Result<Option<Contact>, DatabaseError> {
+    let mut row = db.fetch_optional(sql, args![organisation, id]).await?;
+    if row.is_none()
+        && let Some(survivor) = survivor(db, organisation, id).await?
+    {
+        row = db.fetch_optional(sql, args![organisation, survivor]).await?;
     }
-    match survivor(db, organisation, id).await? {
-        Some(survivor) => Ok(get_many(db, organisation, &[survivor]).await?.pop()),
-        None => Ok(None),
-    }
+    let Some(row) = row else { return Ok(None) };
+    let contact = from_row(&row)?;
+    let mut found = BTreeMap::from([(contact.id, contact)]);
+    add_parts(db, organisation, &mut found).await?;
+    Ok(found.into_values().next())
 }
 
 /// The id under which a contact is found now: its own, or of the contact that it was merged into.
@@ -60,8 +80,7 @@ pub async fn get_many(db: &mut impl Query, organisation: OrganisationId, ids: &[
     }
     let rows = db
         .fetch_all(
-            "SELECT c.id, c.name, c.first_name, c.last_name, c.company_id, c.timezone, c.language, c.fields, c.opt_outs, c.score, c.created_at, c.updated_at
-             FROM {$2: id uuid} AS wanted CROSS JOIN contacts AS c WHERE c.organisation = $1 AND c.id = wanted.id AND c.deleted_at IS NULL",
+            concat!(columns!(), "{$2: id uuid} AS wanted CROSS JOIN contacts AS c WHERE c.organisation = $1 AND c.id = wanted.id AND c.deleted_at IS NULL"),
             args![organisation, Rows::of(ids)],
         )
         .await?;

@@ -1,6 +1,6 @@
 //! Removing a contact: the person's data goes, the id stays.
 
-use super::exists;
+use super::get_to_change;
 use crate::ContactId;
 use onward_accounts::{Actor, CrmError, audit};
 use onward_core::{
@@ -12,7 +12,7 @@ use onward_database::{Tx, args};
 /// Removes a person's data: names, addresses, identities, tags, tasks, timeline, the words of deals. The id stays, so that runs and conversations still
 /// point at something; whoever erases a person calls messaging's and the engine's erasure as well.
 pub async fn delete(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id: ContactId) -> Result<(), CrmError> {
-    if !exists(tx, organisation, id).await? {
+    if get_to_change(tx, organisation, id).await?.is_none_or(|found| found.id != id) {
         return Err(CrmError::not_found("contact", id));
     }
     let now = tx.now();

@@ -1,6 +1,6 @@
 //! Changing a contact: merging what a source knows, setting what a person sets.
 
-use super::{Contact, ContactChange, ContactPatch, Upserted, get, join_name, limits, upsert};
+use super::{Contact, ContactChange, ContactPatch, Upserted, get, get_to_change, join_name, limits, upsert};
 use crate::{ContactId, events, fields, identities, tags, timeline, timeline::ItemKind};
 use onward_accounts::{Actor, CrmError};
 use onward_core::{OrganisationId, Value, ports::Transaction};
@@ -34,7 +34,7 @@ pub(super) async fn merge(tx: &mut Tx, organisation: OrganisationId, actor: &Act
 /// Sets what a person sets by hand. Emits `contact.updated`, and nothing when nothing changes.
 pub async fn update(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id: ContactId, patch: ContactPatch) -> Result<Upserted, CrmError> {
     let patch = patch.normalised(tx, organisation).await?;
-    let before = get(tx, organisation, id).await?.ok_or_else(|| CrmError::not_found("contact", id))?;
+    let before = get_to_change(tx, organisation, id).await?.ok_or_else(|| CrmError::not_found("contact", id))?;
     let mut after = before.clone();
     let parts_given = patch.first_name.is_some() || patch.last_name.is_some();
     after.first_name = patch.first_name.unwrap_or(after.first_name);
@@ -66,7 +66,7 @@ pub enum ScoreChange {
 
 /// Sets a contact's score or moves it. Emits `contact.updated`, and nothing when nothing changes.
 pub async fn set_score(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id: ContactId, change: ScoreChange) -> Result<Contact, CrmError> {
-    let before = get(tx, organisation, id).await?.ok_or_else(|| CrmError::not_found("contact", id))?;
+    let before = get_to_change(tx, organisation, id).await?.ok_or_else(|| CrmError::not_found("contact", id))?;
     let score = match change {
         ScoreChange::To(score) => score,
         ScoreChange::By(points) => before.score.saturating_add(points),
@@ -194,7 +194,7 @@ pub async fn set_opt_out(
     category: &str,
     out: bool,
 ) -> Result<Option<Contact>, CrmError> {
-    let mut contact = get(tx, organisation, id).await?.ok_or_else(|| CrmError::not_found("contact", id))?;
+    let mut contact = get_to_change(tx, organisation, id).await?.ok_or_else(|| CrmError::not_found("contact", id))?;
     let entry = format!("{channel}:{category}");
     if contact.opt_outs.contains(&entry) == out {
         return Ok(None);

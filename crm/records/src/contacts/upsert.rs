@@ -1,9 +1,9 @@
 //! Upsert: match, then create or merge.
 
-use super::{Contact, ContactChange, get, join_name, resolve, update};
+use super::{Contact, ContactChange, get, get_to_change, join_name, resolve, update};
 use crate::{ContactId, IdentityKey, addresses::AddressKind, events, identities, tags, timeline, timeline::ItemKind};
 use onward_accounts::{Actor, CrmError};
-use onward_core::{OrganisationId, ports::Transaction};
+use onward_core::{OrganisationId, digest, ports::Transaction};
 use onward_database::{DatabaseError, Query as _, Rows, Tx, args};
 
 /// What an upsert did.
@@ -27,9 +27,9 @@ pub struct Upserted {
 /// [`CrmError::Invalid`] naming the field.
 pub async fn upsert(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, change: ContactChange) -> Result<Upserted, CrmError> {
     let change = change.normalised(tx, organisation).await?;
-    match matching(tx, organisation, &change).await? {
+    match matching_or_locked(tx, organisation, &change).await? {
         Some(id) => {
-            let contact = get(tx, organisation, id).await?.ok_or_else(|| CrmError::not_found("contact", id))?;
+            let contact = get_to_change(tx, organisation, id).await?.ok_or_else(|| CrmError::not_found("contact", id))?;
             update::merge(tx, organisation, actor, contact, change).await
         }
         None => create(tx, organisation, actor, change).await,
@@ -49,9 +49,9 @@ pub async fn create_for_sender(tx: &mut Tx, organisation: OrganisationId, actor:
     let phones = lenient.phones.clone();
     let mut normalised = ContactChange { phones: Vec::new(), ..lenient }.normalised(tx, organisation).await?;
     normalised.phones = phones;
-    match matching(tx, organisation, &normalised).await {
+    match matching_or_locked(tx, organisation, &normalised).await {
         Ok(Some(id)) => {
-            let contact = get(tx, organisation, id).await?.ok_or_else(|| CrmError::not_found("contact", id))?;
+            let contact = get_to_change(tx, organisation, id).await?.ok_or_else(|| CrmError::not_found("contact", id))?;
             // What we know of a person is better than the name they chose on a channel.
             let name = if contact.display_name_is_known() { None } else { normalised.name.take() };
             update::merge(tx, organisation, actor, contact, ContactChange { name, ..normalised }).await
@@ -67,9 +67,23 @@ impl Contact {
     }
 }
 
+/// The contact that is meant. Where there is none, nobody else makes one with these addresses until the transaction ends: of two
+/// servers that hear of the same person at one time, one makes the contact, and the other waits and finds it.
+async fn matching_or_locked(tx: &mut Tx, organisation: OrganisationId, change: &ContactChange) -> Result<Option<ContactId>, CrmError> {
+    let found = matching(tx, organisation, change).await?;
+    if found.is_some() || !change.has_addresses() {
+        return Ok(found);
+    }
+    let name = |kind: &str, connection: &[u8], address: &str| digest::short(&[organisation.0.as_bytes(), kind.as_bytes(), connection, address.as_bytes()]);
+    let identities = change.identities.iter().map(|key| name(&key.channel, key.connection_id.0.as_bytes(), &key.external_id));
+    let phones = change.phones.iter().map(|phone| name(AddressKind::Phone.as_str(), &[], phone));
+    let emails = change.emails.iter().map(|email| name(AddressKind::Email.as_str(), &[], email));
+    if tx.lock(identities.chain(phones).chain(emails).collect()).await? { matching(tx, organisation, change).await } else { Ok(None) }
+}
+
 /// The contact that is meant. One statement.
 async fn matching(tx: &mut Tx, organisation: OrganisationId, change: &ContactChange) -> Result<Option<ContactId>, CrmError> {
-    if change.identities.is_empty() && change.phones.is_empty() && change.emails.is_empty() {
+    if !change.has_addresses() {
         return Ok(change.id);
     }
     let mut keys = Rows::new();

@@ -4,7 +4,7 @@ use super::{Deal, DealPatch, DealStatus, create, get, limits};
 use crate::{DealId, events, fields, pipelines, text};
 use onward_accounts::{Actor, CrmError, audit, users};
 use onward_core::{Object, OrganisationId, Value, ports::Transaction};
-use onward_database::{Tx, args};
+use onward_database::{Query as _, Tx, args};
 
 /// Sets what a person sets by hand. Emits `deal.updated`, and nothing when nothing changes.
 pub async fn update(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id: DealId, patch: DealPatch) -> Result<Deal, CrmError> {
@@ -123,7 +123,10 @@ pub async fn delete(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id
     Ok(())
 }
 
+/// The deal, which nobody else changes until the transaction ends. Its row is locked by itself first: read together with its stage it
+/// would be gone for whoever waited while it moved to another one.
 async fn found(tx: &mut Tx, organisation: OrganisationId, id: DealId) -> Result<Deal, CrmError> {
+    tx.fetch_optional("SELECT 1 AS one FROM deals WHERE organisation = $1 AND id = $2 {for update of deals}", args![organisation, id]).await?;
     get(tx, organisation, id).await?.ok_or_else(|| CrmError::not_found("deal", id))
 }
 

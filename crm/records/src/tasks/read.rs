@@ -2,9 +2,9 @@
 
 use super::Task;
 use crate::{ContactId, DealId, TaskId};
-use onward_accounts::UserId;
+use onward_accounts::{CrmError, UserId};
 use onward_core::{OrganisationId, Timestamp};
-use onward_database::{DatabaseError, Query, Row, Rows, args};
+use onward_database::{DatabaseError, Query, Row, Rows, Tx, args};
 use std::collections::BTreeMap;
 
 /// What a list shows; every part that is given must hold.
@@ -48,6 +48,12 @@ macro_rules! listing {
 pub async fn get(db: &mut impl Query, organisation: OrganisationId, id: TaskId) -> Result<Option<Task>, DatabaseError> {
     let row = db.fetch_optional(select!("id = $2"), args![organisation, id]).await?;
     row.as_ref().map(from_row).transpose()
+}
+
+/// The same for whoever writes what follows from what it reads: until the transaction ends nobody else changes the task.
+pub(super) async fn get_to_change(tx: &mut Tx, organisation: OrganisationId, id: TaskId) -> Result<Task, CrmError> {
+    let row = tx.fetch_optional(select!("id = $2 {for update of tasks}"), args![organisation, id]).await?;
+    row.as_ref().map(from_row).transpose()?.ok_or_else(|| CrmError::not_found("task", id))
 }
 
 /// A page, newest first; `before` is the last id of the page before.

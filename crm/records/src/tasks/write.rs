@@ -1,6 +1,6 @@
 //! Making, changing and completing tasks.
 
-use super::{NewTask, Task, TaskPatch, get, limits, read};
+use super::{NewTask, Task, TaskPatch, limits, read};
 use crate::{ContactId, TaskId, contacts, deals, events, text};
 use onward_accounts::{Actor, CrmError, audit};
 use onward_core::{OrganisationId, Value, ports::Transaction};
@@ -69,7 +69,7 @@ pub async fn create(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, ne
 
 /// Changes a task. Emits `task.updated`, and nothing when nothing changes. With another due time it can be overdue anew.
 pub async fn update(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id: TaskId, patch: TaskPatch) -> Result<Task, CrmError> {
-    let before = found(tx, organisation, id).await?;
+    let before = read::get_to_change(tx, organisation, id).await?;
     let mut after = before.clone();
     if let Some(title) = &patch.title {
         after.title = text::title("title", title, limits::TITLE_CHARACTERS)?;
@@ -94,7 +94,7 @@ pub async fn update(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id
 
 /// It is done. Emits `task.completed`, and nothing when it was done already.
 pub async fn complete(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id: TaskId) -> Result<Task, CrmError> {
-    let before = found(tx, organisation, id).await?;
+    let before = read::get_to_change(tx, organisation, id).await?;
     if before.done {
         return Ok(before);
     }
@@ -105,7 +105,7 @@ pub async fn complete(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, 
 
 /// It is to be done after all. Emits `task.updated`, and nothing when it is open.
 pub async fn reopen(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id: TaskId) -> Result<Task, CrmError> {
-    let before = found(tx, organisation, id).await?;
+    let before = read::get_to_change(tx, organisation, id).await?;
     if !before.done {
         return Ok(before);
     }
@@ -116,7 +116,7 @@ pub async fn reopen(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id
 
 /// Removes a task.
 pub async fn delete(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id: TaskId) -> Result<(), CrmError> {
-    let before = found(tx, organisation, id).await?;
+    let before = read::get_to_change(tx, organisation, id).await?;
     tx.execute("DELETE FROM tasks WHERE organisation = $1 AND id = $2", args![organisation, id]).await?;
     let deed = audit::Deed { action: "task.deleted", subject: "task", subject_id: id.to_string(), before: before.to_value(), after: Value::Null };
     audit::record(tx, organisation, actor, deed).await?;
@@ -142,10 +142,6 @@ pub async fn note_overdue(tx: &mut Tx, organisation: OrganisationId, limit: u32)
         events::emit_task(tx, organisation, &Actor::System, "task.overdue", &task, Some(&line))?;
     }
     Ok(told)
-}
-
-async fn found(tx: &mut Tx, organisation: OrganisationId, id: TaskId) -> Result<Task, CrmError> {
-    get(tx, organisation, id).await?.ok_or_else(|| CrmError::not_found("task", id))
 }
 
 async fn store(

@@ -10,7 +10,6 @@ use onward_accounts::{
     users::{self, NewUser},
 };
 use onward_core::ports::Transaction as _;
-use onward_database::{Database, Query as _, SystemIds, args, testing::ThrowawayDatabase};
 use serde_json::{Value, json};
 
 fn titled(title: &str) -> NewTask {
@@ -99,30 +98,6 @@ async fn overdue_is_told_once_for_each_due_time() {
     assert_eq!(tasks::note_overdue(&mut tx, organisation, 10).await.unwrap(), 1);
     assert_eq!(tasks::note_overdue(&mut tx, organisation, 10).await.unwrap(), 0);
     assert_eq!(tasks::next_due(&mut tx, organisation).await.unwrap(), None);
-}
-
-#[tokio::test]
-async fn of_two_servers_that_look_at_one_time_one_tells_of_it() {
-    let at = ThrowawayDatabase::create().await;
-    let open = async || Database::open(at.url(), std::sync::Arc::new(SystemIds::new())).await.unwrap();
-    let (one, other) = (open().await, open().await);
-    let mut tx = one.begin(START).await.unwrap();
-    let organisation = organisations::ensure_default(&mut tx).await.unwrap().id;
-    tasks::create(&mut tx, organisation, &Actor::System, NewTask { due_at: Some(START), ..titled("Call") }).await.unwrap();
-    tx.commit().await.unwrap();
-    let mut first = one.begin(START).await.unwrap();
-    assert_eq!(tasks::note_overdue(&mut first, organisation, 10).await.unwrap(), 1);
-    let second = tokio::spawn(async move {
-        let mut tx = other.begin(START).await.unwrap();
-        (tasks::note_overdue(&mut tx, organisation, 10).await.unwrap(), tx.outbox().events.len())
-    });
-    // It has read the task as not told of, and waits for whoever was quicker.
-    let waiting = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    while one.reader().fetch_one(waiting, args![]).await.unwrap().get::<i64>("n").unwrap() == 0 {
-        tokio::task::yield_now().await;
-    }
-    first.commit().await.unwrap();
-    assert_eq!(second.await.unwrap(), (0, 0));
 }
 
 #[tokio::test]
