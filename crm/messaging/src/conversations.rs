@@ -10,7 +10,7 @@ use crate::{
 };
 use onward_accounts::{Actor, CrmError, UserId, teams, users};
 use onward_core::{
-    ConnectionId, NewEvent, Object, OrganisationId, Timestamp, Value,
+    ConnectionId, NewEvent, Object, OrganisationId, Timestamp, Value, digest,
     ports::{Change, Transaction},
 };
 use onward_database::{DatabaseError, Query, Row, Tx, args};
@@ -126,8 +126,17 @@ pub struct Parties<'a> {
     pub connection: ConnectionId,
 }
 
-/// Opens a conversation. The caller has looked for an open one in this transaction. Emits `conversation.opened`.
+/// Opens a conversation, unless one is open: another server may have been quicker than the caller's own look. Emits `conversation.opened`.
 pub async fn open(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, parties: Parties<'_>) -> Result<ConversationId, CrmError> {
+    tx.lock(vec![digest::short(&[parties.contact.0.as_bytes(), b"conversation", parties.connection.0.as_bytes()])]).await?;
+    match find_open(tx, organisation, parties.contact, parties.connection).await? {
+        Some(open) => Ok(open),
+        None => begin(tx, organisation, actor, parties).await,
+    }
+}
+
+/// The same with a contact of whom nobody else knows yet.
+pub(crate) async fn begin(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, parties: Parties<'_>) -> Result<ConversationId, CrmError> {
     let id = ConversationId(tx.fresh_id());
     let now = tx.now();
     tx.execute(
@@ -170,6 +179,13 @@ pub async fn find_open(
 pub async fn get(db: &mut impl Query, organisation: OrganisationId, id: ConversationId) -> Result<Option<Conversation>, DatabaseError> {
     let row = db.fetch_optional(select!("WHERE v.organisation = $1 AND v.id = $2"), args![organisation, id]).await?;
     Ok(from_rows(db, organisation, row.as_slice()).await?.pop())
+}
+
+/// The same for whoever writes what follows from what it reads: until the transaction ends nobody else changes the conversation. Its row
+/// is locked by itself first: read together with its contact it would be gone for whoever waited while that one was merged.
+async fn get_to_change(tx: &mut Tx, organisation: OrganisationId, id: ConversationId) -> Result<Conversation, CrmError> {
+    tx.fetch_optional("SELECT 1 AS one FROM conversations WHERE organisation = $1 AND id = $2 {for update of conversations}", args![organisation, id]).await?;
+    get(tx, organisation, id).await?.ok_or_else(|| CrmError::not_found("conversation", id))
 }
 
 /// A contact's conversations, the last active first.
@@ -266,7 +282,7 @@ impl Assignee {
 
 /// Gives a conversation to somebody. Emits `conversation.assigned`, and nothing when it is theirs already.
 pub async fn assign(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id: ConversationId, to: Assignee) -> Result<Conversation, CrmError> {
-    let mut conversation = get(tx, organisation, id).await?.ok_or_else(|| CrmError::not_found("conversation", id))?;
+    let mut conversation = get_to_change(tx, organisation, id).await?;
     let (user, team) = match to {
         Assignee::User(user) => {
             users::get(tx, organisation, user).await?.ok_or_else(|| CrmError::not_found("user", user))?;
@@ -297,7 +313,7 @@ pub async fn assign(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id
 
 /// Closes a conversation. Emits `conversation.closed`, and nothing when it is closed already.
 pub async fn close(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id: ConversationId) -> Result<Conversation, CrmError> {
-    let mut conversation = get(tx, organisation, id).await?.ok_or_else(|| CrmError::not_found("conversation", id))?;
+    let mut conversation = get_to_change(tx, organisation, id).await?;
     if conversation.status == ConversationStatus::Closed {
         return Ok(conversation);
     }

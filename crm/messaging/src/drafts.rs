@@ -127,11 +127,15 @@ pub async fn update(tx: &mut Tx, organisation: OrganisationId, id: MessageId, gi
     }
     draft.content = given;
     draft.updated_at = tx.now();
-    tx.execute(
-        "UPDATE message_drafts SET content = $3, updated_at = $4 WHERE organisation = $1 AND id = $2",
-        args![organisation, id, Value::Object(draft.content.clone()), draft.updated_at],
-    )
-    .await?;
+    let written = tx
+        .execute(
+            "UPDATE message_drafts SET content = $3, updated_at = $4 WHERE organisation = $1 AND id = $2",
+            args![organisation, id, Value::Object(draft.content.clone()), draft.updated_at],
+        )
+        .await?;
+    if written == 0 {
+        return Err(CrmError::not_found("draft", id));
+    }
     announce(tx, organisation, &draft, "draft.updated");
     Ok(draft)
 }
@@ -139,7 +143,9 @@ pub async fn update(tx: &mut Tx, organisation: OrganisationId, id: MessageId, gi
 /// Throws a draft away.
 pub async fn discard(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, id: MessageId) -> Result<(), CrmError> {
     let draft = get(tx, organisation, id).await?.ok_or_else(|| CrmError::not_found("draft", id))?;
-    tx.execute("DELETE FROM message_drafts WHERE organisation = $1 AND id = $2", args![organisation, id]).await?;
+    if !remove(tx, organisation, id).await? {
+        return Err(CrmError::not_found("draft", id));
+    }
     // That it was thrown away, not what it said: the words are a person's.
     let deed = audit::Deed { action: "draft.discarded", subject: "draft", subject_id: id.to_string(), before: Value::Null, after: Value::Null };
     audit::record_by_person(tx, organisation, actor, deed).await?;
@@ -147,15 +153,21 @@ pub async fn discard(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, i
     Ok(())
 }
 
+/// Whether it was there: of two who take one at two servers one has it.
+async fn remove(tx: &mut Tx, organisation: OrganisationId, id: MessageId) -> Result<bool, DatabaseError> {
+    Ok(tx.execute("DELETE FROM message_drafts WHERE organisation = $1 AND id = $2", args![organisation, id]).await? > 0)
+}
+
 /// A draft becomes the message of its id, in this transaction.
 ///
 /// # Errors
 /// [`CrmError::Conflict`] when it is no draft any more: it was sent or discarded.
 pub(crate) async fn take(tx: &mut Tx, organisation: OrganisationId, id: MessageId) -> Result<(), CrmError> {
-    let Some(draft) = get(tx, organisation, id).await? else {
-        return Err(CrmError::conflict("this draft was sent or discarded already", vec![id.to_string()]));
-    };
-    tx.execute("DELETE FROM message_drafts WHERE organisation = $1 AND id = $2", args![organisation, id]).await?;
+    let gone = || CrmError::conflict("this draft was sent or discarded already", vec![id.to_string()]);
+    let draft = get(tx, organisation, id).await?.ok_or_else(gone)?;
+    if !remove(tx, organisation, id).await? {
+        return Err(gone());
+    }
     announce(tx, organisation, &draft, "draft.sent");
     Ok(())
 }

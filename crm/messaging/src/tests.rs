@@ -1,6 +1,7 @@
 //! What the tests of this room share: a real database, a connection, a channel that answers as it is told.
 
 mod desk;
+pub(crate) mod two_servers;
 
 use crate::{
     Channels, CrmRecords,
@@ -335,7 +336,8 @@ fn one_open_conversation_is_a_rule_of_the_table() {
         let mut world = World::new().await;
         let contact = world.contact(ContactChange { name: Some("Asha".into()), ..ContactChange::default() }).await;
         let parties = Parties { contact, channel: "whatsapp", connection: world.receiver.id };
-        conversations::open(&mut world.tx, world.organisation, &Actor::System, parties).await.unwrap();
-        assert!(conversations::open(&mut world.tx, world.organisation, &Actor::System, parties).await.is_err());
+        let open = conversations::open(&mut world.tx, world.organisation, &Actor::System, parties).await.unwrap();
+        assert_eq!(conversations::open(&mut world.tx, world.organisation, &Actor::System, parties).await.unwrap(), open);
+        assert!(conversations::begin(&mut world.tx, world.organisation, &Actor::System, parties).await.is_err());
     });
 }

@@ -1,6 +1,6 @@
 //! Tags on conversations.
 
-use super::{Conversation, emit, get};
+use super::{Conversation, emit, get_to_change};
 use crate::ConversationId;
 use onward_accounts::{Actor, CrmError};
 use onward_core::{OrganisationId, ports::Transaction};
@@ -23,7 +23,7 @@ pub async fn tag(
     add: &[String],
     remove: &[String],
 ) -> Result<Conversation, CrmError> {
-    let mut conversation = get(tx, organisation, id).await?.ok_or_else(|| CrmError::not_found("conversation", id))?;
+    let mut conversation = get_to_change(tx, organisation, id).await?;
     let mut added = Vec::new();
     for tag in add {
         let tag = normalise(tag)?;

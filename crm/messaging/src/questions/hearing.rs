@@ -28,8 +28,15 @@ pub(crate) async fn hear(
     }
     let text = message.text.as_deref().unwrap_or_default();
     let now = tx.now();
+    // Of two messages at two servers one is the answer: who finds the question changes it before anybody else does.
     let row = match message.reply_id.as_deref().map(choice_of) {
-        Some(Some((id, _))) => tx.fetch_optional(columns!("AND id = $2 AND contact_id = $3 AND answer IS NULL"), args![organisation, id, contact]).await?,
+        Some(Some((id, _))) => {
+            tx.fetch_optional(
+                columns!("AND id = $2 AND contact_id = $3 AND answer IS NULL {for update of contact_questions}"),
+                args![organisation, id, contact],
+            )
+            .await?
+        }
         // A button of another message answers that one.
         Some(None) => None,
         // STOP is never meant for the question.
@@ -37,7 +44,7 @@ pub(crate) async fn hear(
         None => {
             // What was left says how far the conversation is, nothing of questions.
             tx.fetch_apart(
-                columns!("AND contact_id = $2 AND connection_id = $3 AND sent_at IS NOT NULL AND answer IS NULL AND NOT for_person ORDER BY sent_at DESC, id DESC LIMIT 1"),
+                columns!("AND contact_id = $2 AND connection_id = $3 AND sent_at IS NOT NULL AND answer IS NULL AND NOT for_person ORDER BY sent_at DESC, id DESC LIMIT 1 {for update of contact_questions}"),
                 args![organisation, contact, connection],
             )
             .await?

@@ -52,7 +52,11 @@ impl Scope<'_> {
             conversation
         } else {
             let parties = Parties { contact, channel: &self.receiver.connector, connection: self.receiver.id };
-            conversations::open(tx, self.organisation, &actor, parties).await?
+            if known.is_new {
+                conversations::begin(tx, self.organisation, &actor, parties).await?
+            } else {
+                conversations::open(tx, self.organisation, &actor, parties).await?
+            }
         };
         let stored = Stored { id: MessageId(tx.fresh_id()), contact, conversation };
         if !self.insert(tx, &stored, message).await? {
@@ -64,6 +68,8 @@ impl Scope<'_> {
         self.tell_message(tx, &stored, message, &line);
         if !message.outbound {
             self.hear_consent(tx, contact, message).await?;
+        }
+        if !message.outbound && !known.is_new {
             // Before what is held is let go: nobody answers what they have not seen.
             questions::hear(tx, self.organisation, contact, self.receiver.id, message).await?;
             self.wake_held(tx, conversation, known.last_inbound_at).await?;

@@ -8,7 +8,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use status::{Applied, apply};
+pub(crate) use status::{Applied, apply, lock};
 
 use crate::events;
 use onward_accounts::{Actor, CrmError};

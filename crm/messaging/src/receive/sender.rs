@@ -15,6 +15,8 @@ use onward_records::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Known {
     pub(super) contact: ContactId,
+    /// Made just now: nothing was ever asked of them or sent to them.
+    pub(super) is_new: bool,
     /// The open conversation on this connection.
     pub(super) conversation: Option<ConversationId>,
     /// When they last wrote in it.
@@ -54,7 +56,12 @@ impl Scope<'_> {
             rows.extend(found);
         }
         let Some(first) = rows.first() else { return Ok(None) };
-        let known = Known { contact: first.get("contact_id")?, conversation: first.get("conversation_id")?, last_inbound_at: first.get("last_inbound_at")? };
+        let known = Known {
+            contact: first.get("contact_id")?,
+            is_new: false,
+            conversation: first.get("conversation_id")?,
+            last_inbound_at: first.get("last_inbound_at")?,
+        };
         if rows.len() < keys.len() {
             identities::attach(tx, self.organisation, known.contact, &keys, sender.username.as_deref()).await?;
         }
@@ -94,7 +101,7 @@ impl Scope<'_> {
             )
             .await?;
         }
-        Ok(Known { contact, conversation, last_inbound_at: None })
+        Ok(Known { contact, is_new: upserted.created, conversation, last_inbound_at: None })
     }
 
     /// Says once on the timeline that a sender's addresses belong to two contacts.

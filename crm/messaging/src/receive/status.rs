@@ -9,7 +9,7 @@ use crate::{
 use onward_accounts::{Actor, CrmError};
 use onward_connectors::incoming::{DeliveryStatus, IncomingStatus};
 use onward_core::{
-    ConnectionId, OrganisationId, Value,
+    ConnectionId, OrganisationId, Value, digest,
     ports::{Change, Transaction},
 };
 use onward_database::{Query as _, Row, Tx, args};
@@ -30,7 +30,11 @@ impl Scope<'_> {
         if new == 0 {
             return Ok(Kind::Duplicate);
         }
-        let found = match find(tx, self.organisation, self.receiver.id, status).await? {
+        let mut known = find(tx, self.organisation, self.receiver.id, status).await?;
+        if known.is_none() && lock(tx, self.receiver.id, &status.external_id).await? {
+            known = find(tx, self.organisation, self.receiver.id, status).await?;
+        }
+        let found = match known {
             Some(id) => apply(tx, self.organisation, self.receiver.id, id, &status.external_id, status.status, error.as_ref()).await?,
             None => None,
         };
@@ -95,6 +99,12 @@ impl Scope<'_> {
 
 fn error_value(status: &IncomingStatus) -> Option<Value> {
     status.error.as_ref().map(|error| serde_json::json!({ "code": error.code.as_str(), "provider_code": error.provider_code, "message": error.message }))
+}
+
+/// A status and the provider's answer that names its message may come to two servers at one time: who is second sees what the first has
+/// stored. Whether others may have stored something meanwhile.
+pub(crate) async fn lock(tx: &mut Tx, connection: ConnectionId, external_id: &str) -> Result<bool, CrmError> {
+    Ok(tx.lock(vec![digest::short(&[connection.0.as_bytes(), b"message", external_id.as_bytes()])]).await?)
 }
 
 /// The message that a status is about: by our own id where the provider echoes it, else by the provider's.

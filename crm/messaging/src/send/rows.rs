@@ -3,7 +3,7 @@
 use super::{Draft, MessageId, MessageStatus};
 use crate::{
     conversations, drafts, messages,
-    receive::{Applied, apply},
+    receive::{Applied, apply, lock},
 };
 use onward_accounts::CrmError;
 use onward_connectors::incoming::DeliveryStatus;
@@ -96,6 +96,7 @@ pub(super) async fn accepted(
         rest(tx, organisation, id, MessageStatus::Sent, None).await?;
         return Ok(());
     };
+    lock(tx, connection, external_id).await?;
     let mut applied = apply(tx, organisation, connection, id, external_id, DeliveryStatus::Sent, None).await?;
     let waiting = tx
         .fetch_all(

@@ -1,7 +1,10 @@
 //! The one door on a real database.
 
 use super::*;
-use crate::tests::{DAY, START, World, connection, message, status, text};
+use crate::{
+    receive::receive,
+    tests::{DAY, START, World, connection, incoming, message, status, text, two_servers::Servers},
+};
 use onward_connectors::{
     channel::Content,
     incoming::{DeliveryStatus, IncomingItem, IncomingMessage, Sender},
@@ -10,6 +13,7 @@ use onward_core::{
     Object,
     ports::{Effect, Transaction as _},
 };
+use onward_database::args;
 use onward_records::{ContactChange, ContactId, contacts::ContactPatch};
 use serde_json::json;
 
@@ -220,6 +224,31 @@ async fn statuses_that_came_without_our_id_are_found_by_the_answer() {
     assert_eq!(world.only().await.status, MessageStatus::Sending);
     world.call_and_finish(contact, "k", &prepared).await;
     assert_eq!(world.only().await.status, MessageStatus::Delivered);
+}
+
+#[tokio::test]
+async fn a_status_and_the_answer_that_names_its_message_may_come_to_two_servers() {
+    for answer_first in [true, false] {
+        let all = Servers::new().await;
+        let (contact, conversation) = all.known().await;
+        let id = MessageId(uuid::Uuid::from_u128(9));
+        let sending = "INSERT INTO messages (organisation, id, conversation_id, contact_id, channel, connection_id, direction, kind, text, attachments, status,
+                author_kind, at) VALUES ($1, $2, $3, $4, 'whatsapp', $5, 'outbound', 'text', 'Hello', '[]', 'sending', 'automation', 0)";
+        let arguments = args![all.organisation, id, conversation, contact, all.receiver.id];
+        all.both.before(START, async |tx| tx.execute(sending, arguments).await.unwrap()).await;
+        let answer = async |tx: &mut Tx| rows::accepted(tx, all.organisation, all.receiver.id, id, Some("wamid.out1")).await.unwrap();
+        let told = async |tx: &mut Tx| {
+            let read = incoming(status("wamid.out1", None, DeliveryStatus::Read));
+            receive(tx, all.organisation, &all.receiver, &[read]).await.unwrap();
+        };
+        if answer_first {
+            all.both.at_once(START, answer, told).await;
+        } else {
+            all.both.at_once(START, told, answer).await;
+        }
+        let row = crate::messages::get(&mut all.both.one().reader(), all.organisation, id).await.unwrap().unwrap();
+        assert_eq!((row.status, row.external_id.as_deref()), (MessageStatus::Read, Some("wamid.out1")), "{answer_first}");
+    }
 }
 
 #[tokio::test]
