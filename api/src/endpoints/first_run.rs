@@ -15,7 +15,7 @@ use axum::{
     response::Response,
 };
 use onward_accounts::{
-    Actor, Role,
+    Role,
     organisations::{self, Organisation},
     users::{self, NewUser},
 };
@@ -98,10 +98,7 @@ async fn set_up(State(app): State<App>, headers: HeaderMap, payload: Payload<Fir
         let new = NewUser { email: email.clone(), name: name.clone(), password_hash: password_hash.clone(), role: Role::Admin };
         let app = shared.clone();
         Box::pin(async move {
-            if users::any(tx, whose).await? {
-                return Ok(None);
-            }
-            let user = users::create(tx, whose, &Actor::System, new).await?;
+            let Some(user) = users::create_first(tx, whose, new).await? else { return Ok(None) };
             let session = onward_accounts::sessions::begin(tx, &user, &*app.parts.secrets).await?;
             Ok::<_, Problem>(Some((user, session)))
         })

@@ -1,7 +1,7 @@
 //! Organisations (tenants). A fresh database has one: [`DEFAULT`].
 
 use crate::{Actor, CrmError, audit};
-use onward_core::{OrganisationId, Timestamp, Value, hours, ports::Transaction};
+use onward_core::{OrganisationId, Timestamp, Value, digest, hours, ports::Transaction};
 use onward_database::{DatabaseError, Query, Row, Tx, args};
 
 /// The name of the organisation that a fresh database has.
@@ -63,6 +63,12 @@ macro_rules! select {
 /// The organisation of a fresh database: made when there is none at all, so it may be called at every start.
 pub async fn ensure_default(tx: &mut Tx) -> Result<Organisation, CrmError> {
     if let Some(oldest) = first(tx).await? {
+        return Ok(oldest);
+    }
+    // Servers that start at one time make one.
+    if tx.lock(vec![digest::short(&[b"organisation", DEFAULT.as_bytes()])]).await?
+        && let Some(oldest) = first(tx).await?
+    {
         return Ok(oldest);
     }
     create(tx, &Actor::System, DEFAULT, "Default").await
@@ -128,6 +134,8 @@ pub async fn list(db: &mut impl Query) -> Result<Vec<Organisation>, DatabaseErro
 
 /// Changes settings. A change that changes nothing writes nothing.
 pub async fn update(tx: &mut Tx, actor: &Actor, id: OrganisationId, change: OrganisationChange) -> Result<Organisation, CrmError> {
+    // What others set at the same time stays.
+    tx.lock(vec![*id.0.as_bytes()]).await?;
     let before = get(tx, id).await?.ok_or_else(|| CrmError::not_found("organisation", id))?;
     let mut after = before.clone();
     after.title = change.title.unwrap_or(after.title);

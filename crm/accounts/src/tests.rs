@@ -1,6 +1,7 @@
 //! Accounts on a real database.
 
 mod teams;
+mod two_servers;
 
 use crate::{
     Action, Actor, CrmError, Role, SecretSource, SystemSecrets, audit, organisations,

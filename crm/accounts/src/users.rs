@@ -69,6 +69,12 @@ pub fn normalise_email(text: &str) -> Result<String, CrmError> {
     if well_formed { Ok(email) } else { Err(CrmError::invalid("email", format!("`{text}` is no e-mail address"))) }
 }
 
+/// The first user of an organisation; `None` where there is one already, or another server makes one at this moment.
+pub async fn create_first(tx: &mut Tx, organisation: OrganisationId, new: NewUser) -> Result<Option<User>, CrmError> {
+    tx.lock(vec![*organisation.0.as_bytes()]).await?;
+    if any(tx, organisation).await? { Ok(None) } else { create(tx, organisation, &Actor::System, new).await.map(Some) }
+}
+
 /// Adds a user.
 pub async fn create(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, new: NewUser) -> Result<User, CrmError> {
     let email = normalise_email(&new.email)?;
@@ -173,6 +179,8 @@ pub async fn update(
     role: Option<Role>,
     active: Option<bool>,
 ) -> Result<User, CrmError> {
+    // Of two admins who take each other's role at one time one is left.
+    tx.lock(vec![*organisation.0.as_bytes()]).await?;
     let before = get(tx, organisation, id).await?.ok_or_else(|| CrmError::not_found("user", id))?;
     let after = User {
         name: name.unwrap_or_else(|| before.name.clone()),
