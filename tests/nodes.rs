@@ -21,6 +21,7 @@ steps:
 /// Milliseconds within which a dead server's shards must be taken (DESIGN.md, command line).
 const TAKE_OVER_MS: i64 = 5_000;
 const EVENTS: usize = 40;
+const VISITS: usize = 200;
 
 async fn send(api: &Api, from: usize) {
     for n in from..from + EVENTS {
@@ -91,6 +92,53 @@ async fn a_killed_server_that_is_started_again_goes_on_at_once() {
     let ended = eventually("every run ends", || async { outputs(&api).await.filter(|ended| ended.len() == EVENTS) }).await;
     assert_eq!(ended.into_iter().collect::<BTreeSet<_>>(), (0..EVENTS as u64).collect(), "each event has one run");
     assert!(again.stop().await.success());
+}
+
+const VISIT: &str = "name: visit
+on:
+  - event: shop.visit
+steps:
+  - do: crm.contact.upsert
+    with: { email: \"visitor{{ event.data.n % 5 }}@example.com\" }
+  - do: crm.score.add
+    with: { points: 1 }
+  - delay: 10ms
+  - do: crm.score.add
+    with: { points: 1 }
+";
+
+/// Runs of both servers make and change the same few contacts.
+#[tokio::test(flavor = "multi_thread")]
+async fn people_whom_several_servers_hear_of_are_made_once_and_keep_every_point() {
+    let home = Home::on_postgres();
+    let (first, second) = tokio::join!(Server::start(&home), Server::start(&home));
+    let api = second.api(&home).await;
+    api.publish("visit", VISIT).await;
+    let apis = [Api::new(&first.url(), api.token()), api.clone()];
+    let visits: Vec<_> = (0..VISITS)
+        .map(|n| {
+            let api = apis[n % 2].clone();
+            tokio::spawn(async move {
+                api.post("/api/v1/events", &json!({ "type": "shop.visit", "source": "shop", "id": n.to_string(), "data": { "n": n } })).await.expect(202)
+            })
+        })
+        .collect();
+    for visit in visits {
+        visit.await.unwrap();
+    }
+    let clock = SystemClock::new();
+    let begun = clock.now();
+    eventually("every run ends", || async {
+        let runs = api.all("/api/v1/runs").await;
+        (runs.len() == VISITS && runs.iter().all(|run| run["status"] == "completed")).then_some(())
+    })
+    .await;
+    println!("nodes: {VISITS} visits of 5 people had ended {} ms after the last was taken in", clock.now().millis_since(begun));
+    let people = api.all("/api/v1/contacts").await;
+    assert_eq!(people.len(), 5, "{people:?}");
+    for person in &people {
+        assert_eq!(person["score"], 2 * VISITS / 5, "{person}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -217,9 +217,12 @@ impl From<DatabaseError> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::DiskFull | StoreError::Unavailable(_) | StoreError::LeaseLost { .. } | StoreError::GenerationChanged | StoreError::InboxWaits => {
-                Self::unavailable(1_000)
-            }
+            StoreError::DiskFull
+            | StoreError::Unavailable(_)
+            | StoreError::LeaseLost { .. }
+            | StoreError::GenerationChanged
+            | StoreError::InboxWaits
+            | StoreError::Contended => Self::unavailable(1_000),
             other => Self::internal(other),
         }
     }

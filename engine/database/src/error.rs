@@ -26,6 +26,10 @@ pub enum DatabaseError {
     /// Another connection held the database for longer than the time-out.
     #[error("the database is busy")]
     Busy,
+    /// Another transaction holds what this one wants, and may be waiting for what this one holds: nothing of this one is stored, so that
+    /// the other can go on.
+    #[error("another server holds what was wanted")]
+    Contended,
     /// The connection to the server was lost, or cannot be made; what was not committed is undone.
     #[error("the connection to the database is lost: {0}")]
     Disconnected(String),
@@ -96,7 +100,7 @@ impl DatabaseError {
     }
     /// Whether the same work may succeed later without a change to it.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::DiskFull | Self::Busy | Self::Disconnected(_) | Self::TransactionLost(_))
+        matches!(self, Self::DiskFull | Self::Busy | Self::Contended | Self::Disconnected(_) | Self::TransactionLost(_))
     }
 }
 
@@ -105,6 +109,7 @@ impl From<DatabaseError> for StoreError {
         match error {
             DatabaseError::CommitRefused(reason) => Self::from(*reason),
             DatabaseError::DiskFull => Self::DiskFull,
+            DatabaseError::Contended => Self::Contended,
             passing if passing.is_passing() => Self::Unavailable(passing.to_string()),
             other => Self::Failed(other.to_string()),
         }

@@ -14,6 +14,8 @@ pub(crate) enum Unconfirmed {
     MemoryIsOld,
     /// Another node, of which this one did not know, brought something that comes first: everything is done again after that.
     InboxWaits,
+    /// Another node holds what this transaction wants, and may be waiting for what it holds: it gives way, and everything is done again.
+    Contended,
     /// A statement failed before the commit, or with it; nothing is stored.
     Failed(StoreError),
     /// The commit failed; nothing is stored.
@@ -30,6 +32,7 @@ impl From<StoreError> for Unconfirmed {
         match error {
             StoreError::GenerationChanged => Self::MemoryIsOld,
             StoreError::InboxWaits => Self::InboxWaits,
+            StoreError::Contended => Self::Contended,
             error => Self::Failed(error),
         }
     }
@@ -39,6 +42,7 @@ impl From<StoreError> for Unconfirmed {
 impl From<CommitError> for Unconfirmed {
     fn from(error: CommitError) -> Self {
         match error {
+            CommitError::Failed(StoreError::Contended) => Self::Contended,
             CommitError::Failed(error) => Self::NotCommitted(error),
             CommitError::Refused(error) => error.into(),
             CommitError::Unknown(reason) => Self::Unknown(reason),
@@ -54,7 +58,7 @@ const LONGEST_PAUSE_MS: i64 = 5_000;
 impl<S: Store> Engine<S> {
     /// After any end but a confirmed commit: memory is dropped and loaded again before anything else, callers are told,
     /// and what is our own is kept until it works (SEMANTICS.md 5).
-    pub(crate) fn recover_from(&mut self, unconfirmed: &Unconfirmed, batch: Batch<S::Tx>, items: Vec<Queued<S>>) {
+    pub(crate) fn recover_from(&mut self, unconfirmed: &Unconfirmed, batch: Batch<S::Tx>, mut items: Vec<Queued<S>>) {
         let now = self.shared.clock.now();
         // What was planned to be asked about may have been made before this process: that stays so.
         self.calls.note_unstarted(batch.calls.iter().filter(|call| !call.reconcile).map(|call| call.key.clone()));
@@ -64,6 +68,14 @@ impl<S: Store> Engine<S> {
             Unconfirmed::Unknown(reason) => (reason.clone(), WriteError::OutcomeUnknown),
             Unconfirmed::MemoryIsOld => {
                 self.rollouts.unread = true;
+                return self.redo(batch, items);
+            }
+            Unconfirmed::Contended => {
+                self.meters.commits_contended.increment(1);
+                // Each alone locks little, and waits with empty hands for the first of it.
+                for queued in &mut items {
+                    queued.failures = queued.failures.max(1);
+                }
                 return self.redo(batch, items);
             }
             Unconfirmed::Unfounded => return self.redo(batch, items),
@@ -126,7 +138,7 @@ impl<S: Store> Engine<S> {
         }
     }
 
-    /// Nothing was stored, because another node was quicker or it was decided too early: the messages are taken in anew.
+    /// Nothing was stored, because another node was quicker, or holds what is needed, or it was decided too early: the messages are taken in anew.
     fn redo(&mut self, batch: Batch<S::Tx>, items: Vec<Queued<S>>) {
         self.held_counts.clear();
         self.drop_touched(&batch);

@@ -67,6 +67,7 @@ pub(super) const CATALOGUE: &[(&str, Kind, &str)] = &[
     ("onward_commit_seconds", Histogram(SECONDS), "How long a transaction took, from its begin to its confirmed commit."),
     ("onward_commit_batch_items", Histogram(ITEMS), "Messages that were committed together."),
     ("onward_commits_unconfirmed_total", Counter, "Transactions that did not end in a confirmed commit."),
+    ("onward_commits_contended_total", Counter, "Transactions that gave way to another server's, which held what they wanted, and were done again."),
     ("onward_checkpoints_total", Counter, "Checkpoints of long runs: written, used, unfit."),
     // Shards.
     ("onward_shards_owned", Gauge, "Shards that this node owns, of 256."),

@@ -35,6 +35,10 @@ pub enum StoreError {
         /// Why.
         reason: String,
     },
+    /// Another node holds what was wanted, and may be waiting for what this transaction holds: it ends here, and nothing of it was written.
+    /// The same may be done anew at once.
+    #[error("another server holds what was wanted")]
+    Contended,
     /// The disk is full; nothing was written. Goes away when there is room again.
     #[error("the disk is full")]
     DiskFull,

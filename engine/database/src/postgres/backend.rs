@@ -34,8 +34,9 @@ const EVERY: [(&str, &str); 10] = [
     ("tcp_user_timeout", "10s"),
 ];
 /// For the one that writes. A node that stalls or is cut off must not keep its locks for longer than its lease lasts: whoever takes its
-/// shards over waits for them (SEMANTICS.md 4).
-const WRITER: [(&str, &str); 2] = [("idle_in_transaction_session_timeout", "4s"), ("statement_timeout", "15s")];
+/// shards over waits for them (SEMANTICS.md 4). And two that wait for each other must find out: a transaction is many people's work, so that
+/// it locks records in no order. PostgreSQL itself looks after a second (`deadlock_timeout`), which only a superuser may change.
+const WRITER: [(&str, &str); 3] = [("idle_in_transaction_session_timeout", "4s"), ("statement_timeout", "15s"), ("lock_timeout", "200ms")];
 /// Deleted rows are cleared away once a fiftieth of a table is, not a fifth: tables of millions of rows would grow far beyond what they
 /// hold. Whoever set a share of their own keeps it.
 const CLEAR_EARLY: &str = "DO $$ DECLARE one record; BEGIN
@@ -90,6 +91,11 @@ impl Backend {
     /// Begins a write transaction; waits for the one before it in this process.
     pub(crate) async fn begin(&self, now: Timestamp) -> Result<WriteConnection, DatabaseError> {
         WriteConnection::begin(Arc::clone(&self.writer).lock_owned().await, now).await
+    }
+
+    /// The same for one that waits for others' locks for longer.
+    pub(crate) async fn begin_patiently(&self, now: Timestamp) -> Result<WriteConnection, DatabaseError> {
+        WriteConnection::begin_patiently(Arc::clone(&self.writer).lock_owned().await, now).await
     }
 
     /// A write transaction that waits for the one before it only when it asks or writes something.

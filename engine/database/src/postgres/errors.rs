@@ -22,9 +22,10 @@ fn translate_code(error: &PgDatabaseError) -> DatabaseError {
         "23505" => unique_violation(error),
         // Disk full; out of memory is as passing.
         "53100" => DatabaseError::DiskFull,
-        // Serialisation failure, deadlock, lock not available, too many connections, cannot connect now, statement or
-        // idle time-out.
-        "40001" | "40P01" | "55P03" | "53300" | "57P03" | "57014" | "25P03" => DatabaseError::Busy,
+        // Serialisation failure, deadlock, lock not available.
+        "40001" | "40P01" | "55P03" => DatabaseError::Contended,
+        // Too many connections, cannot connect now, statement or idle time-out.
+        "53300" | "57P03" | "57014" | "25P03" => DatabaseError::Busy,
         // Shut down or crashed while we were connected.
         "57P01" | "57P02" => DatabaseError::Disconnected(error.message().to_owned()),
         "25P02" => DatabaseError::TransactionLost("an earlier statement failed".to_owned()),

@@ -77,7 +77,7 @@ pub(crate) struct WriteConnection {
     /// Must hold when it is committed.
     conditions: Vec<Left>,
     /// Why nothing more may be written, while no savepoint was gone back to.
-    lost: Option<String>,
+    lost: Option<Lost>,
     /// Whether the connection itself still answers.
     answers: bool,
     savepoints: usize,
@@ -87,7 +87,26 @@ pub(crate) struct WriteConnection {
     written: u64,
 }
 
+/// Why a transaction takes nothing more.
+#[derive(Debug)]
+enum Lost {
+    /// It waited for another transaction that may be waiting for it. To go back to a savepoint would keep what was locked before, so that
+    /// both wait again with their next statements: all of it ends.
+    Contended,
+    /// An error, which a savepoint may undo.
+    Because(String),
+}
+
 impl WriteConnection {
+    /// A transaction that waits for others' locks as long as they may be held. Only what holds nothing that others need may be so patient,
+    /// or what must not fail.
+    pub(super) async fn begin_patiently(slot: OwnedMutexGuard<Slot>, now: Timestamp) -> Result<Self, DatabaseError> {
+        let mut begun = Self::begin(slot, now).await?;
+        begun.open().await?;
+        begun.run(PATIENTLY).await?;
+        Ok(begun)
+    }
+
     pub(super) async fn begin(mut slot: OwnedMutexGuard<Slot>, now: Timestamp) -> Result<Self, DatabaseError> {
         let is_fresh = slot.connection.is_some() && now.millis_since(slot.used_at) < FRESH_MS;
         slot.used_at = now;
@@ -155,9 +174,7 @@ impl WriteConnection {
 
     /// The connection with the transaction begun, and everything written that was left.
     async fn connection(&mut self) -> Result<&mut PgConnection, DatabaseError> {
-        if let Some(reason) = &self.lost {
-            return Err(DatabaseError::TransactionLost(reason.clone()));
-        }
+        self.check_lost()?;
         self.open().await?;
         if !self.left.is_empty() {
             let left = std::mem::take(&mut self.left);
@@ -174,6 +191,14 @@ impl WriteConnection {
     /// the same before as within, as long as nothing was written that it must see.
     fn may_read_before(&self, sql: &str) -> bool {
         !self.is_open && self.lost.is_none() && self.left.is_empty() && statement::only_reads(sql)
+    }
+
+    fn check_lost(&self) -> Result<(), DatabaseError> {
+        match &self.lost {
+            Some(Lost::Contended) => Err(DatabaseError::Contended),
+            Some(Lost::Because(reason)) => Err(DatabaseError::TransactionLost(reason.clone())),
+            None => Ok(()),
+        }
     }
 
     /// Leaves a statement to the commit. `apart`: it touches no row that one left before touches, though it writes to the same table.
@@ -205,7 +230,7 @@ impl WriteConnection {
                             slot.connection = None;
                         }
                     }
-                    self.lost = Some(other.to_string());
+                    self.lost = Some(if *other == DatabaseError::Contended { Lost::Contended } else { Lost::Because(other.to_string()) });
                 }
             }
         }
@@ -220,9 +245,7 @@ impl WriteConnection {
 
     /// The same of a statement that only reads, or locks what it reads, and nothing of what was left.
     pub(crate) async fn fetch_apart(&mut self, sql: &'static str, args: Args) -> Result<Vec<Row>, DatabaseError> {
-        if let Some(reason) = &self.lost {
-            return Err(DatabaseError::TransactionLost(reason.clone()));
-        }
+        self.check_lost()?;
         if !statement::only_reads(sql) {
             self.open().await?;
         }
@@ -282,8 +305,10 @@ impl WriteConnection {
     /// Undoes what came since the last savepoint, a statement that failed there included.
     pub(crate) async fn roll_back_to(&mut self) -> Result<(), DatabaseError> {
         self.expect_savepoint()?;
-        if self.answers {
-            self.lost = None;
+        match self.lost {
+            Some(Lost::Contended) => return Err(DatabaseError::Contended),
+            _ if self.answers => self.lost = None,
+            _ => {}
         }
         // All of it was left since: whoever sets a savepoint has what was left before written.
         self.left.clear();
@@ -306,11 +331,11 @@ impl WriteConnection {
 
     /// Commits durably. `CommitUnknown` when it may or may not be stored, `CommitRefused` when something that was left to it failed.
     pub(crate) async fn commit(mut self) -> Result<(), DatabaseError> {
-        if let Some(reason) = self.lost.take() {
+        if let Err(lost) = self.check_lost() {
             if let Some(mut slot) = self.slot.take() {
                 slot.roll_back().await;
             }
-            return Err(DatabaseError::TransactionLost(reason));
+            return Err(lost);
         }
         let mut last = self.left.pop().unwrap_or_default();
         last.append(&mut self.conditions);
@@ -382,6 +407,8 @@ impl Drop for WriteConnection {
         }
     }
 }
+
+const PATIENTLY: &str = "SET LOCAL lock_timeout = '5s'";
 
 /// PostgreSQL 15, appendix A.
 const DIVISION_BY_ZERO: &str = "22012";

@@ -5,6 +5,7 @@ use crate::{
     Database, DatabaseError, Query, SystemIds, args,
     testing::{Partition, ThrowawayDatabase},
 };
+use onward_core::ports::{CommitError, StoreError};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -172,6 +173,35 @@ async fn what_is_told_is_heard_once_it_is_committed_and_a_loss_is_noticed() {
     assert_eq!(listener.next().await.unwrap(), None);
     tell("third", true).await;
     assert_eq!(listener.next().await.unwrap().as_deref(), Some("third"));
+}
+
+/// Two transactions that wait for each other: one gives way, whole, and the other goes on.
+#[tokio::test]
+async fn of_two_that_wait_for_each_other_one_gives_way() {
+    let at = ThrowawayDatabase::create().await;
+    let (one, other) = (open(&at).await.unwrap(), open(&at).await.unwrap());
+    let [a, b] = [1_u128, 2].map(u128::to_be_bytes);
+    let mut patient = one.begin_patiently(NOW).await.unwrap();
+    patient.lock(vec![a]).await.unwrap();
+    let gives_way = async {
+        let mut tx = other.begin(NOW).await.unwrap();
+        tx.lock(vec![b]).await.unwrap();
+        tx.savepoint().await.unwrap();
+        assert_eq!(tx.lock(vec![a]).await, Err(DatabaseError::Contended));
+        assert_eq!(tx.rollback_to().await, Err(DatabaseError::Contended), "what it locked before must go, too");
+        assert_eq!(tx.fetch_all("SELECT 1 AS one", args![]).await.unwrap_err(), DatabaseError::Contended);
+        assert_eq!(tx.commit().await, Err(CommitError::Failed(StoreError::Contended)));
+    };
+    let waits = async {
+        let waiting = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'";
+        while one.reader().fetch_one(waiting, args![]).await.unwrap().get::<i64>("n").unwrap() == 0 {
+            tokio::task::yield_now().await;
+        }
+        patient.lock(vec![b]).await.unwrap();
+        patient.commit().await.unwrap();
+    };
+    tokio::join!(gives_way, waits);
+    other.begin(NOW).await.unwrap().rollback().await;
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod checks;
 mod commands;
 mod company;
 pub(crate) mod compiled;
+mod contention;
 mod driver;
 mod flow_control;
 mod migration;

@@ -200,7 +200,7 @@ impl World {
             0 => Faults::default(),
             1 => Faults::SOME,
             2 => Faults { commit_unknown: 80, ..Faults::SOME },
-            _ => Faults { commit_fails: 60, write_fails: 20, ..Faults::SOME },
+            _ => Faults { commit_fails: 60, write_fails: 20, contended: 30, ..Faults::SOME },
         };
         self.store.set(faults);
     }

@@ -38,6 +38,8 @@ pub struct Faults {
     pub begin_fails: u64,
     /// A write within a transaction fails.
     pub write_fails: u64,
+    /// A part of a transaction that is under a savepoint meets what another node holds.
+    pub contended: u64,
     /// A commit fails, surely not stored.
     pub commit_fails: u64,
     /// A commit's outcome is unknown; every other time it is stored.
@@ -53,9 +55,18 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Some of everything.
-    pub const SOME: Self =
-        Self { begin_fails: 5, write_fails: 5, commit_fails: 10, commit_unknown: 10, commit_slow: 50, slowest_ms: 3_000, notices: 100, late_checks: 500 };
+    /// Some of everything that happens to one node alone, too.
+    pub const SOME: Self = Self {
+        begin_fails: 5,
+        write_fails: 5,
+        contended: 0,
+        commit_fails: 10,
+        commit_unknown: 10,
+        commit_slow: 50,
+        slowest_ms: 3_000,
+        notices: 100,
+        late_checks: 500,
+    };
 }
 
 /// A store around another one, which it lets down now and then. Chance comes from the executor's seed.
@@ -74,6 +85,8 @@ struct Plan {
     faults: Faults,
     next_commits: VecDeque<Option<CommitFault>>,
     next_begin_fails: bool,
+    /// So many parts under savepoints go well, and the one after them meets what another node holds.
+    next_contention: Option<u32>,
     /// The next commit takes this many milliseconds, however it ends.
     next_commit_takes: Option<i64>,
     /// What is checked with the commit.
@@ -112,6 +125,7 @@ impl<S> FaultyStore<S> {
             plan.faults = Faults::default();
             plan.next_commits.clear();
             plan.next_begin_fails = false;
+            plan.next_contention = None;
             plan.next_begin_takes = None;
             plan.next_commit_takes = None;
         });
@@ -171,6 +185,10 @@ impl<S> FaultyStore<S> {
     pub fn lose_notices(&self, all: bool) {
         self.plan(|plan| plan.loses_notices = all);
     }
+    /// After so many more parts that are kept, one meets what another node holds.
+    pub fn contend_after(&self, parts: u32) {
+        self.plan(|plan| plan.next_contention = Some(parts));
+    }
     /// The next `begin` fails.
     pub fn fail_next_begin(&self) {
         self.plan(|plan| plan.next_begin_fails = true);
@@ -209,6 +227,15 @@ impl<S> FaultyStore<S> {
         let slowest = self.plan(|plan| plan.faults.slowest_ms);
         let fails = !matches!(fault, None | Some(CommitFault::Slow(_)));
         if fails && self.happens(500) { self.executor.random_below(u64::try_from(slowest).unwrap_or(0)) as i64 } else { 0 }
+    }
+    /// A write, whose outcome somebody waits for, meets what another node holds.
+    fn maybe_contended(&self) -> Result<(), StoreError> {
+        let (thousandths, scripted) = self.plan(|plan| {
+            let scripted = plan.next_contention == Some(0);
+            plan.next_contention = plan.next_contention.and_then(|parts| parts.checked_sub(1));
+            (plan.faults.contended, scripted)
+        });
+        if scripted || self.happens(thousandths) { Err(StoreError::Contended) } else { Ok(()) }
     }
     fn maybe_fail_write(&self) -> Result<(), StoreError> {
         let thousandths = self.plan(|plan| plan.faults.write_fails);

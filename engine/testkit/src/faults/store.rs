@@ -83,6 +83,7 @@ impl<S: Store + Clone> Store for FaultyStore<S> {
         self.inner.savepoint(tx).await
     }
     async fn release_savepoint(&self, tx: &mut S::Tx) -> Result<(), StoreError> {
+        self.maybe_contended()?;
         self.inner.release_savepoint(tx).await
     }
     async fn rollback_to_savepoint(&self, tx: &mut S::Tx) -> Result<(), StoreError> {
