@@ -131,20 +131,19 @@ pub async fn open(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, part
     tx.lock(vec![digest::short(&[parties.contact.0.as_bytes(), b"conversation", parties.connection.0.as_bytes()])]).await?;
     match find_open(tx, organisation, parties.contact, parties.connection).await? {
         Some(open) => Ok(open),
-        None => begin(tx, organisation, actor, parties).await,
+        None => begin(tx, organisation, actor, parties),
     }
 }
 
 /// The same with a contact of whom nobody else knows yet.
-pub(crate) async fn begin(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, parties: Parties<'_>) -> Result<ConversationId, CrmError> {
+pub(crate) fn begin(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, parties: Parties<'_>) -> Result<ConversationId, CrmError> {
     let id = ConversationId(tx.fresh_id());
     let now = tx.now();
-    tx.execute(
+    tx.leave(
         "INSERT INTO conversations (organisation, id, contact_id, channel, connection_id, status, last_message_at, opened_at)
          VALUES ($1, $2, $3, $4, $5, 'open', $6, $6)",
         args![organisation, id, parties.contact, parties.channel, parties.connection, now],
-    )
-    .await?;
+    )?;
     let facts = Facts {
         contact: Some(parties.contact),
         conversation: Some(id),

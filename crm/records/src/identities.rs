@@ -46,9 +46,16 @@ pub async fn attach(tx: &mut Tx, organisation: OrganisationId, contact: ContactI
     tx.execute(ATTACH, attached(tx.now(), organisation, contact, keys, username)).await
 }
 
-/// The same for a contact that is new; which of them somebody had is not told.
-pub(crate) fn give(tx: &mut Tx, organisation: OrganisationId, contact: ContactId, keys: &[IdentityKey]) -> Result<(), DatabaseError> {
-    tx.leave(ATTACH, attached(tx.now(), organisation, contact, keys, None))
+/// The same for a contact that is new; what it has then, where nobody had any of them, which is not told.
+pub(crate) fn give(tx: &mut Tx, organisation: OrganisationId, contact: ContactId, keys: &[IdentityKey]) -> Result<Vec<Identity>, DatabaseError> {
+    tx.leave(ATTACH, attached(tx.now(), organisation, contact, keys, None))?;
+    let mut given: Vec<Identity> = Vec::with_capacity(keys.len());
+    for (key, strength) in keys.iter().zip(0_u16..) {
+        if given.iter().all(|known| known.key != *key) {
+            given.push(Identity { key: key.clone(), strength, username: None, replaced: false });
+        }
+    }
+    Ok(given)
 }
 
 const ATTACH: &str = "INSERT INTO identities (organisation, channel, connection_id, external_id, contact_id, strength, username, created_at)

@@ -53,7 +53,7 @@ impl Scope<'_> {
         } else {
             let parties = Parties { contact, channel: &self.receiver.connector, connection: self.receiver.id };
             if known.is_new {
-                conversations::begin(tx, self.organisation, &actor, parties).await?
+                conversations::begin(tx, self.organisation, &actor, parties)?
             } else {
                 conversations::open(tx, self.organisation, &actor, parties).await?
             }

@@ -32,8 +32,17 @@ pub async fn upsert(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, ch
             let contact = get_to_change(tx, organisation, id).await?.ok_or_else(|| CrmError::not_found("contact", id))?;
             update::merge(tx, organisation, actor, contact, change).await
         }
-        None => create(tx, organisation, actor, change).await,
+        None => create(tx, organisation, actor, change, Identities::Free).await,
     }
+}
+
+/// Whether what a new contact is to have may be somebody's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Identities {
+    /// Nobody has any of them.
+    Free,
+    /// Some are another's, and stay theirs.
+    PerhapsTaken,
 }
 
 /// The contact of a sender whom no identity names yet, as a provider describes them: matched and made as in [`upsert`], but
@@ -56,7 +65,8 @@ pub async fn create_for_sender(tx: &mut Tx, organisation: OrganisationId, actor:
             let name = if contact.display_name_is_known() { None } else { normalised.name.take() };
             update::merge(tx, organisation, actor, contact, ContactChange { name, ..normalised }).await
         }
-        Ok(None) | Err(CrmError::Conflict { .. }) => create(tx, organisation, actor, normalised).await,
+        Ok(None) => create(tx, organisation, actor, normalised, Identities::Free).await,
+        Err(CrmError::Conflict { .. }) => create(tx, organisation, actor, normalised, Identities::PerhapsTaken).await,
         Err(other) => Err(other),
     }
 }
@@ -137,7 +147,7 @@ fn several(message: &str, ids: impl Iterator<Item = ContactId>) -> CrmError {
     CrmError::conflict(message, ids.map(|id| id.to_string()).collect())
 }
 
-async fn create(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, change: ContactChange) -> Result<Upserted, CrmError> {
+async fn create(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, change: ContactChange, identities: Identities) -> Result<Upserted, CrmError> {
     let now = tx.now();
     let mut contact = Contact {
         id: ContactId(tx.fresh_id()),
@@ -179,8 +189,10 @@ async fn create(tx: &mut Tx, organisation: OrganisationId, actor: &Actor, change
     add_addresses(tx, organisation, &contact, 0, 0)?;
     tags::insert(tx, organisation, contact.id, &contact.tags).await?;
     if !change.identities.is_empty() {
-        identities::give(tx, organisation, contact.id, &change.identities)?;
-        contact = get(tx, organisation, contact.id).await?.ok_or_else(|| CrmError::not_found("contact", contact.id))?;
+        contact.identities = identities::give(tx, organisation, contact.id, &change.identities)?;
+        if identities == Identities::PerhapsTaken {
+            contact = get(tx, organisation, contact.id).await?.ok_or_else(|| CrmError::not_found("contact", contact.id))?;
+        }
     }
     timeline::add(tx, organisation, contact.id, actor, ItemKind::Event, "Contact created", None)?;
     events::emit(tx, organisation, actor, "contact.created", &contact, &[]);
