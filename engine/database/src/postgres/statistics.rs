@@ -24,6 +24,9 @@ const WORTH_A_START: i64 = 8;
 /// looks more closely later.
 const ROUGHLY: &str = "SET default_statistics_target = 10";
 
+/// Autovacuum may be at a table, or another server: nobody waits for this one meanwhile.
+const PATIENTLY: &str = "SET lock_timeout = '5s'";
+
 /// How much this process has written.
 #[derive(Debug)]
 pub(super) struct Growth {
@@ -83,6 +86,7 @@ pub(super) async fn gather_at_start(connection: &mut PgConnection, options: &PgC
 }
 
 async fn analyse(mut connection: PgConnection, todo: Vec<String>) -> Result<(), DatabaseError> {
+    within(WRITE, sqlx::raw_sql(PATIENTLY).execute(&mut connection)).await.map_err(|error| translate(&error))?;
     for statement in todo {
         within(WRITE, sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection)).await.map_err(|error| translate(&error))?;
     }
