@@ -214,7 +214,7 @@ async fn a_locked_number_makes_others_wait_until_the_transaction_ends() {
     free.lock(vec![4_u128.to_be_bytes()]).await.unwrap();
     free.rollback().await;
     let waits = tokio::spawn(async move {
-        let mut tx = other.begin(NOW).await.unwrap();
+        let mut tx = other.begin_patiently(NOW).await.unwrap();
         tx.lock(vec![3_u128.to_be_bytes()]).await.unwrap();
         tx.fetch_one("SELECT epoch FROM leases WHERE shard = 0", args![]).await.unwrap().get::<i64>("epoch").unwrap()
     });
