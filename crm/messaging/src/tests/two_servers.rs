@@ -13,7 +13,7 @@ use onward_core::{
     ports::{Asking, ContactQuestion, ContactQuestions as _, Transaction as _},
 };
 use onward_database::{Tx, args, testing::TwoServers};
-use onward_records::{ContactId, contacts};
+use onward_records::{ContactChange, ContactId, contacts};
 use serde_json::json;
 
 pub(crate) struct Servers {
@@ -71,6 +71,25 @@ async fn somebody_new_is_one_contact_with_one_conversation() {
         let (_, received) = all.both.at_once(START, async |tx| all.receive(tx, "wamid.1", "Hi").await, async |tx| all.receive(tx, second, "Hi").await).await;
         assert_eq!((received, all.counts().await), (became, (1, 1, written)), "{second}");
     }
+}
+
+/// Whose number two contacts have, so that the sender becomes a third.
+#[tokio::test]
+async fn somebody_new_whom_nobody_can_tell_from_others_is_one_contact() {
+    let all = Servers::new().await;
+    let shared = async |tx: &mut Tx| {
+        let phones = vec!["+972987654321".to_owned()];
+        let first = contacts::upsert(tx, all.organisation, &Actor::System, ContactChange { phones: phones.clone(), ..ContactChange::default() }).await.unwrap();
+        let email = ContactChange { emails: vec!["b@example.com".into()], ..ContactChange::default() };
+        let id = contacts::upsert(tx, all.organisation, &Actor::System, email).await.unwrap().contact.id;
+        let change = ContactChange { id: Some(id), phones, ..ContactChange::default() };
+        contacts::upsert(tx, all.organisation, &Actor::System, change).await.unwrap();
+        assert_ne!(first.contact.id, id);
+    };
+    all.both.before(START, shared).await;
+    let one = async |tx: &mut Tx, id| all.receive(tx, id, "Hi").await;
+    all.both.at_once(START, async |tx| one(tx, "wamid.1").await, async |tx| one(tx, "wamid.2").await).await;
+    assert_eq!(all.counts().await, (3, 1, 2));
 }
 
 #[tokio::test]

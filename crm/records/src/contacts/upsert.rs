@@ -77,18 +77,18 @@ impl Contact {
     }
 }
 
-/// The contact that is meant. Where there is none, nobody else makes one with these addresses until the transaction ends: of two
+/// The contact that is meant. Where it is none, or not one, nobody else makes one with these addresses until the transaction ends: of two
 /// servers that hear of the same person at one time, one makes the contact, and the other waits and finds it.
 async fn matching_or_locked(tx: &mut Tx, organisation: OrganisationId, change: &ContactChange) -> Result<Option<ContactId>, CrmError> {
-    let found = matching(tx, organisation, change).await?;
-    if found.is_some() || !change.has_addresses() {
-        return Ok(found);
+    let found = matching(tx, organisation, change).await;
+    if !change.has_addresses() || !matches!(found, Ok(None) | Err(CrmError::Conflict { .. })) {
+        return found;
     }
     let name = |kind: &str, connection: &[u8], address: &str| digest::short(&[organisation.0.as_bytes(), kind.as_bytes(), connection, address.as_bytes()]);
     let identities = change.identities.iter().map(|key| name(&key.channel, key.connection_id.0.as_bytes(), &key.external_id));
     let phones = change.phones.iter().map(|phone| name(AddressKind::Phone.as_str(), &[], phone));
     let emails = change.emails.iter().map(|email| name(AddressKind::Email.as_str(), &[], email));
-    if tx.lock(identities.chain(phones).chain(emails).collect()).await? { matching(tx, organisation, change).await } else { Ok(None) }
+    if tx.lock(identities.chain(phones).chain(emails).collect()).await? { matching(tx, organisation, change).await } else { found }
 }
 
 /// The contact that is meant. One statement.
