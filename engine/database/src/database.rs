@@ -102,16 +102,6 @@ impl Database {
         Ok(Tx::new(connection, now, Arc::clone(&self.inner.ids)))
     }
 
-    /// The same for what must not give way: it waits for what other servers hold for as long as they may hold it, where
-    /// [`Database::begin`]'s transactions end with [`DatabaseError::Contended`].
-    pub async fn begin_patiently(&self, now: Timestamp) -> Result<Tx, DatabaseError> {
-        let connection = match self.dialect() {
-            Dialect::Sqlite(backend) => Connection::Sqlite(backend.begin().await?),
-            Dialect::Postgres(backend) => Connection::Postgres(backend.begin_patiently(now).await?),
-        };
-        Ok(Tx::new(connection, now, Arc::clone(&self.inner.ids)))
-    }
-
     /// A write transaction that waits for the one before it only with its first statement that somebody waits for, or with its commit.
     /// On SQLite there is none: what is left to a commit is written at once there.
     pub fn begin_behind(&self, now: Timestamp) -> Option<Tx> {

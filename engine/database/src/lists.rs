@@ -10,7 +10,8 @@
 //! Types: `uuid, bigint, double, text, bytes, boolean, json`. The argument is a [`Rows`] whose cells come in the marker's
 //! order. On SQLite the readers' lists travel as one JSON text and the marker becomes a `json_each`; the writer's stay where they are,
 //! and each cell is asked for by its place (those of a single row are bound one by one). On PostgreSQL a list travels as an array for
-//! each column, and the marker becomes an `unnest`. The statement's text is the same whatever the list's length, so it is prepared once. `WHERE true` before `ON CONFLICT` keeps SQLite's grammar from
+//! each column, and the marker becomes an `unnest`; where no list has more than two rows, cell by cell. So a statement's text is the same
+//! whatever the length of its lists, but for the shortest, and is prepared once. `WHERE true` before `ON CONFLICT` keeps SQLite's grammar from
 //! reading `ON` as a join. The order of a list is not the order of the result.
 //!
 //! Two more markers lock the rows that were read until the transaction ends: `{for share of TABLE}` so that nobody changes them, and

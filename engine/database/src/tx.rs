@@ -56,7 +56,8 @@ impl Tx {
         self.leave_to_commit(sql, args, true)
     }
 
-    /// Asks with a statement that only reads, or locks what it reads, and surely no table to which one was left: what was left need not be written first.
+    /// Asks with a statement that only reads, or locks what it reads, and surely no table to which one was left: what was left need not be
+    /// written first.
     pub async fn fetch_apart(&mut self, sql: &'static str, args: Args) -> Result<Vec<Row>, DatabaseError> {
         match &mut self.connection {
             Connection::Sqlite(connection) => connection.fetch_all(sql, &args),
@@ -140,6 +141,15 @@ impl Tx {
         let sql = "SELECT count(pg_advisory_xact_lock(n)) AS locked FROM (SELECT n FROM {$1: n bigint} AS asked ORDER BY n) AS sorted";
         connection.fetch_all(sql, crate::args![crate::Rows::of(numbers)]).await?;
         Ok(true)
+    }
+
+    /// For what must not give way: from now on it waits for what other servers hold for as long as they may hold it, where others end with
+    /// [`DatabaseError::Contended`].
+    pub async fn be_patient(&mut self) -> Result<(), DatabaseError> {
+        match &mut self.connection {
+            Connection::Sqlite(_) => Ok(()),
+            Connection::Postgres(connection) => connection.be_patient().await,
+        }
     }
 
     /// What time it is by the database's own clock; by `own` where the database has none.

@@ -138,7 +138,8 @@ impl<S: Store> Engine<S> {
         }
     }
 
-    /// Nothing was stored, because another node was quicker, or holds what is needed, or it was decided too early: the messages are taken in anew.
+    /// Nothing was stored, because another node was quicker, or holds what is needed, or it was decided too early: the messages are taken in
+    /// anew.
     fn redo(&mut self, batch: Batch<S::Tx>, items: Vec<Queued<S>>) {
         self.held_counts.clear();
         self.drop_touched(&batch);

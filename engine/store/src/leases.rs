@@ -121,7 +121,8 @@ const FORGOTTEN_MS: i64 = 600_000;
 /// A node's sign of life ([`onward_core::ports::Store::beat`]), and the number that stands for its leases from now on.
 pub(crate) async fn beat(database: &Database, by_database_clock: bool, beat: &Beat<'_>) -> Result<(Standing, i64), StoreError> {
     let node = beat.node;
-    let mut tx = database.begin_patiently(beat.now).await?;
+    let mut tx = database.begin(beat.now).await?;
+    tx.be_patient().await?;
     let now = if by_database_clock { tx.database_clock(beat.now).await? } else { beat.now };
     tx.execute(
         "INSERT INTO nodes (id, started_at, seen_at, role, takes, about, process) VALUES ($1, $2, $2, $3, $4, $5, $6)
@@ -178,7 +179,8 @@ pub(crate) async fn beat(database: &Database, by_database_clock: bool, beat: &Be
 
 /// Gives everything back; the node is gone.
 pub(crate) async fn leave(database: &Database, by_database_clock: bool, node: NodeId, now: Timestamp) -> Result<(), StoreError> {
-    let mut tx = database.begin_patiently(now).await?;
+    let mut tx = database.begin(now).await?;
+    tx.be_patient().await?;
     let now = if by_database_clock { tx.database_clock(now).await? } else { now };
     remove(&mut tx, node, now).await?;
     tx.commit().await.map_err(|error| StoreError::Failed(error.to_string()))

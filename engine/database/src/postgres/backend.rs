@@ -93,11 +93,6 @@ impl Backend {
         WriteConnection::begin(Arc::clone(&self.writer).lock_owned().await, now).await
     }
 
-    /// The same for one that waits for others' locks for longer.
-    pub(crate) async fn begin_patiently(&self, now: Timestamp) -> Result<WriteConnection, DatabaseError> {
-        WriteConnection::begin_patiently(Arc::clone(&self.writer).lock_owned().await, now).await
-    }
-
     /// A write transaction that waits for the one before it only when it asks or writes something.
     pub(crate) fn begin_behind(&self, now: Timestamp) -> WriteConnection {
         WriteConnection::begin_behind(Arc::clone(&self.writer), now)

@@ -98,15 +98,6 @@ enum Lost {
 }
 
 impl WriteConnection {
-    /// A transaction that waits for others' locks as long as they may be held. Only what holds nothing that others need may be so patient,
-    /// or what must not fail.
-    pub(super) async fn begin_patiently(slot: OwnedMutexGuard<Slot>, now: Timestamp) -> Result<Self, DatabaseError> {
-        let mut begun = Self::begin(slot, now).await?;
-        begun.open().await?;
-        begun.run(PATIENTLY).await?;
-        Ok(begun)
-    }
-
     pub(super) async fn begin(mut slot: OwnedMutexGuard<Slot>, now: Timestamp) -> Result<Self, DatabaseError> {
         let is_fresh = slot.connection.is_some() && now.millis_since(slot.used_at) < FRESH_MS;
         slot.used_at = now;
@@ -116,6 +107,11 @@ impl WriteConnection {
             begun.open().await?;
         }
         Ok(begun)
+    }
+
+    /// From now on it waits for others' locks for as long as they may be held.
+    pub(crate) async fn be_patient(&mut self) -> Result<(), DatabaseError> {
+        self.run(PATIENTLY).await
     }
 
     /// Waits for the connection only when it is needed.

@@ -50,8 +50,9 @@ impl TwoServers {
             let first = first(&mut tx).await;
             let committed = Cell::new(false);
             let second = async {
+                let mut tx = self.other.begin(now).await.expect("a transaction");
                 // However busy the machine is: it is not to give way.
-                let mut tx = self.other.begin_patiently(now).await.expect("a transaction");
+                tx.be_patient().await.expect("patience");
                 let done = second(&mut tx).await;
                 assert!(committed.get(), "the second did not wait for the first");
                 tx.commit().await.expect("a commit");

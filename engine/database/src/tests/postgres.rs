@@ -181,7 +181,8 @@ async fn of_two_that_wait_for_each_other_one_gives_way() {
     let at = ThrowawayDatabase::create().await;
     let (one, other) = (open(&at).await.unwrap(), open(&at).await.unwrap());
     let [a, b] = [1_u128, 2].map(u128::to_be_bytes);
-    let mut patient = one.begin_patiently(NOW).await.unwrap();
+    let mut patient = one.begin(NOW).await.unwrap();
+    patient.be_patient().await.unwrap();
     patient.lock(vec![a]).await.unwrap();
     let gives_way = async {
         let mut tx = other.begin(NOW).await.unwrap();
@@ -214,7 +215,8 @@ async fn a_locked_number_makes_others_wait_until_the_transaction_ends() {
     free.lock(vec![4_u128.to_be_bytes()]).await.unwrap();
     free.rollback().await;
     let waits = tokio::spawn(async move {
-        let mut tx = other.begin_patiently(NOW).await.unwrap();
+        let mut tx = other.begin(NOW).await.unwrap();
+        tx.be_patient().await.unwrap();
         tx.lock(vec![3_u128.to_be_bytes()]).await.unwrap();
         tx.fetch_one("SELECT epoch FROM leases WHERE shard = 0", args![]).await.unwrap().get::<i64>("epoch").unwrap()
     });
@@ -271,7 +273,8 @@ async fn behind_a_partition(heals: Heals) {
     let mut attempts = 0;
     loop {
         // As whoever takes the shards over.
-        let mut other = near.begin_patiently(NOW).await.unwrap();
+        let mut other = near.begin(NOW).await.unwrap();
+        other.be_patient().await.unwrap();
         if other.execute("UPDATE leases SET epoch = epoch + 1 WHERE shard = 0", args![]).await.is_ok() {
             break other.commit().await.unwrap();
         }
